@@ -81,6 +81,12 @@ class Client(ClusterApi):
         )
         self._exit = AsyncExitStack()
 
+    @property
+    def cluster(self) -> str:
+        """The id of the cluster: the one that was given, or that of the first node; "" before there is a link."""
+        transport = self.system.remoting.transport
+        return self.system.identity.cluster if transport is None else transport.identity.cluster
+
     async def __aenter__(self) -> Self:
         """Start: dial the nodes, and wait for the first link for `connect_timeout_s` at most.
 

@@ -6,6 +6,7 @@ Public names are loaded at their first use, so that `import coterie.protocols` d
 `cluster_processes.py`: starts, kills, pauses and ends the node processes of a cluster on this machine
 `errors.py`: defines all exceptions
 `import_order.py`: puts the working directory at the end of the import path, here and in child processes
+`module_loading.py`: imports a module of the user, and names file and line of what goes wrong in it
 `node_process.py`: starts and ends one node as a child process
 `output_hooks.py`: makes printable what Python itself prints on stderr, warnings and uncaught errors
 `reserved_port.py`: reserves a free loopback port for a node, also while the node is down

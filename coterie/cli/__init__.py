@@ -19,11 +19,11 @@ wrong usage.
 `security_options.py`: reads the options for a shared key and TLS certificates
 `log_options.py`: adds the option `--log-level`, and configures logging
 `limit_option.py`: adds the option `--limit`, how many lines a command shows at most
-`list_option.py`: implements the option `--list`, which prints names and exits
 `watch_option.py`: adds the option `--watch`, how often a table is shown again
-`watch_output.py`: prints a table again and again, on a terminal or under the time
 `sim_run.py`: runs the seeds of `coterie sim`, shrinks and saves a failing run, prints results
 `nemesis_run.py`: runs the fault plan of `coterie nemesis` on real processes, prints the result
+`output/`: prints what a command has found, as a table or as a JSON envelope
+`topologies/`: loads the topology that a command is given
 """
 
 from __future__ import annotations
@@ -35,11 +35,21 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any
 
 from coterie.cli import log_options
-from coterie.cli.command_loop import INTERRUPTED, NOT_FOUND, TERMINATED, UNREACHABLE, NameNotFound, TerminatedBySignal
+from coterie.cli.command_loop import (
+    INTERRUPTED,
+    NOT_FOUND,
+    TERMINATED,
+    UNREACHABLE,
+    WRONG_USAGE,
+    NameNotFound,
+    NameUncertain,
+    TerminatedBySignal,
+    WrongUsage,
+)
 from coterie.cli.commands.actors_command import add_parser as add_actors
+from coterie.cli.commands.completing.completion_command import add_parser as add_completion
 from coterie.cli.commands.demo_command import add_parser as add_demo
 from coterie.cli.commands.evolving.raft_command import add_parser as add_raft
 from coterie.cli.commands.evolving.schema_command import add_parser as add_schema
@@ -55,10 +65,12 @@ from coterie.cli.commands.top_command import add_parser as add_top
 from coterie.cli.commands.topology_command import add_parser as add_topology
 from coterie.cli.commands.up_command import add_parser as add_up
 from coterie.cli.commands.waits_command import add_parser as add_waits
+from coterie.cli.output.command_output import TABLE, CommandOutput
+from coterie.cli.output.command_parser import CommandParser
 from coterie.errors import CoterieError, NodeUnreachable
 from coterie.output_hooks import install_output_hooks
 from coterie.runtime.hosts.real_resources import raise_descriptor_limit
-from coterie.terminal_output import print_error
+from coterie.terminal_output import print_traceback
 
 __all__ = ["INTERRUPTED", "main"]
 
@@ -74,9 +86,9 @@ FAILED = 1
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code.
 
-    0: done. 1: an error, reported in one line on stderr, or a negative answer. 2: wrong usage, or a void run. 3: there
-    is no such key, group, pool, actor or node. 4: no node accepts the client, or none answers. 5: done, but a node did
-    not answer, or not all is well with those that did.
+    0: done. 1: an error, reported in one line on stderr (with `-o json` in the envelope), or a negative answer.
+    2: wrong usage, or a void run. 3: there is no such key, group, pool, actor or node. 4: no node accepts the client,
+    or none answers. 5: done, but a node did not answer, or not all is well with those that did.
     130: Ctrl-C. 143: SIGTERM. 141: the reader of the output has closed it (`| head`); nothing more is printed.
 
     Characters that the output's encoding lacks are printed as `?`.
@@ -101,6 +113,7 @@ def _run_command(argv: Sequence[str] | None) -> int:
         raise_descriptor_limit()  # for every command: nodes, the processes that `up` starts, the sockets of a client
     args.log_level = args.log_level or args.usual_log_level
     log_options.configure(args.log_level)
+    args.out = CommandOutput(args.command, args.output)
     try:
         return int(args.run(args))
     except KeyboardInterrupt:
@@ -111,39 +124,31 @@ def _run_command(argv: Sequence[str] | None) -> int:
         raise
     except (CoterieError, ValueError, OSError) as error:
         logging.getLogger("coterie.cli").debug("the command failed", exc_info=error)
-        text = " ".join(str(error).split()) or type(error).__name__
-        print_error(f"coterie: {text}")
-        return _exit_code_of(error)
+        if args.traceback:
+            print_traceback("traceback of the error below:", error)
+        exit_code = _exit_code_of(error)
+        args.out.fail(exit_code, str(error) or type(error).__name__)
+        return exit_code
 
 
 def _exit_code_of(error: Exception) -> int:
+    if isinstance(error, WrongUsage):
+        return WRONG_USAGE
     if isinstance(error, NameNotFound):
         return NOT_FOUND
-    return UNREACHABLE if isinstance(error, NodeUnreachable) else FAILED
-
-
-class _Parser(argparse.ArgumentParser):
-    """Takes no abbreviations of options, nor do the parsers of its commands: a later option may make one ambiguous."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(allow_abbrev=False, **options)
-
-
-def _made_parser(**options: Any) -> argparse.ArgumentParser:
-    return _Parser(**options)
+    return UNREACHABLE if isinstance(error, NodeUnreachable | NameUncertain) else FAILED
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    parser = _made_parser(
+    parser = CommandParser(
         prog="coterie",
         description="Actors for asyncio that agree with each other.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"coterie {version('coterie')}")
-    parser.set_defaults(log_level=None, usual_log_level=log_options.DEFAULT_LEVEL)
-    log_options.add_option(parser)
+    parser.set_defaults(log_level=None, usual_log_level=log_options.DEFAULT_LEVEL, output=TABLE, traceback=False)
     subparsers = parser.add_subparsers(metavar="command", required=True)
     inspecting = (add_status, add_members, add_pools, add_top, add_actors, add_waits)
     for add_parser in (
@@ -160,6 +165,7 @@ def make_parser() -> argparse.ArgumentParser:
         add_nemesis,
     ):
         add_parser(subparsers)
-    for subparser in subparsers.choices.values():
-        log_options.add_option(subparser)
+    add_completion(subparsers, make_parser)
+    for each in parser.with_all_below():
+        log_options.add_option(each)
     return parser

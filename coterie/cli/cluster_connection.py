@@ -9,6 +9,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from coterie.actors.client import Client
+from coterie.actors.network_addresses import parse_address
+from coterie.cli.command_loop import WrongUsage
+from coterie.cli.output.command_output import CommandOutput
 from coterie.cli.security_options import NO_SECURITY, SecurityOptions, add_client_security, security_of
 
 __all__ = ["ClusterConnection", "add_connect", "connection_of"]
@@ -22,11 +25,12 @@ OTHER_NODES_TIMEOUT_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class ClusterConnection:
-    """The addresses of a cluster, and the client's name, key and certificates."""
+    """The addresses of a cluster, and the client's name, key and certificates. `out` is told the cluster's id."""
 
     addresses: tuple[str, ...]
     name: str | None = None
     security: SecurityOptions = NO_SECURITY
+    out: CommandOutput | None = None
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[Client]:
@@ -40,6 +44,8 @@ class ClusterConnection:
             tls=security.tls,
         ) as client:
             await client.linked(CONNECT_TIMEOUT_S)
+            if self.out is not None:
+                self.out.cluster = client.cluster
             yield client
 
     @asynccontextmanager
@@ -74,7 +80,18 @@ def add_connect(parser: argparse.ArgumentParser, *, required: bool = True) -> No
 
 
 def connection_of(args: argparse.Namespace) -> ClusterConnection:
-    """Return the connection that the options, or the environment, describe. OSError, ValueError: as `security_of`."""
-    given = [os.environ.get(CONNECT_VARIABLE, "")] if args.connect is None else args.connect
+    """Return the connection that the options, or the environment, describe.
+
+    OSError, ValueError: as `security_of`. WrongUsage: there is no address, or one is malformed; it names the option.
+    """
+    source, given = "--connect", args.connect
+    if given is None:
+        source, given = CONNECT_VARIABLE, [os.environ.get(CONNECT_VARIABLE, "")]
     addresses = tuple(address for text in given for address in text.split(",") if address)
-    return ClusterConnection(addresses, args.name, security_of(args))
+    try:
+        list(map(parse_address, addresses))
+    except ValueError as error:
+        raise WrongUsage(f"{source}: {error}") from error
+    if not addresses:
+        raise WrongUsage(f"{source} {','.join(given)!r} has no address: write HOST:PORT, and a comma between two")
+    return ClusterConnection(addresses, args.name, security_of(args), args.out)

@@ -9,13 +9,29 @@ from typing import Any, TypeVar
 
 import uvloop
 
-__all__ = ["INTERRUPTED", "NOT_FOUND", "TERMINATED", "UNREACHABLE", "NameNotFound", "TerminatedBySignal", "run_async"]
+from coterie.errors import CoterieError
+
+__all__ = [
+    "INTERRUPTED",
+    "NOT_FOUND",
+    "TERMINATED",
+    "UNREACHABLE",
+    "WRONG_USAGE",
+    "NameNotFound",
+    "NameUncertain",
+    "TerminatedBySignal",
+    "WrongUsage",
+    "run_async",
+]
+
+WRONG_USAGE = 2
+"""The exit code if the options do not fit together, as with argparse."""
 
 NOT_FOUND = 3
 """The exit code if there is no such key, group, pool, actor or node."""
 
 UNREACHABLE = 4
-"""The exit code if no node accepts the client, or none answers."""
+"""The exit code if no node accepts the client, or none that could answer does."""
 
 INTERRUPTED = 130
 """The exit code of a command that Ctrl-C ended."""
@@ -26,8 +42,16 @@ TERMINATED = 143
 T = TypeVar("T")
 
 
+class WrongUsage(ValueError):
+    """The options of a command do not fit together, or a value is out of its range; the text names them."""
+
+
 class NameNotFound(ValueError):
-    """All nodes that answer agree: there is no group, pool or node of that name; the text names those that exist."""
+    """There is no key, group, pool, actor or node of that name; the text names those that exist, as far as possible."""
+
+
+class NameUncertain(CoterieError):
+    """No node that answers has the name, and a node that may have it does not answer."""
 
 
 class TerminatedBySignal(Exception):

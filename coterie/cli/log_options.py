@@ -6,6 +6,7 @@ import argparse
 import logging
 from types import TracebackType
 
+from coterie.cli.output.flag_advice import in_flags
 from coterie.runtime.observing.error_texts import traceback_text
 from coterie.runtime.observing.printable_text import printable
 
@@ -39,8 +40,8 @@ class _PrintableFormatter(logging.Formatter):
     """Formats the records of all libraries, asyncio's too, as coterie's loggers do: see `loggers.py`."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
-        """Return the first line of a record, printable."""
-        return printable(super().formatMessage(record))
+        """Return the first line of a record, printable, with flags in place of parameters."""
+        return printable(in_flags(super().formatMessage(record)))
 
     def formatException(  # noqa: N802 (logging's name)
         self, ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]

@@ -6,11 +6,12 @@ import argparse
 import asyncio
 import random
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from coterie.cli.command_loop import INTERRUPTED, TERMINATED, TerminatedBySignal, run_async
+from coterie.cli.command_loop import INTERRUPTED, TERMINATED, TerminatedBySignal, WrongUsage, run_async
+from coterie.cli.output.command_output import CommandOutput
+from coterie.cli.output.json_envelope import Code, problems
 from coterie.errors import PlanError
 from coterie.exploring.saved_case import read_plan_or_case
 from coterie.nemesis import attack_report
@@ -20,7 +21,7 @@ from coterie.protocols.faults.fault_plan import FaultPlan
 from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.faults.profiles.fault_profiles import PROFILES, draw_plan
 from coterie.protocols.simulation.scenarios.run_result import RunOutcome, RunResult
-from coterie.terminal_output import print_error, print_json, print_text
+from coterie.terminal_output import print_error
 
 __all__ = ["run_nemesis"]
 
@@ -36,22 +37,32 @@ def run_nemesis(args: argparse.Namespace) -> int:
 
     Raises:
         PlanError: there is no such plan or profile, or real processes do not support it; the fault is named.
-        ValueError: the options contradict the plan.
+        WrongUsage: the options contradict the plan.
         OSError: the folder cannot be created.
     """
+    _check_options(args)
     fitted = _plan(args)
     folder = _folder(args, fitted.plan)
     attack = Attack(AttackOptions(fitted.plan, folder, args.seed, args.clients, skipped=fitted.skipped))
     folder.mkdir(parents=True)
-    _print_lines(attack_report.omissions(fitted.skipped))
+    out: CommandOutput = args.out
+    out.say(attack_report.omissions(fitted.skipped))
     try:
         result = run_async(_with_progress(attack))
     except (KeyboardInterrupt, TerminatedBySignal) as ended:
         attack_report.save(attack, None)
-        _print_lines([attack.describe(), f"saved: {folder}", f"run again: {attack_report.replay(attack)}"])
+        out.say([attack.describe(), f"saved: {folder}", f"run again: {attack_report.replay(attack)}"])
         return INTERRUPTED if isinstance(ended, KeyboardInterrupt) else TERMINATED
     _report(args, attack, result)
     return EXIT_CODE_BY_OUTCOME[result.outcome]
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    for option, count in (("--nodes", args.nodes), ("--clients", args.clients)):
+        if count is not None and count < 1:
+            raise WrongUsage(f"{option} {count}: at least one is needed")
+    if args.seconds is not None and not 0 < args.seconds < float("inf"):
+        raise WrongUsage(f"--seconds {args.seconds:g}: it must be above 0, and finite")
 
 
 def _plan(args: argparse.Namespace) -> SupportedPlan:
@@ -65,8 +76,6 @@ def _plan(args: argparse.Namespace) -> SupportedPlan:
 
 def _draw_plan(args: argparse.Namespace) -> FaultPlan:
     count = DEFAULT_NODES if args.nodes is None else args.nodes
-    if count < 1:
-        raise ValueError(f"--nodes {count}: at least one is needed")
     names = [f"n{number}" for number in range(1, count + 1)]
     duration_s = DEFAULT_SECONDS if args.seconds is None else args.seconds
     return draw_plan(args.plan, random.Random(f"nemesis/{args.seed}"), names, duration_s, level=Level.PROCESS)
@@ -76,9 +85,9 @@ def _read_plan(args: argparse.Namespace) -> FaultPlan:
     plan = read_plan_or_case(Path(args.plan)).plan
     assert plan is not None, "a job that was read with a plan has one"
     if args.seconds is not None:
-        raise ValueError(f"--seconds {args.seconds:g}: the plan {args.plan!r} lasts {plan.ends_at_s:g} s")
+        raise WrongUsage(f"--seconds {args.seconds:g}: the plan {args.plan!r} lasts {plan.ends_at_s:g} s")
     if args.nodes not in (None, len(plan.nodes)):
-        raise ValueError(f"--nodes {args.nodes}: {args.plan!r} is for {len(plan.nodes)} nodes: {', '.join(plan.nodes)}")
+        raise WrongUsage(f"--nodes {args.nodes}: {args.plan!r} is for {len(plan.nodes)} nodes: {', '.join(plan.nodes)}")
     return plan
 
 
@@ -118,21 +127,16 @@ async def _progress(attack: Attack) -> None:
 
 
 def _report(args: argparse.Namespace, attack: Attack, result: RunResult) -> None:
-    folder = attack.options.folder
+    folder, out = attack.options.folder, args.out
     is_kept = args.keep is not None or result.outcome is RunOutcome.FAILED
-    if result.outcome is RunOutcome.FAILED:
-        _print_lines(attack_report.explanation(result))
-    _print_lines(attack_report.omissions(attack.options.skipped))
-    _print_lines(attack_report.summary(result))
+    lines = list(attack_report.explanation(result)) if result.outcome is RunOutcome.FAILED else []
+    lines += [*attack_report.omissions(attack.options.skipped), *attack_report.summary(result)]
     if is_kept:
         attack_report.save(attack, result)
-        _print_lines([f"saved: {folder}", f"run again: {attack_report.replay(attack)}"])
+        lines += [f"saved: {folder}", f"run again: {attack_report.replay(attack)}"]
     else:
         shutil.rmtree(folder)
-    if args.json:
-        print_json(attack_report.facts(attack, result) | {"kept": str(folder) if is_kept else None}, flush=True)
-
-
-def _print_lines(lines: Iterable[str]) -> None:
-    for line in lines:
-        print_text(line, flush=True)
+    errors = problems(Code.FAILED, [] if result.violation is None else [str(result.violation)])
+    errors += problems(Code.VOID, [] if result.void is None else [result.void])
+    data = attack_report.facts(attack, result) | {"kept": str(folder) if is_kept else None}
+    out.show(data, lines, verdict=result.outcome.value, errors=errors)

@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from coterie.actors.client import Client
+from coterie.actors.groups.group_messages import CodeReport
 from coterie.actors.inspection import ActorsReport
 from coterie.actors.node_report import NODE_REPORT_PATH, NodeReport, ReportNode
-from coterie.cli.command_loop import UNREACHABLE, NameNotFound
+from coterie.cli.command_loop import UNREACHABLE, NameNotFound, NameUncertain
+from coterie.cli.output.json_envelope import Code, Problem, problems
 from coterie.errors import ActorNotFound, CoterieError
+from coterie.protocols.evolution.revisions import Revision
+from coterie.protocols.evolution.schema import Schema
 from coterie.runtime.messages.message import Ask
 from coterie.runtime.refs import Address
 from coterie.runtime.transport.handshake.identity import owner_of
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 __all__ = [
     "DEGRADED",
     "NoAnswer",
     "NotAnOperator",
     "ReportByNode",
-    "as_json",
     "check_group",
     "check_groups",
+    "code_schemas",
     "exit_code_of",
+    "kinds_of",
     "nodes_expected",
     "query_node",
     "query_nodes",
     "refusals_of",
+    "silent_nodes",
     "unlinked",
     "with_silent",
 ]
@@ -109,22 +111,64 @@ async def query_node(client: Client, node: str, request: Ask[R], timeout_s: floa
     return report
 
 
-async def check_group(client: Client, group: str) -> None:
-    """Check that this client may ask for reports, and that there is such a group, if all nodes say which they run.
+async def check_group(client: Client, group: str, timeout_s: float = ASK_TIMEOUT_S) -> None:
+    """Check that this client may ask for reports, and that a node that answers runs such a group.
 
     Raises:
         NotAnOperator: the nodes do not report to this client.
-        NameNotFound: there is no such group.
+        NameNotFound, NameUncertain: as `check_groups`.
     """
-    check_groups(await query_nodes(client, ReportNode()), [group])
+    check_groups(await query_nodes(client, ReportNode(), timeout_s), [group])
 
 
 def check_groups(reports: Mapping[str, NodeReport | CoterieError], groups: Iterable[str]) -> None:
-    """Raise NameNotFound if there is no group of one of these names, and all nodes say which they run."""
-    known = {name for report in reports.values() if isinstance(report, NodeReport) for name in report.groups}
+    """Check that some node that answers runs each of these groups; the text of an error has those that there are.
+
+    Raises:
+        NameNotFound: all nodes answer, and none runs it, or it is of another kind: a pool, for example.
+        NameUncertain: no node that answers runs it, and some do not answer.
+    """
+    answers = [report for report in reports.values() if isinstance(report, NodeReport)]
+    silent = [node for node, report in reports.items() if not isinstance(report, NodeReport)]
+    known = {name for report in answers for name in report.groups}
+    there_are = ", ".join(sorted(known)) or "none"
     for group in groups:
-        if group not in known and all(isinstance(report, NodeReport) for report in reports.values()):
-            raise NameNotFound(f"there is no group {group!r}: the nodes run {', '.join(sorted(known)) or 'none'}")
+        kinds = kinds_of(reports, group)
+        if group in known or not (answers or silent):
+            continue
+        if kinds:
+            raise NameNotFound(f"{group!r} is {kinds}, and no group: the groups are {there_are}")
+        if silent:
+            raise NameUncertain(
+                f"no node that answers runs a group {group!r}: they run {there_are}; {', '.join(silent)} may, and "
+                f"{'does' if len(silent) == 1 else 'do'} not answer: see the addresses (--connect)"
+            )
+        raise NameNotFound(f"there is no group {group!r}: the nodes run {there_are}")
+
+
+def kinds_of(reports: Mapping[str, NodeReport | CoterieError], name: str) -> str:
+    """Return what the nodes run under this name, in words: `a pool`; "" if that is nothing."""
+    answers = [report for report in reports.values() if isinstance(report, NodeReport)]
+    names_by_kind = {
+        "a group": {each for report in answers for each in report.groups},
+        "a synod": {each for report in answers for each in report.synods},
+        "a pool": {each for report in answers for each in report.pools},
+        "a balancer": {each for report in answers for each in report.balancers},
+        "an actor": {each for report in answers for each in report.actors},
+    }
+    return " and ".join(kind for kind, names in names_by_kind.items() if name in names)
+
+
+def code_schemas(reports: Mapping[str, CodeReport | CoterieError]) -> dict[str, Schema]:
+    """Return the schema of each node's code of a group, by node, as far as this release can read it."""
+    found = {}
+    for node, report in reports.items():
+        if isinstance(report, CodeReport) and report.revision:
+            try:
+                found[node] = Revision.decode(report.revision).schema
+            except ValueError:
+                continue  # of a later release of coterie
+    return found
 
 
 def unlinked(reports: Mapping[str, NodeReport | CoterieError], node: str | None = None) -> list[str]:
@@ -160,9 +204,8 @@ def exit_code_of(reports: Mapping[str, object]) -> int:
     return DEGRADED if errors else 0
 
 
-def as_json(reports: Mapping[str, DataclassInstance | CoterieError]) -> dict[str, object]:
-    """Return the reports, which are dataclasses, as a JSON object."""
-    return {
-        node: {"error": str(report)} if isinstance(report, CoterieError) else dataclasses.asdict(report)
-        for node, report in reports.items()
-    }
+def silent_nodes(reports: Mapping[str, object]) -> list[Problem]:
+    """Return an entry of `errors` for each node that has not answered."""
+    code = Code.UNREACHABLE if exit_code_of(reports) == UNREACHABLE else Code.DEGRADED
+    silent = {node: report for node, report in reports.items() if isinstance(report, CoterieError)}
+    return problems(code, (f"node {node}: {error}" for node, error in silent.items()))

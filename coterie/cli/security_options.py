@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from coterie.cli.command_loop import WrongUsage
 from coterie.runtime.hosts.real_disk import RealDisk
 from coterie.runtime.hosts.real_network import RealNetwork
 from coterie.runtime.hosts.tls_config import TlsConfig
@@ -130,7 +131,7 @@ def read_key(option: str, path: str) -> bytes:
 
 
 def security_of(args: argparse.Namespace, read: Callable[[str, str], bytes] = read_key) -> SecurityOptions:
-    """Return the options as an object. OSError: a file cannot be read. ValueError: the options do not fit together.
+    """Return the options as an object. OSError, ValueError: as `read_key`. WrongUsage: they do not fit together.
 
     `read`: returns the key of an option and a path.
     """
@@ -138,10 +139,10 @@ def security_of(args: argparse.Namespace, read: Callable[[str, str], bytes] = re
 
 
 def tls_of(args: argparse.Namespace) -> TlsConfig | None:
-    """Return where the certificates are; None: there are none. ValueError: the options do not fit together."""
+    """Return where the certificates are; None: there are none. WrongUsage: the options do not fit together."""
     files = (args.tls_certificate, args.tls_key, args.tls_authority)
     if (any(files) and not all(files)) or (args.tls_revoked and not any(files)):
-        raise ValueError("--tls-certificate, --tls-key and --tls-authority go together: give all three or none")
+        raise WrongUsage("--tls-certificate, --tls-key and --tls-authority go together: give all three or none")
     return TlsConfig(*files, args.tls_revoked or "") if all(files) else None
 
 
@@ -189,7 +190,7 @@ def _auth_of(args: argparse.Namespace, read: Callable[[str, str], bytes]) -> Sha
     if args.key_file is None:
         if key_of is not None or client_keys or also_keys:
             given = "--key-of" if key_of is not None else "--client-key" if client_keys else "--also-key"
-            raise ValueError(f"{given} goes with --key-file: without a key of the nodes nobody is asked for one")
+            raise WrongUsage(f"{given} goes with --key-file: without a key of the nodes nobody is asked for one")
         return None
     key, also = read("--key-file", args.key_file), [read("--also-key", path) for path in also_keys]
     clients = tuple(_client_key(text, read) for text in client_keys)
@@ -202,7 +203,7 @@ def _auth_of(args: argparse.Namespace, read: Callable[[str, str], bytes]) -> Sha
 def _client_key(text: str, read: Callable[[str, str], bytes]) -> ClientKey:
     name, equals, path = text.partition("=")
     if not (name and equals and path):
-        raise ValueError(f"--client-key {text!r}: write NAME=FILE")
+        raise WrongUsage(f"--client-key {text!r}: write NAME=FILE")
     try:
         return ClientKey(name, read("--client-key", path))
     except ValueError as error:

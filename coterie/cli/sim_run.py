@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from coterie.cli.command_loop import INTERRUPTED
+from coterie.cli.command_loop import INTERRUPTED, WrongUsage
 from coterie.cli.commands.sim_command import SEEDS
 from coterie.cli.log_options import NOTHING
+from coterie.cli.output.command_output import CommandOutput
+from coterie.cli.output.json_envelope import Code, problems
 from coterie.exploring import exploration_report
 from coterie.exploring.determinism_check import check_determinism
 from coterie.exploring.failure_folder import folder_for, save
@@ -22,12 +24,14 @@ from coterie.exploring.scenario_discovery import find_scenario
 from coterie.exploring.seed_exploration import Exploration, explore
 from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.simulation.scenarios.run_result import RunOutcome, RunResult
-from coterie.terminal_output import print_error, print_json, print_text
+from coterie.terminal_output import print_error
 
 __all__ = ["run_sim"]
 
 PROGRESS_S = 2.0
-EXIT_CODE_BY_OUTCOME = {RunOutcome.PASSED: 0, RunOutcome.FAILED: 1, RunOutcome.VOID: 2}
+VOID = 2
+EXIT_CODE_BY_OUTCOME = {RunOutcome.PASSED: 0, RunOutcome.FAILED: 1, RunOutcome.VOID: VOID}
+VERDICT_BY_EXIT_CODE = {code: outcome.value for outcome, code in EXIT_CODE_BY_OUTCOME.items()} | {INTERRUPTED: None}
 
 
 def run_sim(args: argparse.Namespace) -> int:
@@ -41,9 +45,10 @@ def run_sim(args: argparse.Namespace) -> int:
     if args.scenario == "mutants":
         from coterie.cli.commands.mutants_command import run_mutants  # noqa: PLC0415 (they import all of coterie)
 
-        return run_mutants(only=args.only or (), jobs=args.jobs, is_json=args.json)
+        args.out.command = "sim mutants"
+        return run_mutants(args.out, only=args.only or (), jobs=args.jobs)
     if args.only:
-        raise ValueError(f"--only {args.only[0]!r} selects mutants: use coterie sim mutants --only …")
+        raise WrongUsage(f"--only {args.only[0]!r} selects mutants: use coterie sim mutants --only …")
     if args.replay is not None:
         return _replay(args)
     job, seeds = _job(args), _seeds(args)
@@ -90,36 +95,55 @@ def _report(args: argparse.Namespace, job: Job, exploration: Exploration) -> int
     if failure is not None:
         facts |= _shrink_and_save(args, job, failure, is_interrupted=exploration.is_interrupted)
     if job.hashed and exploration.results:
-        print_text(f"trace {exploration.results[0].digest}")
+        args.out.say([f"trace {exploration.results[0].digest}"])
         facts["trace_hash"] = exploration.results[0].digest
-    _print_lines(exploration_report.summary(job, exploration))
-    _print_continuation(args, job, exploration)
-    return _print_json_and_exit_code(args, facts, exploration)
+    args.out.say(exploration_report.summary(job, exploration))
+    _say_continuation(args, job, exploration)
+    exit_code = _exit_code_of(exploration)
+    _show_facts(args.out, facts, exploration, exit_code)
+    return exit_code
 
 
-def _print_json_and_exit_code(args: argparse.Namespace, facts: dict[str, object], exploration: Exploration) -> int:
-    if args.json:
-        print_json(facts)
+def _exit_code_of(exploration: Exploration) -> int:
     if exploration.is_interrupted and not exploration.summary.failed:
         return INTERRUPTED
     return EXIT_CODE_BY_OUTCOME[exploration.summary.outcome]
+
+
+def _show_facts(
+    out: CommandOutput,
+    facts: dict[str, object],
+    exploration: Exploration,
+    exit_code: int,
+    nondeterministic_seeds: Iterable[int] = (),
+) -> None:
+    """Print the JSON envelope, if that is asked for: the lines for people are printed already."""
+    results = exploration.results
+    broken = [one for one in results if one.violation is not None]
+    errors = problems(Code.FAILED, (f"seed {one.seed}: {one.violation}" for one in broken))
+    errors += problems(Code.FAILED, (f"seed {seed} is not deterministic" for seed in nondeterministic_seeds))
+    if exit_code == VOID:
+        errors += problems(Code.VOID, (f"seed {one.seed}: {one.void}" for one in results if one.void is not None))
+    if exit_code == INTERRUPTED:
+        errors += problems(Code.INTERRUPTED, [f"interrupted after {len(results)} seeds"])
+    out.show(facts, verdict=VERDICT_BY_EXIT_CODE[exit_code], errors=errors)
 
 
 def _shrink_and_save(
     args: argparse.Namespace, job: Job, failure: RunResult, *, is_interrupted: bool
 ) -> dict[str, object]:
     """Shrink a failure, save it, print it; return its JSON facts."""
-    _print_lines(exploration_report.explanation(failure))
+    args.out.say(exploration_report.explanation(failure))
     tries = 0 if is_interrupted or args.shrink <= 0 else TRIES_MAX
     shrunk = shrink_failure(replace(job, hashed=False), failure, processes=args.jobs, within_s=args.shrink, tries=tries)
     folder = folder_for(Path(args.runs), args.scenario, failure.seed)
     save(shrunk, folder)
-    _print_lines(exploration_report.shrunk_lines(shrunk, folder))
+    args.out.say(exploration_report.shrunk_lines(shrunk, folder))
     faults = None if shrunk.plan is None else len(shrunk.plan.faults)
     return {"saved": str(folder), "shrunk_faults": faults, "shrinking_s": round(shrunk.wall_s, 3)}
 
 
-def _print_continuation(args: argparse.Namespace, job: Job, exploration: Exploration) -> None:
+def _say_continuation(args: argparse.Namespace, job: Job, exploration: Exploration) -> None:
     if exploration.is_interrupted and exploration.remaining_seeds:
         first, count, checks_determinism = (
             exploration.remaining_seeds[0],
@@ -129,23 +153,22 @@ def _print_continuation(args: argparse.Namespace, job: Job, exploration: Explora
         words = exploration_report.command(
             job, seed=first, seeds=count, jobs=args.jobs, plan_file=args.plan, checks_determinism=checks_determinism
         )
-        print_text(f"continue: {words}")
+        args.out.say([f"continue: {words}"])
 
 
 def _check_determinism(args: argparse.Namespace, job: Job, seeds: range) -> int:
     exploration, differences = check_determinism(job, seeds, processes=args.jobs, progress=_Progress(job))
-    _print_lines(map(str, differences))
-    _print_lines(exploration_report.summary(job, exploration))
-    print_text(
-        f"{job.scenario}: {len(exploration.results)} seeds twice each, {len(differences)} of them not deterministic"
-    )
-    _print_continuation(args, job, exploration)
-    facts = exploration_report.facts(job, exploration, jobs=args.jobs)
-    facts |= {"nondeterministic_seeds": [difference.seed for difference in differences]}
-    code = _print_json_and_exit_code(args, facts, exploration)
-    if differences:
-        return 1
-    return 0 if code == EXIT_CODE_BY_OUTCOME[RunOutcome.VOID] else code  # a void run can be deterministic
+    args.out.say(map(str, differences))
+    args.out.say(exploration_report.summary(job, exploration))
+    count = len(exploration.results)
+    args.out.say([f"{job.scenario}: {count} seeds twice each, {len(differences)} of them not deterministic"])
+    _say_continuation(args, job, exploration)
+    seeds_found = [difference.seed for difference in differences]
+    facts = exploration_report.facts(job, exploration, jobs=args.jobs) | {"nondeterministic_seeds": seeds_found}
+    code = _exit_code_of(exploration)
+    exit_code = 1 if differences else 0 if code == VOID else code  # a void run can be deterministic
+    _show_facts(args.out, facts, exploration, exit_code, seeds_found)
+    return exit_code
 
 
 def _replay(args: argparse.Namespace) -> int:
@@ -158,14 +181,9 @@ def _replay(args: argparse.Namespace) -> int:
         result = run_job(replace(saved, hashed=True))
     exploration = Exploration([saved.seed], [result], time.perf_counter() - began_s)
     if result.violation is not None:
-        _print_lines(exploration_report.explanation(result))
-    print_text(f"trace {result.digest}")
-    _print_lines(exploration_report.summary(saved, exploration))
-    return _print_json_and_exit_code(
-        args, exploration_report.facts(saved, exploration, jobs=1) | {"trace_hash": result.digest}, exploration
-    )
-
-
-def _print_lines(lines: Iterable[str]) -> None:
-    for line in lines:
-        print_text(line)
+        args.out.say(exploration_report.explanation(result))
+    args.out.say([f"trace {result.digest}", *exploration_report.summary(saved, exploration)])
+    facts = exploration_report.facts(saved, exploration, jobs=1) | {"trace_hash": result.digest}
+    exit_code = _exit_code_of(exploration)
+    _show_facts(args.out, facts, exploration, exit_code)
+    return exit_code

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
+from coterie.cli.command_loop import WrongUsage
+
 __all__ = ["add_watch", "check_watch"]
 
 WATCH_S: Final = 1.0
@@ -25,6 +27,6 @@ def add_watch(parser: argparse.ArgumentParser) -> None:
 
 
 def check_watch(watch_s: float | None) -> None:
-    """Raise ValueError unless it is None or 0.1 … 3600 s."""
+    """Raise WrongUsage unless it is None or 0.1 … 3600 s."""
     if watch_s is not None and not LEAST_S <= watch_s <= MOST_S:
-        raise ValueError(f"--watch {watch_s:g}: it must be {LEAST_S:g} … {MOST_S} s")
+        raise WrongUsage(f"--watch {watch_s:g}: it must be {LEAST_S:g} … {MOST_S} s")

@@ -36,7 +36,7 @@ class DemoOptions:
     """Options of the demo.
 
     `root`: the input directory. `data`: None is a temporary directory, removed afterwards. `balance`: the policy that
-    picks the worker of each file; None: the default of a client.
+    picks the worker of each file; None: the default of a client. `events_on_stderr`: where events are printed.
     """
 
     root: str
@@ -44,6 +44,7 @@ class DemoOptions:
     victim: Victim = "leader"
     data: str | None = None
     balance: Policy | None = None
+    events_on_stderr: bool = False
 
 
 async def run_job(options: DemoOptions) -> DemoReport:
@@ -54,7 +55,7 @@ async def run_job(options: DemoOptions) -> DemoReport:
         CoterieError: a node ended by itself, or the cluster did not recover within minutes.
     """
     files = find_sources(options.root)
-    output = DemoOutput()
+    output = DemoOutput(on_stderr=options.events_on_stderr)
     with _data_directory(options.data) as data:
         kept = "kept" if options.data else "removed afterwards"
         output.say(f"{len(files)} files of {options.root}, {options.nodes} nodes, data in {data} ({kept})")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from coterie.terminal_output import print_lines
+from coterie.terminal_output import print_error, print_lines
 
 __all__ = ["DemoOutput", "DemoProgress"]
 
@@ -18,11 +18,15 @@ CLEAR: Final = "\r\x1b[K"
 
 
 class DemoOutput:
-    """Events with the seconds since its construction. On a terminal the progress is one line that is overwritten."""
+    """Events with the seconds since its construction. On a terminal the progress is one line that is overwritten.
 
-    def __init__(self) -> None:
+    `on_stderr`: they are printed there, and nothing is overwritten: standard output is for the result alone.
+    """
+
+    def __init__(self, *, on_stderr: bool = False) -> None:
         self._began_s = time.monotonic()
-        self._is_tty = sys.stdout.isatty()
+        self._on_stderr = on_stderr
+        self._is_tty = sys.stdout.isatty() and not on_stderr
 
     @property
     def elapsed_s(self) -> float:
@@ -31,7 +35,11 @@ class DemoOutput:
 
     def say(self, text: str) -> None:
         """Print one event."""
-        print_lines([f"{self.elapsed_s:7.2f} s  {text}"], lead=CLEAR if self._is_tty else "", flush=True)
+        line = f"{self.elapsed_s:7.2f} s  {text}"
+        if self._on_stderr:
+            print_error(line)
+        else:
+            print_lines([line], lead=CLEAR if self._is_tty else "", flush=True)
 
     async def show(self, describe: Callable[[float], str]) -> None:
         """Print the text of `describe(seconds since the last call)` periodically, until cancelled."""

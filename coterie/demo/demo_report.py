@@ -50,6 +50,14 @@ class DemoReport:
         """Return the report as lines for people."""
         return ["", *self._frequent(), *self._skipped(), *self._differences(), "", *self._conclusion()]
 
+    def reasons(self) -> list[str]:
+        """Return why the exit code is not 0: the differences, or what makes the run void."""
+        if self.exit_code != DIFFERENT:
+            return list(self.void)
+        total = len(self.plain.files)
+        missing = [] if self.acknowledged == total else [f"{self.acknowledged} of {total} files are acknowledged"]
+        return [*self._differences(), *missing]
+
     def facts(self) -> dict[str, object]:
         """Return the report as one JSON object. Times in s or ms; `identifiers` are distinct ones."""
         killed = self.killed

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
 from coterie.errors import CoterieError
-from coterie.import_order import import_working_directory_last
+from coterie.module_loading import ModuleFailed, import_module
 from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.faults.nearest_name import hint
 from coterie.protocols.simulation.scenarios.protocol_scenarios import SCENARIOS, Scenario
@@ -78,14 +77,11 @@ def _import_scenario(where: str) -> Scenario:
 
 
 def _import_module(name: str, where: str) -> ModuleType:
-    import_working_directory_last()
     try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        near = _nearest_module(name) if error.name is not None and f"{name}.".startswith(f"{error.name}.") else ""
-        raise ScenarioError(f"cannot import {name!r} for {where!r}: {error}{near}") from error
-    except Exception as error:  # a user's module may raise anything; it is reported in one line
-        raise ScenarioError(f"importing {name!r} raised {type(error).__name__}: {error}") from error
+        return import_module(name, where)
+    except ModuleFailed as error:
+        near = _nearest_module(name) if error.is_missing else ""
+        raise ScenarioError(f"{error}{near}") from error.__cause__
 
 
 def _nearest_module(name: str) -> str:

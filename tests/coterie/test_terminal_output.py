@@ -23,7 +23,7 @@ MAY_PRINT = {
     "testing/host_state.py": "it compares the streams, and prints nothing",
     "exploring/fixed_hash_seed.py": "it flushes them, and prints nothing",
     "cli/__init__.py": "it flushes the output and selects its encoding, and prints nothing",
-    "cli/watch_output.py": "it asks whether the output is a terminal",
+    "cli/output/watch_output.py": "it asks whether the output is a terminal",
     "demo/demo_output.py": "it asks whether the output is a terminal",
 }
 

@@ -12,11 +12,12 @@ import argparse
 
 from coterie.actors.inspection import SORT_KEYS, ActorLine, ActorsReport, ReportActors
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
-from coterie.cli.command_loop import NOT_FOUND, run_async
+from coterie.cli.command_loop import NameNotFound, run_async
 from coterie.cli.limit_option import add_limit
-from coterie.cli.node_queries import ReportByNode, as_json, exit_code_of, query_nodes
+from coterie.cli.node_queries import ReportByNode, exit_code_of, query_nodes, silent_nodes
+from coterie.cli.output.command_output import CommandOutput
+from coterie.cli.output.command_parser import add_output
 from coterie.errors import CoterieError
-from coterie.terminal_output import print_json, print_lines
 
 __all__ = ["add_parser", "run"]
 
@@ -35,7 +36,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--sort", choices=SORT_KEYS, default="depth", help="the sort key, largest first (default: depth)"
     )
     add_limit(parser, "actors per node")
-    parser.add_argument("-o", choices=["table", "json"], default="table", dest="form", help="the output format")
+    add_output(parser)
     parser.set_defaults(run=run)
 
 
@@ -43,11 +44,12 @@ def run(args: argparse.Namespace) -> int:
     """Carry out `coterie actors`; return the exit code."""
     request = ReportActors(args.pattern, args.sort, args.limit)
     reports = run_async(_query(connection_of(args), request))
-    if args.form == "json":
-        print_json(as_json(reports))
-    else:
-        print_lines(_lines(reports))
-    return exit_code_of(reports) or (NOT_FOUND if args.pattern and args.limit and _is_empty(reports) else 0)
+    exit_code = exit_code_of(reports)
+    if not exit_code and args.pattern and args.limit and _is_empty(reports):
+        raise NameNotFound(f"no actor has {args.pattern!r} in its path or class")
+    out: CommandOutput = args.out
+    out.show({"nodes": reports}, _lines(reports), errors=silent_nodes(reports))
+    return exit_code
 
 
 async def _query(connection: ClusterConnection, request: ReportActors) -> ReportByNode:

@@ -11,11 +11,16 @@ happened around the kill); 130 interrupted; 143 SIGTERM.
 from __future__ import annotations
 
 import argparse
+from typing import Final
 
 from coterie.cli.command_loop import run_async
-from coterie.terminal_output import print_json, print_lines
+from coterie.cli.output.command_output import CommandOutput
+from coterie.cli.output.command_parser import add_output
+from coterie.cli.output.json_envelope import Code, problems
 
 __all__ = ["add_parser", "run"]
+
+VERDICT_BY_EXIT_CODE: Final = {0: ("passed", None), 1: ("failed", Code.FAILED), 2: ("void", Code.VOID)}
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -37,7 +42,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="POLICY",
         help="the policy that picks the worker of each file: prequal, PowerOfTwoChoices, … (a wrong name lists all)",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    add_output(parser)
     parser.set_defaults(run=run)
 
 
@@ -49,9 +54,12 @@ def run(args: argparse.Namespace) -> int:
 
     root = args.input if args.input is not None else standard_library()
     balance = None if args.balance is None else policy_named(args.balance)
-    options = DemoOptions(root=root, nodes=args.nodes, victim=args.kill, data=args.data, balance=balance)
+    out: CommandOutput = args.out
+    options = DemoOptions(
+        root=root, nodes=args.nodes, victim=args.kill, data=args.data, balance=balance, events_on_stderr=out.is_json
+    )
     report = run_async(run_job(options))
-    print_lines(report.lines())
-    if args.json:
-        print_json(report.facts(), flush=True)
+    verdict, code = VERDICT_BY_EXIT_CODE[report.exit_code]
+    errors = [] if code is None else problems(code, report.reasons())
+    out.show(report.facts(), report.lines(), verdict=verdict, errors=errors)
     return report.exit_code

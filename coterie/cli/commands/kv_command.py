@@ -6,25 +6,45 @@ r"""`coterie kv`: reads and writes a replicated key-value store. Keys and values
 `get` prints a value as it is to a file or a pipe. On a terminal, and in the lines of `scan` everywhere, characters that
 are not visible are shown as escapes (`\x1b`; in `scan` tabs and line breaks too). A byte that is no UTF-8 is `\xNN`.
 
-Exit code 3: `get` or `delete` of an absent key, or no such store. 1: a `cas` whose expected value did not match, or an
-error. 4: no node accepts the client.
+With `-o json` a value that is no UTF-8 is `{"base64": …}`, and `scan` prints nothing before it has all pairs.
+
+Exit code 3: `get` or `delete` of an absent key, or there is no such store. 1: a `cas` whose expected value did not
+match, or an error. 4: no node accepts the client.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
+from typing import Final
 
+from coterie.actors.client import Client
 from coterie.actors.groups.key_value_client import KeyValueClient
 from coterie.cli.cluster_connection import add_connect, connection_of
-from coterie.cli.command_loop import NOT_FOUND, NameNotFound, run_async
+from coterie.cli.command_loop import NameNotFound, run_async
+from coterie.cli.node_queries import NotAnOperator, check_group, code_schemas
+from coterie.cli.output.command_output import CommandOutput
+from coterie.cli.output.command_parser import add_output
 from coterie.errors import CommandRefused
 from coterie.runtime.observing.printable_text import printable
 from coterie.terminal_output import print_lines, print_value
 
 __all__ = ["add_parser", "run"]
 
-Action = Callable[[KeyValueClient, argparse.Namespace], Awaitable[int]]
+Action = Callable[[KeyValueClient, argparse.Namespace], Awaitable[None]]
+
+CHECK_TIMEOUT_S = 2.0
+"""How long nodes have to answer what they run; the command itself runs meanwhile."""
+
+
+ANY_COMMAND: Final = "kv.Get"
+"""A command that every key-value store has."""
+
+
+class WrongValue(ValueError):
+    """A key has not the value that `cas` expects."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -59,6 +79,7 @@ def _add(
     parser = actions.add_parser(name, help=text, description=text)
     add_connect(parser)
     parser.add_argument("--store", default="store", help="the name of the store's group (default store)")
+    add_output(parser)
     parser.set_defaults(action=action)
     return parser
 
@@ -69,48 +90,89 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _run(args: argparse.Namespace) -> int:
+    action: Action = args.action
     async with connection_of(args).client() as client:
-        action: Action = args.action
+        acting = asyncio.ensure_future(action(client.key_value(args.store), args))
+        checking = asyncio.ensure_future(_check_kind(client, args.store))
         try:
-            return await action(client.key_value(args.store), args)
+            await asyncio.wait((acting, checking), return_when=asyncio.FIRST_COMPLETED)
+            if not acting.done():  # a name of another kind would make it wait for its time limit
+                await checking
+            await acting
         except CommandRefused as error:
-            if args.store in (client.known_groups or (args.store,)):
-                raise
-            raise NameNotFound(f"--store {args.store!r}: {error}") from error
+            if args.store not in (client.known_groups or (args.store,)):
+                raise NameNotFound(f"--store {args.store!r}: {error}") from error
+            if await _is_other_machine(client, args.store):
+                raise NameNotFound(f"{args.store!r} is a group, and no key-value store") from error
+            raise
+        finally:
+            for each in (acting, checking):
+                each.cancel()
+            await asyncio.gather(acting, checking, return_exceptions=True)
+    return 0
 
 
-async def _get(store: KeyValueClient, args: argparse.Namespace) -> int:
+async def _check_kind(client: Client, store: str) -> None:
+    """Raise NameNotFound or NameUncertain if no node that answers runs such a group, as far as this client is told."""
+    await client.all_linked()
+    with contextlib.suppress(NotAnOperator):
+        await check_group(client, store, CHECK_TIMEOUT_S)
+
+
+async def _is_other_machine(client: Client, group: str) -> bool:
+    """Return whether the code of a group's nodes, as far as this client is told, has no command of a store."""
+    schemas = code_schemas(await client.group(group).code(timeout_s=CHECK_TIMEOUT_S)).values()
+    return bool(schemas) and not any(ANY_COMMAND in schema.commands for schema in schemas)
+
+
+async def _get(store: KeyValueClient, args: argparse.Namespace) -> None:
     value = await store.get(_bytes(args.key))
     if value is None:
-        return NOT_FOUND
-    print_value(_text(value))
-    return 0
+        raise _absent(args)
+    if args.out.is_json:
+        args.out.show({"key": _bytes(args.key), "value": value})
+    else:
+        print_value(_text(value))
 
 
-async def _put(store: KeyValueClient, args: argparse.Namespace) -> int:
+async def _put(store: KeyValueClient, args: argparse.Namespace) -> None:
     await store.put(_bytes(args.key), _bytes(args.value))
-    return 0
+    args.out.show({"key": _bytes(args.key)})
 
 
-async def _delete(store: KeyValueClient, args: argparse.Namespace) -> int:
-    return 0 if await store.delete(_bytes(args.key)) else NOT_FOUND
+async def _delete(store: KeyValueClient, args: argparse.Namespace) -> None:
+    if not await store.delete(_bytes(args.key)):
+        raise _absent(args)
+    args.out.show({"key": _bytes(args.key)})
 
 
-async def _cas(store: KeyValueClient, args: argparse.Namespace) -> int:
+async def _cas(store: KeyValueClient, args: argparse.Namespace) -> None:
     expected = None if args.expect is None else _bytes(args.expect)
     value = None if args.value is None else _bytes(args.value)
-    return 0 if await store.compare_and_swap(_bytes(args.key), expected, value) else 1
+    if not await store.compare_and_swap(_bytes(args.key), expected, value):
+        raise WrongValue(f"key {args.key!r} of {args.store!r} has not the expected value: nothing is changed")
+    args.out.show({"key": _bytes(args.key)})
 
 
-async def _incr(store: KeyValueClient, args: argparse.Namespace) -> int:
-    print_lines([str(await store.increment(_bytes(args.key), args.by))])
-    return 0
+async def _incr(store: KeyValueClient, args: argparse.Namespace) -> None:
+    total = await store.increment(_bytes(args.key), args.by)
+    args.out.show({"key": _bytes(args.key), "value": total}, [str(total)])
 
 
-async def _scan(store: KeyValueClient, args: argparse.Namespace) -> int:
+async def _scan(store: KeyValueClient, args: argparse.Namespace) -> None:
+    out: CommandOutput = args.out
+    found = []
     async for key, value in store.scan(_bytes(args.prefix)):
-        print_lines([f"{printable(_text(key))}\t{printable(_text(value))}"])
-    return 0
+        if out.is_json:
+            found.append({"key": key, "value": value})
+        else:
+            print_lines([f"{printable(_text(key))}\t{printable(_text(value))}"])
+    if out.is_json:
+        out.show({"pairs": found})
+
+
+def _absent(args: argparse.Namespace) -> NameNotFound:
+    return NameNotFound(f"{args.store!r} has no key {args.key!r}")
 
 
 def _bytes(argument: str) -> bytes:

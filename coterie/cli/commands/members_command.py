@@ -8,23 +8,26 @@ suspicion (it is suspected from 1 on), the highest incarnation, the median round
 marked `no`; one whose address was not given is not asked: `-`. Nodes that answer and have no link with each other are
 told below: one with a wrong key or certificate is locked out, and answers clients all the same.
 
-Exit code 1 if no node that answers has a failure detector, 3 if there is no node NAME, 4 if none answers.
+Exit code 1 if no node that answers has a failure detector, 3 if there is no node NAME, 4 if none answers; 5 (degraded)
+if a member is suspected, failed or does not answer, nodes have no link with each other, or this client is refused.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import dataclasses
+from collections.abc import Iterator, Sequence
 
 from coterie.actors.detection.detector_messages import MembersReport
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import UNREACHABLE, NameNotFound, run_async
 from coterie.cli.member_reports import MemberReports, has_detector, names_in
 from coterie.cli.member_rows import MemberRow, MembersByNode, member_rows, member_table
+from coterie.cli.node_queries import DEGRADED
+from coterie.cli.output.command_output import CommandOutput
+from coterie.cli.output.command_parser import add_output
+from coterie.cli.output.json_envelope import Code, problems
 from coterie.cli.watch_option import add_watch, check_watch
-from coterie.cli.watch_output import print_table
-from coterie.terminal_output import print_json
 
 __all__ = ["add_parser", "run"]
 
@@ -52,7 +55,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_connect(parser)
     parser.add_argument("--from", dest="observer", metavar="NODE", help="show the opinions of this node alone")
     add_watch(parser)
-    parser.add_argument("-o", choices=["table", "json"], default="table", dest="form", help="the output format")
+    add_output(parser)
     parser.set_defaults(run=run)
 
 
@@ -77,11 +80,11 @@ async def _show(connection: ClusterConnection, args: argparse.Namespace) -> int:
             reports, troubles = await members.collect_with_troubles(_limit_s(args.watch), args.observer)
             problem = _problem(reports, args.observer)
             rows = member_rows(reports, never_linked=0 if args.observer else members.never_linked)
-            if args.form == "json" or not problem or problem != said:
-                _print(rows, args.form, problem, troubles, is_live=args.watch is not None)
+            if args.out.is_json or not problem or problem != said:
+                _print(args.out, rows, problem, troubles, is_live=args.watch is not None)
             said = problem
             if args.watch is None or problem == NO_DETECTOR:
-                return _exit_code_of(problem)
+                return _exit_code_of(problem, rows, troubles)
             await asyncio.sleep(max(0.0, began_s + args.watch - clock.monotonic()))
 
 
@@ -109,14 +112,31 @@ def _problem(reports: MembersByNode, observer: str | None) -> str:
     return "" if has_detector(reports) else NO_DETECTOR
 
 
-def _exit_code_of(problem: str) -> int:
-    return 0 if not problem else 1 if problem == NO_DETECTOR else UNREACHABLE
+def _exit_code_of(problem: str, rows: Sequence[MemberRow], troubles: Sequence[str]) -> int:
+    if problem:
+        return 1 if problem == NO_DETECTOR else UNREACHABLE
+    return DEGRADED if troubles or any(_worries(rows)) else 0
 
 
-def _print(rows: list[MemberRow], form: str, problem: str, troubles: list[str], *, is_live: bool) -> None:
-    if form == "json":
-        facts = {row.member: dataclasses.asdict(row) for row in rows}
-        print_json({"members": facts, "troubles": troubles}, flush=True)
-        return
+def _worries(rows: Sequence[MemberRow]) -> Iterator[str]:
+    """Yield a sentence for each member that is not well."""
+    for row in rows:
+        if row.state in ("suspected", "failed"):
+            yield f"member {row.member} is {row.state}" + (f": {row.reason}" if row.reason else "")
+        elif row.suspected_by:
+            yield f"member {row.member} is suspected by {', '.join(row.suspected_by)}"
+        elif row.answers is False:
+            yield f"member {row.member} does not answer" + (f": {row.error}" if row.error else "")
+
+
+def _print(
+    out: CommandOutput, rows: Sequence[MemberRow], problem: str, troubles: Sequence[str], *, is_live: bool
+) -> None:
+    errors = problems(Code.DEGRADED, [*_worries(rows), *troubles])
+    if problem:
+        errors = problems(Code.FAILED if problem == NO_DETECTOR else Code.UNREACHABLE, [problem])
+    verdict = None if problem else "degraded" if errors else "healthy"
     lines = [problem] if problem else member_table(rows)
-    print_table([*lines, *(["", *troubles] if troubles else [])], is_live=is_live)
+    lines += ["", *troubles] if troubles else []
+    data = {"members": {row.member: row for row in rows}, "troubles": troubles}
+    out.show(data, lines, verdict=verdict, errors=errors, is_live=is_live)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from coterie.cli.output.command_output import CommandOutput
+from coterie.cli.output.json_envelope import Code, problems
 from coterie.exploring.mutant_jobs import ALL_MUTANTS, TimedMutantResult, mutant_named, run_mutant_jobs
 from coterie.protocols.simulation.mutants import MutantTrial
 from coterie.protocols.simulation.scenarios.protocol_scenarios import EVERYTHING
-from coterie.terminal_output import print_json, print_lines
 
 __all__ = ["run_mutants"]
 
@@ -15,32 +16,30 @@ WIDTHS = (max(len(mutant.name) for mutant in ALL_MUTANTS), 30, 26, 9, 6, 6, 6)
 TITLES = ("mutant", "killed by", "how", "level", "seeds", "s", "clean")
 
 
-def run_mutants(*, only: Sequence[str], jobs: int, is_json: bool) -> int:
+def run_mutants(out: CommandOutput, *, only: Sequence[str], jobs: int) -> int:
     """Run all mutants (or `only` these) and print a line for each; return the exit code: 1 if any survives.
 
     Raises:
         MutantError: there is no such mutant; the nearest is named.
     """
     names = [mutant_named(name).name for name in only] or [mutant.name for mutant in ALL_MUTANTS]
-    print_lines([_line(TITLES)])
-    results = run_mutant_jobs(
-        names, processes=jobs, on_result=lambda timed: print_lines([_line(_row(timed))], flush=True)
+    out.say([_line(TITLES)])
+    results = run_mutant_jobs(names, processes=jobs, on_result=lambda timed: out.say([_line(_row(timed))]))
+    survivors = [timed.result.name for timed in results if not timed.result.is_success]
+    killed = len(results) - len(survivors)
+    out.show(
+        {"killed": killed, "survived": len(survivors), "mutants": list(map(_facts, results))},
+        [_kill_counts(results), f"{killed} killed, {len(survivors)} survived"],
+        verdict="failed" if survivors else "passed",
+        errors=problems(Code.FAILED, (f"mutant {name} survived" for name in survivors)),
     )
-    killed = sum(timed.result.is_success for timed in results)
-    survived = len(results) - killed
-    if is_json:
-        facts = [_facts(timed) for timed in results]
-        print_json({"scenario": "mutants", "killed": killed, "survived": survived, "mutants": facts})
-    else:
-        _print_kill_counts(results)
-        print_lines([f"{killed} killed, {survived} survived"])
-    return 1 if survived else 0
+    return 1 if survivors else 0
 
 
-def _print_kill_counts(results: Sequence[TimedMutantResult]) -> None:
+def _kill_counts(results: Sequence[TimedMutantResult]) -> str:
     by_profile = sum(timed.result.is_success and timed.trial.is_random for timed in results)
     directed = sum(timed.result.is_success and not timed.trial.is_random for timed in results)
-    print_lines([f"{by_profile} under the profile {EVERYTHING}, {directed} in directed scenarios"])
+    return f"{by_profile} under the profile {EVERYTHING}, {directed} in directed scenarios"
 
 
 def _row(timed: TimedMutantResult) -> tuple[str, ...]:

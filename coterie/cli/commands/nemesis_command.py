@@ -19,7 +19,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable
 
-from coterie.cli.list_option import ListOption
+from coterie.cli.output.command_parser import add_output
+from coterie.cli.output.list_option import ListOption
 
 __all__ = ["add_parser", "run"]
 
@@ -46,7 +47,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="leave out the faults of a plan that only a simulator supports, and name them (default: refuse the plan)",
     )
     parser.add_argument("--keep", metavar="DIR", help="keep all files in this new directory, even if the run passes")
-    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    add_output(parser)
     parser.set_defaults(run=run, usual_log_level="error")  # broken links are intended here
 
 

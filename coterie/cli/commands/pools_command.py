@@ -6,7 +6,7 @@ One table for each balancer, and for each node that uses a pool: of each target 
 wants it to have and its share so far, the requests in flight, failures and latency, and why the last pick fell as it
 did. The targets of a lost node stay in the table, marked as lost. PATTERN is a part of a name. The pools of clients are
 not shown: they pick in the client. With --watch into a file or a pipe each table is under the time. Exit code 3 if
-no pool or balancer has PATTERN in its name, 4 if no node answers.
+no pool or balancer has PATTERN in its name, 4 if no node answers, 5 if only some do.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from coterie.actors.node_report import NodeReport, ReportNode
 from coterie.actors.pools.pool_reports import PoolsReport, ReportPools
 from coterie.cli.caller_rows import PoolsByNode, pool_lines
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
-from coterie.cli.command_loop import UNREACHABLE, NameNotFound, run_async
+from coterie.cli.command_loop import NameNotFound, run_async
 from coterie.cli.limit_option import add_limit
-from coterie.cli.node_queries import as_json, query_nodes
+from coterie.cli.node_queries import exit_code_of, kinds_of, query_nodes, silent_nodes
+from coterie.cli.output.command_output import CommandOutput
+from coterie.cli.output.command_parser import add_output
 from coterie.cli.watch_option import add_watch, check_watch
-from coterie.cli.watch_output import print_table
 from coterie.errors import CoterieError
-from coterie.terminal_output import print_json
 
 __all__ = ["add_parser", "run"]
 
@@ -47,7 +47,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("pattern", nargs="?", default="", help="show only pools and balancers whose name contains this")
     add_limit(parser, "targets of each pool and balancer")
     add_watch(parser)
-    parser.add_argument("-o", choices=["table", "json"], default="table", dest="form", help="the output format")
+    add_output(parser)
     parser.set_defaults(run=run)
 
 
@@ -64,9 +64,9 @@ async def _show(connection: ClusterConnection, args: argparse.Namespace) -> int:
         while True:
             began_s = clock.monotonic()
             reports = await query_nodes(client, ReportPools(args.pattern, args.limit), ANSWER_LIMIT_S)
-            _print(reports, args.form, names, is_live=args.watch is not None)
+            _show_reports(args.out, reports, names, is_live=args.watch is not None)
             if args.watch is None:
-                return 0 if any(_is_report(report) for report in reports.values()) else UNREACHABLE
+                return exit_code_of(reports)
             await asyncio.sleep(max(0.0, began_s + args.watch - clock.monotonic()))
 
 
@@ -81,7 +81,9 @@ async def _names(client: Client, pattern: str) -> list[str]:
     found = sorted(name for name in names if pattern in name)
     if declared and not found:
         there_are = f"there are {', '.join(sorted(names))}" if names else "these nodes have neither"
-        raise NameNotFound(f"no pool or balancer has {pattern!r} in its name: {there_are}")
+        kinds = kinds_of(nodes, pattern)
+        what = f"{pattern!r} is {kinds}, and no" if kinds else "no"
+        raise NameNotFound(f"{what} pool or balancer has {pattern!r} in its name: {there_are}")
     return found
 
 
@@ -89,9 +91,7 @@ def _is_report(answer: PoolsReport | CoterieError) -> TypeGuard[PoolsReport]:
     return isinstance(answer, PoolsReport)
 
 
-def _print(reports: PoolsByNode, form: str, names: Sequence[str], *, is_live: bool) -> None:
-    if form == "json":
-        print_json(as_json(reports), flush=True)
-        return
+def _show_reports(out: CommandOutput, reports: PoolsByNode, names: Sequence[str], *, is_live: bool) -> None:
     nothing = f"not used yet by these nodes: {', '.join(names)}" if names else NOTHING
-    print_table(list(pool_lines(reports)) or [nothing], is_live=is_live)
+    lines = list(pool_lines(reports)) or [nothing]
+    out.show({"nodes": reports}, lines, errors=silent_nodes(reports), is_live=is_live)

@@ -19,25 +19,22 @@ import argparse
 import asyncio
 import errno
 import gc
-import importlib
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
+from coterie.actors.network_addresses import parse_address
 from coterie.actors.topology import Topology
-from coterie.cli.command_loop import TerminatedBySignal, run_async
+from coterie.cli.command_loop import WRONG_USAGE, TerminatedBySignal, WrongUsage, run_async
 from coterie.cli.security_options import SecurityOptions, add_node_security, foreign_certificate, security_of
-from coterie.import_order import hidden_hint, import_working_directory_last
+from coterie.cli.topologies.topology_argument import add_topology, check_node, load_topology
 from coterie.node_process import close_copies, up_line
 from coterie.runtime.system import System
 from coterie.terminal_output import print_error, print_lines
 
-__all__ = ["WRONG_USAGE", "add_parser", "load_topology", "run"]
-
-WRONG_USAGE = 2
-"""The exit code if the options do not fit together, as with argparse."""
+__all__ = ["add_parser", "run"]
 
 SWITCH_INTERVAL_S = 0.001
 """How long a worker thread may hold the interpreter: the default of 5 ms would delay heartbeats."""
@@ -56,7 +53,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("topology", metavar="module:topology", help="where the topology is declared")
+    add_topology(parser)
     parser.add_argument("--node", required=True, help="the node to run")
     parser.add_argument("--listen", required=True, metavar="HOST:PORT", help="where to listen (port 0: any free one)")
     parser.add_argument(
@@ -91,8 +88,12 @@ def run(args: argparse.Namespace) -> int:
     """Carry out `coterie run`; return the exit code."""
     if args.with_stdin and args.is_whole_process:
         close_copies()
-    topology = load_topology(args.topology)
     peers = parse_peers(args.peers)
+    _check_options(args, peers)
+    topology = load_topology(args.topology)
+    check_node("--node", args.node, topology)
+    for peer in peers:
+        check_node("--peer", peer, topology)
     security = security_of(args)
     foreign = foreign_certificate(security.tls, args.node)
     if foreign is not None:
@@ -167,39 +168,25 @@ def _naming_the_port(listen: str) -> Iterator[None]:
         raise
 
 
+def _check_options(args: argparse.Namespace, peers: Mapping[str, str]) -> None:
+    """Raise WrongUsage for what is wrong whatever the topology is."""
+    if args.bootstrap is not None and args.data is None:
+        raise WrongUsage("--bootstrap new formats a data directory: give --data DIR")
+    for option, address in (("--listen", args.listen), *((f"--peer {node}", peers[node]) for node in peers)):
+        try:
+            parse_address(address)
+        except ValueError as error:
+            raise WrongUsage(f"{option}: {error}") from error
+
+
 def parse_peers(texts: Sequence[str]) -> dict[str, str]:
-    """Return addresses by node from texts `node=host:port`. ValueError names a malformed text or a repeated node."""
+    """Return addresses by node from texts `node=host:port`. WrongUsage names a malformed text or a repeated node."""
     peers: dict[str, str] = {}
     for text in texts:
         node, equals, address = text.partition("=")
         if not (node and equals and address):
-            raise ValueError(f"--peer {text!r}: write NODE=HOST:PORT")
+            raise WrongUsage(f"--peer {text!r}: write NODE=HOST:PORT")
         if node in peers:
-            raise ValueError(f"--peer {node!r} is given twice")
+            raise WrongUsage(f"--peer {node!r} is given twice")
         peers[node] = address
     return peers
-
-
-def load_topology(where: str) -> Topology:
-    """Import the topology that `module:name` names.
-
-    Raises:
-        ValueError: the text is malformed, or there is no such module, name or topology; the message says which.
-    """
-    module_name, colon, name = where.partition(":")
-    if not (module_name and colon and name):
-        raise ValueError(f"{where!r} does not name a topology: write module:name")
-    import_working_directory_last()
-    try:
-        module = importlib.import_module(module_name)
-        found = getattr(module, name, None)
-        topology = found if isinstance(found, Topology) or not callable(found) else found()
-    except ModuleNotFoundError as error:
-        raise ValueError(f"cannot import {module_name!r} for {where!r}: {error}") from error
-    except Exception as error:  # a user's module may raise anything; it is reported in one line
-        raise ValueError(f"{where!r} raised {type(error).__name__}: {error}") from error
-    if not isinstance(topology, Topology):
-        kind = f"it is of type {type(topology).__name__}"
-        what = f"module {module_name!r} has no {name!r}{hidden_hint(module)}" if found is None else kind
-        raise ValueError(f"{where!r} is not a Topology: {what}")
-    return topology

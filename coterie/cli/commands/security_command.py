@@ -19,14 +19,16 @@ from collections.abc import Iterator
 
 from coterie.actors.network_addresses import parse_address
 from coterie.actors.topology import Topology
-from coterie.cli.commands.run_command import load_topology
+from coterie.cli.output.command_output import CommandOutput
+from coterie.cli.output.command_parser import add_output
+from coterie.cli.output.json_envelope import Code, problems
 from coterie.cli.security_options import NODE_MARK, add_node_security, of_node, read_key, security_of
+from coterie.cli.topologies.topology_argument import add_topology, check_node, load_topology
 from coterie.hardening.certificate_checks import certificate_findings
 from coterie.hardening.checked_deployment import Deployment, Finding, Level
 from coterie.hardening.exposure_checks import client_findings, link_findings
 from coterie.hardening.file_checks import code_findings, data_findings, key_findings
 from coterie.runtime.transport.handshake.shared_key import KEY_BYTES_MIN
-from coterie.terminal_output import print_lines
 
 __all__ = ["add_parser", "check"]
 
@@ -48,7 +50,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    checking.add_argument("topology", metavar="module:topology", help="where the topology is declared")
+    add_topology(checking)
     checking.add_argument("--node", help="the node (default: all)")
     checking.add_argument(
         "--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="where it will listen (default: loopback)"
@@ -56,6 +58,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     checking.add_argument("--data", metavar="DIR", help="its data directory")
     checking.add_argument("--insecure", action="store_true", help="as it will be given to coterie run")
     checking.add_argument("--strict", action="store_true", help="exit with 1 for a WARNING, too")
+    add_output(checking)
     add_node_security(checking)
     checking.set_defaults(run=check)
 
@@ -64,20 +67,31 @@ def check(args: argparse.Namespace) -> int:
     """Carry out `coterie security check`; return the exit code."""
     topology = load_topology(args.topology)
     topology.validate()
-    if args.node is not None and args.node not in topology.nodes:
-        raise ValueError(f"--node {args.node!r}: the topology has {', '.join(topology.nodes)}")
+    if args.node is not None:
+        check_node("--node", args.node, topology)
     module = args.topology.partition(":")[0]
     code = sys.modules[module].__file__ or module
     found: dict[Finding, None] = {}  # a set, in order: what holds for all nodes is printed once
     for node in [args.node] if args.node is not None else topology.nodes:
         found |= dict.fromkeys(_findings(args, topology, node, code))
-    for finding in found:
-        advice = f": {finding.advice}" if finding.advice else ""
-        print_lines([f"{finding.level.value:<8} {finding.text}{advice}"])
+    lines = [f"{finding.level.value:<8} {_sentence(finding)}" for finding in found]
     counts = {level: sum(finding.level is level for finding in found) for level in Level}
-    print_lines(["", f"{counts[Level.FAILURE]} failures, {counts[Level.WARNING]} warnings"])
-    is_bad = counts[Level.FAILURE] or (args.strict and counts[Level.WARNING])
-    return FAILED if is_bad else 0
+    lines += ["", f"{counts[Level.FAILURE]} failures, {counts[Level.WARNING]} warnings"]
+    worst = (Level.FAILURE, Level.WARNING) if args.strict else (Level.FAILURE,)
+    bad = [_sentence(finding) for finding in found if finding.level in worst]
+    out: CommandOutput = args.out
+    out.cluster = topology.name
+    data = {"findings": list(map(_facts, found)), "failures": counts[Level.FAILURE], "warnings": counts[Level.WARNING]}
+    out.show(data, lines, verdict="failed" if bad else "passed", errors=problems(Code.FAILED, bad))
+    return FAILED if bad else 0
+
+
+def _facts(finding: Finding) -> dict[str, str]:
+    return {"level": finding.level.name.lower(), "text": finding.text, "advice": finding.advice}
+
+
+def _sentence(finding: Finding) -> str:
+    return f"{finding.text}: {finding.advice}" if finding.advice else finding.text
 
 
 def _findings(args: argparse.Namespace, topology: Topology, node: str, code: str) -> Iterator[Finding]:

@@ -22,8 +22,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable
 
-from coterie.cli.list_option import ListOption
 from coterie.cli.log_options import NOTHING
+from coterie.cli.output.command_parser import add_output
+from coterie.cli.output.list_option import ListOption
+from coterie.cli.topologies.topology_argument import add_traceback
 
 __all__ = ["add_parser", "run"]
 
@@ -71,7 +73,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--only", action="append", metavar="NAME", help="with mutants: only this mutant (may be repeated)"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    add_output(parser)
+    add_traceback(parser)
     parser.set_defaults(run=run, usual_log_level=NOTHING)  # the log of nodes under faults would fill pages
     return parser
 

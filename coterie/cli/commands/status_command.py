@@ -1,37 +1,46 @@
 """`coterie status`: shows the nodes, groups and leaders of a running cluster, as reported by the nodes.
 
-    coterie status --connect 127.0.0.1:7401,127.0.0.1:7402 [--group store] [--json]
+    coterie status --connect 127.0.0.1:7401,127.0.0.1:7402 [--group store] [-o json]
 
 Name the address of every node, or at least of one that is up: nodes that do not answer are shown, too.
 
     exit code  the cluster is
     0          healthy
-    1          unavailable: a group has no leader
+    1          unavailable: a group has no leader, or commands wait in its log and none is committed
     3          unknown: there is no such group
-    4          unreachable: no node accepts the client
+    4          unreachable: no node accepts the client, or none that answers has that group
     5          degraded: a node does not answer, or takes no full part in a group; the last lines say which
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from coterie.actors.client import Client
 from coterie.actors.groups.group_messages import GroupStatus
 from coterie.actors.node_report import NodeReport, ReportNode
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
 from coterie.cli.inactive_members import explanations
 from coterie.cli.node_queries import DEGRADED, NoAnswer, check_groups, query_nodes, refusals_of, unlinked
+from coterie.cli.output.command_output import CommandOutput
+from coterie.cli.output.command_parser import add_output
+from coterie.cli.output.json_envelope import Code, problems
 from coterie.errors import CoterieError
-from coterie.terminal_output import print_json, print_lines
 
 __all__ = ["add_parser", "run"]
 
 ASK_TIMEOUT_S = 2.0
+
+COMMIT_PAUSE_S = 1.0
+"""How long a commit index may stand still while commands wait: a commit takes two writes and a round trip."""
+
+Statuses = Mapping[str, GroupStatus | CoterieError]
+"""The status of each node of a group, or the error in its place."""
 
 FULL_PARTS: Final = ("leader", "follower", "pre_candidate", "candidate")
 """The roles of voters that do all that is asked of them."""
@@ -41,12 +50,14 @@ FULL_PARTS: Final = ("leader", "follower", "pre_candidate", "candidate")
 class _ClusterStatus:
     """Reports by node, and statuses by group and node; an error in place of a missing answer.
 
-    `refusals`: a sentence for each address at which this client was refused.
+    `refusals`: a sentence for each address at which this client was refused. `stalled`: the groups whose leader has
+    committed nothing between two looks, although commands wait, with their leader's status at the second look.
     """
 
     nodes: dict[str, NodeReport | CoterieError]
     groups: dict[str, dict[str, GroupStatus | CoterieError]]
     refusals: tuple[str, ...] = ()
+    stalled: Mapping[str, GroupStatus] = field(default_factory=dict)
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -59,20 +70,19 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     add_connect(parser)
     parser.add_argument("--group", action="append", default=[], dest="groups", help="only this group (may be repeated)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+    add_output(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Carry out `coterie status`; return the exit code."""
     seen = run_async(_query(connection_of(args), args.groups))
-    unavailable, degraded = list(_leaderless(seen)), list(_troubles(seen))
-    state = "unavailable" if unavailable else "degraded" if degraded else "healthy"
-    reasons = unavailable + degraded
-    if args.json:
-        print_json({"state": state, "reasons": reasons, **_facts(seen)})
-    else:
-        print_lines([*_lines(seen), "", state, *(f"  {reason}" for reason in reasons)])
+    unavailable, degraded = list(_standstills(seen)), list(_troubles(seen))
+    verdict = "unavailable" if unavailable else "degraded" if degraded else "healthy"
+    lines = [*_lines(seen), "", verdict, *(f"  {reason}" for reason in unavailable + degraded)]
+    errors = problems(Code.UNAVAILABLE, unavailable) + problems(Code.DEGRADED, degraded)
+    out: CommandOutput = args.out
+    out.show({"nodes": seen.nodes, "groups": seen.groups}, lines, verdict=verdict, errors=errors)
     return 1 if unavailable else DEGRADED if degraded else 0
 
 
@@ -81,14 +91,39 @@ async def _query(connection: ClusterConnection, wanted: Sequence[str]) -> _Clust
         nodes = await query_nodes(client, ReportNode(), ASK_TIMEOUT_S)
         known = {group for report in nodes.values() if isinstance(report, NodeReport) for group in report.groups}
         check_groups(nodes, wanted)
-        groups = {}
-        for name in wanted or sorted(known):
-            groups[name] = _of_members(await client.group(name).status(timeout_s=ASK_TIMEOUT_S), nodes)
-        return _ClusterStatus(nodes, groups, refusals_of(client, len(set(connection.addresses))))
+        groups, stalled = await _look_twice(client, wanted or sorted(known))
+        members = {name: _of_members(statuses, nodes) for name, statuses in groups.items()}
+        return _ClusterStatus(nodes, members, refusals_of(client, len(set(connection.addresses))), stalled)
+
+
+async def _look_twice(client: Client, names: Sequence[str]) -> tuple[dict[str, Statuses], dict[str, GroupStatus]]:
+    """Return the statuses of the groups, and the leaders that commit nothing for a while although entries wait.
+
+    Where entries wait at the first look, the statuses are those of a second one: the leader may have stepped down.
+    """
+    first: dict[str, Statuses] = {name: await client.group(name).status(timeout_s=ASK_TIMEOUT_S) for name in names}
+    waiting = {name: leader for name in names if (leader := _waiting_leader(first[name])) is not None}
+    if not waiting:
+        return first, {}
+    await asyncio.sleep(COMMIT_PAUSE_S)
+    second: dict[str, Statuses] = {name: await client.group(name).status(timeout_s=ASK_TIMEOUT_S) for name in waiting}
+    stalled = {}
+    for name, before in waiting.items():
+        now = _waiting_leader(second[name])
+        if now is not None and (now.term, now.commit_index) == (before.term, before.commit_index):
+            stalled[name] = now
+    return first | second, stalled
+
+
+def _waiting_leader(statuses: Statuses) -> GroupStatus | None:
+    """Return the leader of the newest term, if its log has entries that are not committed."""
+    leaders = [status for status in statuses.values() if isinstance(status, GroupStatus) and _leads(status)]
+    leader = max(leaders, key=lambda status: status.term, default=None)
+    return leader if leader is not None and leader.last_index > leader.commit_index else None
 
 
 def _of_members(
-    statuses: Mapping[str, GroupStatus | CoterieError], nodes: Mapping[str, NodeReport | CoterieError]
+    statuses: Statuses, nodes: Mapping[str, NodeReport | CoterieError]
 ) -> dict[str, GroupStatus | CoterieError]:
     """Return the statuses of the members alone, those that do not answer with them; all, if the members are unknown."""
     reports = [status for status in statuses.values() if isinstance(status, GroupStatus)]
@@ -106,10 +141,16 @@ def _of_members(
 # What is wrong.
 
 
-def _leaderless(seen: _ClusterStatus) -> Iterator[str]:
+def _standstills(seen: _ClusterStatus) -> Iterator[str]:
     for group, statuses in seen.groups.items():
         if not any(map(_leads, statuses.values())):
             yield f"group {group} has no leader that can be reached"
+        elif group in seen.stalled:
+            leader = seen.stalled[group]
+            yield (
+                f"group {group}: {leader.node} leads and has committed nothing for {COMMIT_PAUSE_S:g} s: its commit "
+                f"index stays at {leader.commit_index}, and its log has entries up to {leader.last_index}"
+            )
 
 
 def _troubles(seen: _ClusterStatus) -> Iterator[str]:
@@ -162,16 +203,3 @@ def _row(status: GroupStatus | CoterieError) -> str:
         return str(status)
     indexes = f"{status.last_index:>10} {status.commit_index:>10} {status.applied_index:>10}"
     return f"{status.role:<12} {status.term:>6} {status.leader or '-':<12} {indexes}"
-
-
-def _facts(seen: _ClusterStatus) -> dict[str, object]:
-    return {
-        "nodes": {node: _fact(report) for node, report in seen.nodes.items()},
-        "groups": {
-            group: {node: _fact(status) for node, status in statuses.items()} for group, statuses in seen.groups.items()
-        },
-    }
-
-
-def _fact(answer: NodeReport | GroupStatus | CoterieError) -> dict[str, object]:
-    return {"error": str(answer)} if isinstance(answer, CoterieError) else dataclasses.asdict(answer)

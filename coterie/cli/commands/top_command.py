@@ -5,7 +5,7 @@
 For each node: actors, messages handled per second, waiting messages, restarts and failures, dead letters, and the
 largest lag of the event loop. Then the classes of actors, busiest first: `busy` is their share of the node's loop
 (only of `def` handlers; `async def` ones run in their own tasks). Then the actors with the deepest mailboxes. `-o json`
-prints one object per interval.
+prints one envelope per interval.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import asyncio
 from coterie.actors.inspection import ActorLine, ActorsReport, ReportActors, TypeLine
 from coterie.actors.node_report import NODE_REPORT_PATH
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
-from coterie.cli.command_loop import run_async
-from coterie.cli.node_queries import ReportByNode, as_json, exit_code_of, query_nodes
-from coterie.cli.watch_output import print_table
+from coterie.cli.command_loop import WrongUsage, run_async
+from coterie.cli.node_queries import ReportByNode, exit_code_of, query_nodes, silent_nodes
+from coterie.cli.output.command_output import CommandOutput
+from coterie.cli.output.command_parser import add_output
 from coterie.errors import CoterieError
-from coterie.terminal_output import print_json
 
 __all__ = ["add_parser", "run", "table"]
 
@@ -40,36 +40,30 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_connect(parser)
     parser.add_argument("--interval", type=float, default=2.0, help="seconds between two queries (default: 2)")
     parser.add_argument("--once", action="store_true", help="measure for one second, print, exit")
-    parser.add_argument("-o", choices=["table", "json"], default="table", dest="form", help="the output format")
+    add_output(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Carry out `coterie top`; return the exit code."""
     if not 0.1 <= args.interval <= 3600:
-        raise ValueError(f"--interval {args.interval:g}: it must be 0.1 … 3600 s")
+        raise WrongUsage(f"--interval {args.interval:g}: it must be 0.1 … 3600 s")
     return run_async(_watch(connection_of(args), args))
 
 
 async def _watch(connection: ClusterConnection, args: argparse.Namespace) -> int:
     request = ReportActors(limit=ACTORS_SHOWN)
+    out: CommandOutput = args.out
     async with connection.client_of_all() as client:
         before = await query_nodes(client, request)
         pause_s = FIRST_INTERVAL_S
         while True:
             await asyncio.sleep(pause_s)
             now = await query_nodes(client, request)
-            _print(before, now, args.form, is_live=not args.once)
+            out.show({"nodes": now}, table(before, now), errors=silent_nodes(now), is_live=not args.once)
             if args.once:
                 return exit_code_of(now)
             before, pause_s = now, args.interval
-
-
-def _print(before: ReportByNode, now: ReportByNode, form: str, *, is_live: bool) -> None:
-    if form == "json":
-        print_json(as_json(now), flush=True)
-    else:
-        print_table(table(before, now), is_live=is_live)
 
 
 def table(before: ReportByNode, now: ReportByNode) -> list[str]:

@@ -3,6 +3,7 @@
     coterie topology shop:topology                    as a tree
     coterie topology shop:topology --as mermaid       for a Markdown page
     coterie topology shop:topology --as dot | dot -Tsvg > shop.svg
+    coterie topology shop:topology -o json            its nodes and parts, as data
 
 Nothing is started. Exit code 1 if it has mistakes; all of them are printed at once.
 """
@@ -10,11 +11,24 @@ Nothing is started. Exit code 1 if it has mistakes; all of them are printed at o
 from __future__ import annotations
 
 import argparse
+from typing import Final
 
-from coterie.cli.commands.run_command import load_topology
-from coterie.terminal_output import print_text
+from coterie.actors.topology import Topology
+from coterie.actors.topology.parts import ActorPart, BalancerPart, DetectorPart, PoolPart, RaftPart, SynodPart
+from coterie.cli.output.command_output import CommandOutput
+from coterie.cli.output.command_parser import add_output
+from coterie.cli.topologies.topology_argument import add_topology, load_topology
 
 __all__ = ["add_parser", "run"]
+
+KIND_BY_CLASS: Final = {
+    ActorPart: "actor",
+    PoolPart: "pool",
+    BalancerPart: "balancer",
+    RaftPart: "raft",
+    SynodPart: "synod",
+    DetectorPart: "detector",
+}
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,16 +39,27 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("topology", metavar="module:topology", help="where the topology is declared")
-    parser.add_argument(
-        "--as", choices=["tree", "mermaid", "dot"], default="tree", dest="form", help="the output format"
-    )
+    add_topology(parser)
+    form = parser.add_mutually_exclusive_group()
+    add_output(form)
+    form.add_argument("--as", choices=["tree", "mermaid", "dot"], default="tree", dest="form", help="how it is drawn")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Carry out `coterie topology`; return the exit code."""
     topology = load_topology(args.topology)
+    out: CommandOutput = args.out
+    out.cluster = topology.name
     topology.validate()
-    print_text(str(topology) if args.form == "tree" else topology.diagram(args.form))
+    text = str(topology) if args.form == "tree" else topology.diagram(args.form)
+    out.show(_facts(topology), text.split("\n"))
     return 0
+
+
+def _facts(topology: Topology) -> dict[str, object]:
+    parts = [
+        {"name": part.name, "kind": KIND_BY_CLASS[type(part)], "nodes": part.nodes, "summary": part.summary}
+        for part in topology.parts
+    ]
+    return {"nodes": topology.nodes, "operators": topology.operators, "parts": parts}

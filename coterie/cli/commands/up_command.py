@@ -29,8 +29,7 @@ from dataclasses import replace
 
 from coterie.actors.topology import Topology
 from coterie.actors.topology.parts import DetectorPart
-from coterie.cli.command_loop import TerminatedBySignal, run_async
-from coterie.cli.commands.run_command import WRONG_USAGE, load_topology
+from coterie.cli.command_loop import WRONG_USAGE, TerminatedBySignal, WrongUsage, run_async
 from coterie.cli.security_options import (
     add_node_security,
     foreign_certificate,
@@ -39,6 +38,7 @@ from coterie.cli.security_options import (
     security_of,
     tls_of,
 )
+from coterie.cli.topologies.topology_argument import add_topology, load_topology
 from coterie.node_process import cluster_in
 from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.transport.handshake.identity import CLIENT_SEPARATOR
@@ -62,7 +62,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("topology", metavar="module:topology", help="where the topology is declared")
+    add_topology(parser)
     parser.add_argument(
         "--port",
         type=int,
@@ -108,28 +108,36 @@ def run(args: argparse.Namespace) -> int:
         for text in foreign:
             print_error(f"coterie: {text}")
         return WRONG_USAGE
-    security = security_of(of_node(args, topology.nodes[0]))
-    supervisor = ClusterSupervisor(
-        args.topology,
-        topology.name,
-        _addresses(topology, args.port),
-        data,
-        say=_Output().say,
-        restarts=_restarts(args),
-        hang_timeout_s=args.hang_timeout,
-        options={node: node_options(of_node(args, node)) for node in topology.nodes},
-        auth=security.node_auth,
-        tls=security.tls,
-        name=f"{topology.nodes[0]}{CLIENT_SEPARATOR}up-{os.getpid()}",
-    )
+    supervisor = _supervisor(args, topology, data)
     try:
-        run_async(_run(supervisor, args.data, has_tls=security.tls is not None))
+        run_async(_run(supervisor, args.data, has_tls=args.tls_certificate is not None))
     except TerminatedBySignal:
         pass
     except KeyboardInterrupt:
         if not supervisor.given_up:
             raise
     return GAVE_UP if supervisor.given_up else 0
+
+
+def _supervisor(args: argparse.Namespace, topology: Topology, data: dict[str, str]) -> ClusterSupervisor:
+    security = security_of(of_node(args, topology.nodes[0]))
+    addresses, restarts = _addresses(topology, args.port), _restarts(args)
+    try:
+        return ClusterSupervisor(
+            args.topology,
+            topology.name,
+            addresses,
+            data,
+            say=_Output().say,
+            restarts=restarts,
+            hang_timeout_s=args.hang_timeout,
+            options={node: node_options(of_node(args, node)) for node in topology.nodes},
+            auth=security.node_auth,
+            tls=security.tls,
+            name=f"{topology.nodes[0]}{CLIENT_SEPARATOR}up-{os.getpid()}",
+        )
+    except ValueError as error:
+        raise WrongUsage(f"--hang-timeout: {error}") from error
 
 
 async def _run(supervisor: ClusterSupervisor, data: str, *, has_tls: bool) -> None:
@@ -141,11 +149,11 @@ async def _run(supervisor: ClusterSupervisor, data: str, *, has_tls: bool) -> No
 
 
 def _restarts(args: argparse.Namespace) -> Supervision:
-    """Return the budget that the options describe. ValueError names the option."""
+    """Return the budget that the options describe. WrongUsage names the option."""
     try:
         return replace(RESTARTS, max_restarts=args.max_restarts, within_s=args.restart_window)
     except ValueError as error:
-        raise ValueError(f"--max-restarts, --restart-window: {error}") from error
+        raise WrongUsage(f"--max-restarts, --restart-window: {error}") from error
 
 
 def _check_data(directory: str, topology: Topology) -> None:
@@ -155,9 +163,9 @@ def _check_data(directory: str, topology: Topology) -> None:
 
 
 def _addresses(topology: Topology, first: int) -> dict[str, str]:
-    """Return the address of each node. OSError names an address in use, ValueError a port out of range."""
+    """Return the address of each node. OSError names an address in use, WrongUsage a port out of range."""
     if not 0 <= first <= 65536 - len(topology.nodes):
-        raise ValueError(
+        raise WrongUsage(
             f"--port {first}: {len(topology.nodes)} ports from there must be in 1 … 65535 (or 0: any free ports)"
         )
     addresses = {}

@@ -1,6 +1,6 @@
 """`coterie waits`: draws the wait-for graph of a running cluster: which actor waits for a reply of which other.
 
-    coterie waits --connect 127.0.0.1:7401,127.0.0.1:7402 [--as text|mermaid|dot]
+    coterie waits --connect 127.0.0.1:7401,127.0.0.1:7402 [--as text|mermaid|dot | -o json]
 
 Each line is a handler that takes no other message until its ask is answered or times out.
 """
@@ -14,9 +14,10 @@ from coterie.actors.inspection import ReportActors, WaitLine
 from coterie.actors.topology.topology_diagrams import dot_text, mermaid_text
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
-from coterie.cli.node_queries import ReportByNode, exit_code_of, query_nodes
+from coterie.cli.node_queries import ReportByNode, exit_code_of, query_nodes, silent_nodes
+from coterie.cli.output.command_output import CommandOutput
+from coterie.cli.output.command_parser import add_output
 from coterie.errors import CoterieError
-from coterie.terminal_output import print_lines
 
 __all__ = ["add_parser", "run"]
 
@@ -30,16 +31,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_connect(parser)
-    parser.add_argument(
-        "--as", choices=["text", "mermaid", "dot"], default="text", dest="form", help="the output format"
-    )
+    form = parser.add_mutually_exclusive_group()
+    add_output(form)
+    form.add_argument("--as", choices=["text", "mermaid", "dot"], default="text", dest="form", help="how it is drawn")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Carry out `coterie waits`; return the exit code."""
     reports = run_async(_query(connection_of(args)))
-    print_lines(draw(list(_waits(reports)), args.form))
+    waits = list(_waits(reports))
+    out: CommandOutput = args.out
+    out.show({"waits": waits}, draw(waits, args.form), errors=silent_nodes(reports))
     return exit_code_of(reports)
 
 

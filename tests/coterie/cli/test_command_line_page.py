@@ -20,10 +20,64 @@ the same. No option can be abbreviated. Where `--connect` is required, the envir
 say it instead.
 """
 
+JSON_SECTION = """\
+## JSON output
+
+Every command that prints data has `-o table` (the default: lines for people, which may change at any time) and
+`-o json` (for programs). As JSON, standard output has envelopes and nothing else, one on each line: one for a command,
+one for each round with `--watch` and in `coterie top`. Progress, events and the log go to standard error.
+
+```json
+{"command": "status", "coterie": "0.1.0", "cluster": "shop", "verdict": "degraded", "data": {"nodes": {}, "groups": {}},
+ "errors": [{"code": "degraded", "message": "node n3 does not answer"}]}
+```
+
+| field | meaning |
+| --- | --- |
+| `command` | the words of the command, without options: `status`, `kv get`; null if no command is recognised |
+| `coterie` | the release that printed it |
+| `cluster` | the id of the cluster, the name of its topology; null while it is not known |
+| `verdict` | the judgement of a command that has one (see below), else null |
+| `data` | the result; null if an error ended the command |
+| `errors` | why the exit code is not 0, one entry for each reason; else empty |
+
+The `code` of an error goes with an exit code: `failed` and `unavailable` 1, `wrong_usage` and `void` 2, `not_found`
+3, `unreachable` 4, `degraded` 5, `interrupted` 130. An error that ends a command, wrong usage included, is an
+envelope with that one entry, and the exit code is that of the table. The exit code is that of the gravest entry: an
+unavailable group comes before a node that does not answer. A command that a signal ends prints no envelope, except
+for `sim`; nor does a defect of coterie itself, which leaves a traceback on standard error.
+
+| command | `data` | `verdict` |
+| --- | --- | --- |
+| `status` | `nodes`: report by node; `groups`: status by group and node | `healthy`, `degraded`, `unavailable` |
+| `members` | `members`: row by member; `troubles` | `healthy`, `degraded` |
+| `pools`, `actors`, `top` | `nodes`: report by node | |
+| `waits` | `waits`: `asker`, `target`, `message`, `left_s` | |
+| `kv get`, `kv incr` | `key`, `value` | |
+| `kv put`, `kv delete`, `kv cas` | `key` | |
+| `kv scan` | `pairs`: `key`, `value` | |
+| `raft versions` | `group`; `nodes`: the versions by node | `healthy`, `degraded`, `failed` |
+| `raft activate` | `group`, `version`, `revision` | |
+| `schema dump` | what the file has; with `--out` its name as `file` | |
+| `schema check` | `against`; `groups`: `comparison`, `refusal`, `additions`, … | `passed`, `degraded`, `failed` |
+| `security check` | `findings`: `level`, `text`, `advice`; `failures`, `warnings` | `passed`, `failed` |
+| `topology` | `nodes`, `operators`; `parts`: `name`, `kind`, `nodes`, `summary` | |
+| `sim`, `sim mutants`, `nemesis`, `demo` | the facts of the run | `passed`, `failed`, `void` |
+| `sim --list`, `nemesis --list` | `names` | |
+
+A node or member that has not answered is `{"error": "…"}` in place of its report. Bytes are text, or
+`{"base64": "…"}` if they are no UTF-8. A number that is not finite is null.
+
+Stable, and changed only with an entry in the changelog: the six fields of the envelope, the codes, the verdicts, and
+the fields of `data` that this page names. What is inside reports may gain fields at any time; what a field means does
+not change. Texts (`message`, `error`, `summary`, `reason`, …) are for people.
+"""
+
 
 def page() -> str:
     exit_codes = " ".join(EXIT_CODES.split())
-    return "\n".join([INTRODUCTION, f"{exit_codes[0].upper()}{exit_codes[1:]}.", *_section(make_parser()), ""])
+    codes = f"{exit_codes[0].upper()}{exit_codes[1:]}."
+    return "\n".join([INTRODUCTION, codes, "", JSON_SECTION.rstrip(), *_section(make_parser()), ""])
 
 
 def _section(parser: argparse.ArgumentParser) -> Iterator[str]:

@@ -12,8 +12,9 @@ import pytest
 
 from coterie import cli
 from coterie.cli import log_options, main, make_parser
-from coterie.cli.command_loop import TerminatedBySignal
-from coterie.errors import CoterieError
+from coterie.cli.command_loop import NameNotFound, NameUncertain, TerminatedBySignal, WrongUsage
+from coterie.cli.output.command_parser import CommandParser, add_output
+from coterie.errors import CoterieError, NodeUnreachable
 
 
 @pytest.fixture(autouse=True)
@@ -30,8 +31,9 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def fail(args: argparse.Namespace) -> int:
         raise error
 
-    parser = argparse.ArgumentParser()
-    parser.set_defaults(run=fail, log_level=None, usual_log_level="warning")
+    parser = CommandParser(prog="coterie fail")
+    parser.set_defaults(run=fail, log_level=None, usual_log_level="warning", traceback=False)
+    add_output(parser)
     monkeypatch.setattr(cli, "make_parser", lambda: parser)
 
 
@@ -45,6 +47,25 @@ def test_error_is_one_line_on_stderr(
 
     assert code == 1
     assert capsys.readouterr().err == "coterie: no way\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (CoterieError("x"), 1),
+        (OSError("x"), 1),
+        (WrongUsage("x"), 2),
+        (NameNotFound("x"), 3),
+        (NodeUnreachable("n1", "x"), 4),
+        (NameUncertain("x"), 4),
+    ],
+)
+def test_the_exit_code_is_that_of_the_class_of_the_error(
+    error: Exception, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raising(monkeypatch, error)
+
+    assert main([]) == code
 
 
 def test_what_a_node_says_in_an_error_does_not_reach_the_terminal_as_it_is(
@@ -86,7 +107,13 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 def test_log_level_is_taken_before_and_after_the_command() -> None:
     parser = make_parser()
 
-    for command in (["demo"], ["nemesis", "crashes"], ["sim", "raft"]):
+    for command in (
+        ["demo"],
+        ["nemesis", "crashes"],
+        ["sim", "raft"],
+        ["kv", "get", "k", "--connect", "127.0.0.1:1"],
+        ["security", "check", "x:y"],
+    ):
         before = parser.parse_args(["--log-level", "info", *command])
         after = parser.parse_args([*command, "--log-level", "debug"])
         assert [before.log_level, after.log_level] == ["info", "debug"]
@@ -96,8 +123,8 @@ def test_log_level_is_taken_before_and_after_the_command() -> None:
 def test_a_command_logs_at_its_usual_level_unless_told_otherwise(
     asked: str | None, level: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parser = argparse.ArgumentParser()
-    parser.set_defaults(run=lambda _: 0, log_level=asked, usual_log_level="error")
+    parser = CommandParser()
+    parser.set_defaults(run=lambda _: 0, log_level=asked, usual_log_level="error", output="table")
     monkeypatch.setattr(cli, "make_parser", lambda: parser)
 
     main([])
@@ -201,9 +228,9 @@ def test_no_limit_is_fifty(command: str) -> None:
 
 def test_characters_that_the_output_lacks_are_replaced() -> None:
     program = (
-        "import sys; from coterie import cli; from argparse import ArgumentParser;"
-        "parser = ArgumentParser();"
-        "parser.set_defaults(run=lambda args: print('2 × 3') or 0, log_level=None, usual_log_level='warning');"
+        "import sys; from coterie import cli; from coterie.cli.output.command_parser import CommandParser;"
+        "parser = CommandParser(); show = lambda args: print('2 × 3') or 0;"
+        "parser.set_defaults(run=show, log_level=None, usual_log_level='warning', output='table');"
         "cli.make_parser = lambda: parser; sys.argv = ['coterie']; sys.exit(cli.main())"
     )
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}

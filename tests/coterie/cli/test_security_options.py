@@ -42,7 +42,7 @@ def test_a_key_file_that_is_missing_or_too_short_is_named(tmp_path: Path, capsys
 
 
 def test_certificates_go_together(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["status", "--connect", "127.0.0.1:1", "--tls-key", "k.pem"]) == 1
+    assert main(["status", "--connect", "127.0.0.1:1", "--tls-key", "k.pem"]) == 2
     assert "--tls-certificate, --tls-key and --tls-authority go together" in capsys.readouterr().err
 
 
@@ -106,7 +106,7 @@ def test_keys_of_clients_are_read_by_name_and_what_does_not_fit_is_named(
 
 
 def test_a_key_of_a_client_needs_its_file(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["status", "--connect", "127.0.0.1:1", "--key-of", "billing"]) == 1
+    assert main(["status", "--connect", "127.0.0.1:1", "--key-of", "billing"]) == 2
     assert "--key-of goes with --key-file" in capsys.readouterr().err
 
 

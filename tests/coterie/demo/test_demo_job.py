@@ -18,7 +18,7 @@ import pytest
 from coterie.runtime.hosts.real_host import RealHost
 from coterie.runtime.storage.data_directory import format_store
 
-START = [sys.executable, "-m", "coterie", "demo", "--json"]
+START = [sys.executable, "-m", "coterie", "demo"]
 
 
 @pytest.fixture
@@ -38,11 +38,13 @@ def sources(tmp_path: Path) -> Path:
 @pytest.mark.timeout(300)
 def test_killed_node_loses_nothing_and_a_second_run_has_its_own_totals(sources: Path, tmp_path: Path) -> None:
     for victim in ("leader", "follower"):
-        command = [*START, "--input", str(sources), "--kill", victim, "--data", str(tmp_path / "data")]
+        command = [*START, "-o", "json", "--input", str(sources), "--kill", victim, "--data", str(tmp_path / "data")]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=140, check=False)
 
         assert ended.returncode == 0, ended.stdout + ended.stderr
-        facts = json.loads(ended.stdout.splitlines()[-1])
+        found = json.loads(ended.stdout)
+        assert (found["verdict"], found["errors"]) == ("passed", [])
+        facts = found["data"]
         promised = {"files": 63, "acknowledged": 63, "identical": True, "lost": 0, "duplicated": 0, "void": []}
         assert promised.items() <= facts.items()
         assert facts["skipped"] == ["bad_coding.py", "bad_syntax.py", "too_large.py"]
@@ -51,8 +53,8 @@ def test_killed_node_loses_nothing_and_a_second_run_has_its_own_totals(sources: 
         assert facts["in_flight"] >= facts["unanswered"] > 0
         assert facts["resent"] > 0
         assert facts["acknowledged_away"] > 0
-        assert "KILL" in ended.stdout
-        assert "has caught up" in ended.stdout
+        assert "KILL" in ended.stderr
+        assert "has caught up" in ended.stderr
 
 
 class RunningDemo:

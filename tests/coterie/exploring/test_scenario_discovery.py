@@ -95,5 +95,5 @@ def test_module_that_raises_is_told_in_one_line(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "broken_scenarios_of_today.py").write_text("1 / 0\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
 
-    with pytest.raises(ScenarioError, match="raised ZeroDivisionError"):
+    with pytest.raises(ScenarioError, match=r"broken_scenarios_of_today\.py, line 1: ZeroDivisionError"):
         find_scenario("broken_scenarios_of_today:x")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import secrets
@@ -164,7 +165,7 @@ def test_certificates_are_checked_as_another_node_would(folder: Path, capsys: py
 
 
 def test_wrong_input_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert check(folder, capsys, "--node", "n9") == (1, ["coterie: --node 'n9': the topology has n1, n2"])
+    assert check(folder, capsys, "--node", "n9") == (3, ["coterie: --node 'n9': the topology has n1, n2"])
 
 
 def test_each_unusable_key_is_a_finding_and_the_rest_is_checked(
@@ -202,3 +203,14 @@ def test_an_unreadable_certificate_is_a_finding_and_the_rest_is_checked(
     assert code == 1
     assert any("TLS cannot use" in line and missing in line for line in found(lines, "FAILURE")), lines
     assert any("every client reaches" in line for line in found(lines, "note"))
+
+
+def test_findings_are_data(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, (envelope,) = check(folder, capsys, "--insecure", "--listen", "0.0.0.0:1", "--strict", "-o", "json")
+
+    read = json.loads(envelope)
+    levels = [finding["level"] for finding in read["data"]["findings"]]
+    assert (code, read["verdict"]) == (1, "failed")
+    assert read["data"]["failures"] == levels.count("failure")
+    assert read["data"]["warnings"] == levels.count("warning") > 0
+    assert len(read["errors"]) == levels.count("failure") + levels.count("warning")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from coterie.cli.commands.run_command import load_topology
+from coterie.cli.topologies.topology_argument import load_topology
 from coterie.nemesis.attacked_topology import NODES_VARIABLE, TOPOLOGY_PATH
 
 

@@ -15,22 +15,26 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
-from coterie.actors.groups.group_messages import CodeReport, GroupStatus
+from coterie.actors.groups.group_messages import GroupStatus
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
 from coterie.cli.inactive_members import explanations
-from coterie.cli.node_queries import DEGRADED, check_group, with_silent
+from coterie.cli.node_queries import DEGRADED, check_group, code_schemas, with_silent
+from coterie.cli.output.command_output import CommandOutput
+from coterie.cli.output.command_parser import add_output
+from coterie.cli.output.json_envelope import Code, Problem, problems
 from coterie.errors import CoterieError
-from coterie.protocols.evolution.revisions import Revision
 from coterie.protocols.evolution.schema import Schema
 from coterie.protocols.evolution.schema_comparison import Verdict, compare
-from coterie.terminal_output import print_lines
 
 __all__ = ["activate", "add_parser", "versions"]
 
 Statuses = Mapping[str, GroupStatus | CoterieError]
+
+EXIT_CODE_BY_VERDICT: Final = {"healthy": 0, "failed": 1, "degraded": DEGRADED}
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -49,40 +53,73 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         action = actions.add_parser(name, help=text, description=text)
         action.add_argument("group", help="the Raft group")
         add_connect(action)
+        add_output(action)
         action.set_defaults(run=function)
 
 
 def versions(args: argparse.Namespace) -> int:
     """Carry out `coterie raft versions`; return the exit code."""
-    return run_async(_versions(connection_of(args), args.group))
+    return run_async(_versions(connection_of(args), args.group, args.out))
 
 
 def activate(args: argparse.Namespace) -> int:
     """Carry out `coterie raft activate`; return the exit code."""
-    return run_async(_activate(connection_of(args), args.group))
+    return run_async(_activate(connection_of(args), args.group, args.out))
 
 
-async def _versions(connection: ClusterConnection, group: str) -> int:
+async def _versions(connection: ClusterConnection, group: str, out: CommandOutput) -> int:
     async with connection.client_of_all() as client:
         await check_group(client, group)
         handle = client.group(group)
         answers, reports = await handle.status(), await handle.code()
     found = [status for status in answers.values() if isinstance(status, GroupStatus)]
     statuses = with_silent(answers, (member.node for status in found for member in status.members))
-    schemas = _schemas(reports)
+    schemas = code_schemas(reports)
     conflicts = list(_conflicts(schemas))
-    print_lines([*_lines(group, statuses, schemas), *conflicts])
+    errors = _errors(statuses, conflicts)
+    out.show(
+        {"group": group, "nodes": {node: _facts(status) for node, status in statuses.items()}},
+        [*_lines(group, statuses, schemas), *(f"  {conflict}" for conflict in conflicts)],
+        verdict=_verdict(errors),
+        errors=errors,
+    )
+    return EXIT_CODE_BY_VERDICT[_verdict(errors)]
+
+
+def _errors(statuses: Statuses, conflicts: Sequence[str]) -> list[Problem]:
+    found = [status for status in statuses.values() if isinstance(status, GroupStatus)]
     is_led = any(status.role == "leader" for status in found)
-    if not is_led or conflicts or any(status.quarantine for status in found):
-        return 1
-    return 0 if len(found) == len(statuses) else DEGRADED
+    failures = [] if is_led else ["no node that answers leads the group"]
+    failures += [f"{status.node} is in quarantine: {status.quarantine}" for status in found if status.quarantine]
+    silent = (f"{node} does not answer: {one}" for node, one in statuses.items() if isinstance(one, CoterieError))
+    return problems(Code.FAILED, [*failures, *conflicts]) + problems(Code.DEGRADED, silent)
 
 
-async def _activate(connection: ClusterConnection, group: str) -> int:
+def _verdict(errors: Sequence[Problem]) -> str:
+    codes = {error.code for error in errors}
+    return "failed" if Code.FAILED in codes else "degraded" if codes else "healthy"
+
+
+def _facts(status: GroupStatus | CoterieError) -> object:
+    """Return the part of a status that is about code."""
+    if isinstance(status, CoterieError):
+        return status
+    return {
+        "role": status.role,
+        "code_version": status.code_version,
+        "code_schema": status.code_schema,
+        "active_version": status.version,
+        "active_revision": status.revision,
+        "quarantine": status.quarantine,
+    }
+
+
+async def _activate(connection: ClusterConnection, group: str, out: CommandOutput) -> int:
     async with connection.client_of_all() as client:
         await check_group(client, group)
         activated = await client.group(group).activate()
-    print_lines([f"group {group!r}: version {activated.version} is active (revision {activated.revision})"])
+    line = f"group {group!r}: version {activated.version} is active (revision {activated.revision})"
+    out.show({"group": group, "version": activated.version, "revision": activated.revision}, [line])
     return 0
 
 
@@ -132,22 +169,10 @@ def _step(status: GroupStatus, leader: GroupStatus, schema_by_node: Mapping[str,
     return is_newer - is_older
 
 
-def _schemas(reports: Mapping[str, CodeReport | CoterieError]) -> dict[str, Schema]:
-    """Return the schema of each node's code, as far as this release can read it."""
-    found = {}
-    for node, report in reports.items():
-        if isinstance(report, CodeReport) and report.revision:
-            try:
-                found[node] = Revision.decode(report.revision).schema
-            except ValueError:
-                continue  # of a later release of coterie
-    return found
-
-
 def _conflicts(schema_by_node: Mapping[str, Schema]) -> Iterator[str]:
     """Yield the nodes whose code is neither newer nor older than that of another one."""
     for (node, schema), (other, others) in itertools.combinations(schema_by_node.items(), 2):
         found = compare(schema, others)
         if found.verdict is Verdict.CONTRADICTS and compare(others, schema).verdict is Verdict.CONTRADICTS:
             same = f"both call themselves version {schema.version}, and " if schema.version == others.version else ""
-            yield f"  {node} and {other}: {same}contradict each other: {found.contradictions[0]}"
+            yield f"{node} and {other}: {same}contradict each other: {found.contradictions[0]}"

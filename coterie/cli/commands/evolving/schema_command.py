@@ -18,18 +18,23 @@ group. 4: no node accepts the client. 5: nothing is wrong with what was compared
 from __future__ import annotations
 
 import argparse
+import itertools
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from coterie.actors.groups.evolution.machine_schema import machine_schema
 from coterie.actors.topology.parts import RaftPart
 from coterie.actors.topology.topology import Topology
 from coterie.cli.cluster_connection import add_connect, connection_of
-from coterie.cli.command_loop import NameNotFound
+from coterie.cli.command_loop import NameNotFound, WrongUsage
 from coterie.cli.commands.evolving.recorded_schemas import Recorded, recorded_in_cluster, recorded_in_path
-from coterie.cli.commands.run_command import load_topology
 from coterie.cli.node_queries import DEGRADED
+from coterie.cli.output.command_output import CommandOutput
+from coterie.cli.output.command_parser import add_output
+from coterie.cli.output.json_envelope import Code, problems
+from coterie.cli.topologies.topology_argument import add_topology, load_topology
 from coterie.protocols.evolution.schema import Schema
 from coterie.protocols.evolution.schema_comparison import Verdict
 from coterie.protocols.evolution.schema_file import (
@@ -37,11 +42,13 @@ from coterie.protocols.evolution.schema_file import (
     compare_groups,
     schema_file_text,
 )
-from coterie.terminal_output import print_document, print_lines
+from coterie.terminal_output import print_document
 
 __all__ = ["add_parser", "check", "dump", "schemas_of"]
 
 T = TypeVar("T")
+
+EXIT_CODE_BY_VERDICT: Final = {"passed": 0, "failed": 1, "degraded": DEGRADED}
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -58,11 +65,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         ("check", check, "compare the code with what is recorded"),
     ):
         action = actions.add_parser(name, help=text, description=text)
-        action.add_argument("topology", metavar="module:topology", help="where the topology is declared")
+        add_topology(action)
+        add_output(action)
         action.add_argument("--group", action="append", default=[], dest="groups", help="only this group (repeat)")
         action.set_defaults(run=function)
         if function is dump:
-            action.add_argument("--out", metavar="FILE", help="the file to write (default: standard output)")
+            action.add_argument("--out", dest="file", metavar="FILE", help="the file to write (default: stdout)")
         else:
             where = "a file that `schema dump` wrote, or the data directory of a node; it may run: a copy is read"
             action.add_argument("--against", metavar="FILE|DATA", help=where)
@@ -71,33 +79,55 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def dump(args: argparse.Namespace) -> int:
     """Carry out `coterie schema dump`; return the exit code."""
-    text = schema_file_text(_chosen(schemas_of(load_topology(args.topology)), args.groups))
-    if args.out is None:
+    topology = load_topology(args.topology)
+    out: CommandOutput = args.out
+    out.cluster = topology.name
+    text = schema_file_text(_chosen(schemas_of(topology), args.groups, topology))
+    if args.file is not None:
+        Path(args.file).write_text(text, encoding="utf-8")
+    if out.is_json:
+        out.show({"file": args.file} if args.file is not None else json.loads(text))
+    elif args.file is None:
         print_document(text)
-    else:
-        Path(args.out).write_text(text, encoding="utf-8")
     return 0
 
 
 def check(args: argparse.Namespace) -> int:
     """Carry out `coterie schema check`; return the exit code."""
     if (args.against is None) == (not args.connect):
-        raise ValueError("give either --against or --connect: what the code is compared with")
+        raise WrongUsage("give either --against or --connect: what the code is compared with")
     topology = load_topology(args.topology)
     code = schemas_of(topology)
     if args.against is None:
         against, recorded = "the cluster", recorded_in_cluster(connection_of(args), topology)
     else:
         against, recorded = args.against, recorded_in_path(Path(args.against), topology)
-    chosen = _chosen({**recorded.refusals, **code}, args.groups)
+    chosen = _chosen({**recorded.refusals, **code}, args.groups, topology)
     found = {one.group: one for one in compare_groups(recorded.schemas, code)}
-    for group in sorted(chosen):
-        print_lines(_group_lines(group, recorded, found.get(group), against))
-    for node in recorded.silent_nodes:
-        print_lines([f"node {node!r} does not answer: what only it holds was not compared"])
-    if all(group not in recorded.refusals and found[group].may_start for group in chosen):
-        return DEGRADED if recorded.silent_nodes else 0
-    return 1
+    lines = {group: list(_group_lines(group, recorded, found.get(group), against)) for group in sorted(chosen)}
+    silent = [f"node {node!r} does not answer: what only it holds was not compared" for node in recorded.silent_nodes]
+    bad = [group for group in chosen if group in recorded.refusals or not found[group].may_start]
+    verdict = "failed" if bad else "degraded" if silent else "passed"
+    out: CommandOutput = args.out
+    out.cluster = topology.name
+    out.show(
+        {"against": args.against, "groups": {g: _facts(recorded.refusals.get(g), found.get(g)) for g in lines}},
+        [*itertools.chain.from_iterable(lines.values()), *silent],
+        verdict=verdict,
+        errors=problems(Code.FAILED, map(" ".join, (lines[group] for group in bad))) + problems(Code.DEGRADED, silent),
+    )
+    return EXIT_CODE_BY_VERDICT[verdict]
+
+
+def _facts(refusal: str | None, one: GroupComparison | None) -> dict[str, object]:
+    comparison = None if one is None else one.comparison
+    changes = [] if comparison is None else comparison.changes
+    return {
+        "comparison": "new" if comparison is None else comparison.verdict.value,
+        "refusal": refusal,
+        "additions": [str(change) for change in changes if change.is_addition],
+        "contradictions": [str(change) for change in changes if not change.is_addition],
+    }
 
 
 def schemas_of(topology: Topology) -> dict[str, Schema]:
@@ -111,12 +141,14 @@ def schemas_of(topology: Topology) -> dict[str, Schema]:
     return {part.name: machine_schema(type(part.machine())) for part in topology.parts if isinstance(part, RaftPart)}
 
 
-def _chosen(schemas: Mapping[str, T], groups: list[str]) -> dict[str, T]:
+def _chosen(schemas: Mapping[str, T], groups: list[str], topology: Topology) -> dict[str, T]:
+    others = {part.name: part.summary for part in topology.parts}
     for group in groups:
         if group not in schemas:
-            raise NameNotFound(
-                f"there is no Raft group {group!r}: the groups are {', '.join(sorted(schemas)) or 'none'}"
-            )
+            there_are = f"the groups are {', '.join(sorted(schemas)) or 'none'}"
+            if group in others:
+                raise NameNotFound(f"{group!r} is no Raft group, but {others[group]}: {there_are}")
+            raise NameNotFound(f"there is no Raft group {group!r}: {there_are}")
     return {group: schema for group, schema in schemas.items() if not groups or group in groups}
 
 

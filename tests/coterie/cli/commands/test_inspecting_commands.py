@@ -14,6 +14,7 @@ from coterie.actors.inspection import ActorLine, ActorsReport, ReportActors, Typ
 from coterie.cli import main
 from coterie.cli.cluster_connection import ClusterConnection
 from coterie.cli.commands import actors_command, top_command, waits_command
+from coterie.cli.output.command_output import CommandOutput
 from coterie.errors import NodeUnreachable
 
 
@@ -64,7 +65,7 @@ def test_waits_are_drawn_as_text_and_as_graphs() -> None:
 
 
 def test_an_interval_out_of_range_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["top", "--connect", "127.0.0.1:1", "--interval", "0"]) == 1
+    assert main(["top", "--connect", "127.0.0.1:1", "--interval", "0"]) == 2
     assert "--interval 0: it must be 0.1" in capsys.readouterr().err
 
 
@@ -76,10 +77,12 @@ async def test_a_live_node_is_shown(capsys: pytest.CaptureFixture[str], monkeypa
     async with topology.start(node="n1") as node:
         await node.key_value("store").put(b"k", b"v")
         await asyncio.sleep(0)
-        await top_command._watch(ClusterConnection((node.address,)), Namespace(once=True, form="table", interval=1.0))
+        given = {"once": True, "interval": 1.0}
+        connection = ClusterConnection((node.address,))
+        await top_command._watch(connection, Namespace(out=CommandOutput("top"), **given))
         shown = capsys.readouterr().out
-        await top_command._watch(ClusterConnection((node.address,)), Namespace(once=True, form="json", interval=1.0))
-        facts = json.loads(capsys.readouterr().out)
+        await top_command._watch(connection, Namespace(out=CommandOutput("top", "json"), **given))
+        facts = json.loads(capsys.readouterr().out)["data"]["nodes"]
         listed = actors_command._lines(
             await actors_command._query(ClusterConnection((node.address,)), ReportActors("Raft"))
         )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
+import base64
+import json
 import sys
 from argparse import Namespace
 from collections.abc import AsyncIterator
@@ -11,9 +12,12 @@ from typing import Any
 
 import pytest
 
-from coterie import KeyValue, Topology
-from coterie.cli.command_loop import NOT_FOUND, NameNotFound
+from coterie import CommandRefused, KeyValue, Query, StateMachine, Topology, message
+from coterie.cli import make_parser
+from coterie.cli.command_loop import NameNotFound
 from coterie.cli.commands import kv_command
+from coterie.cli.node_queries import NotAnOperator
+from coterie.cli.output.command_output import CommandOutput
 
 HOSTILE = b"\x1b[2J\tv\nnext\tline \xff"
 
@@ -28,9 +32,8 @@ class FakeStore:
         yield prefix + HOSTILE, HOSTILE
 
 
-def run(action: Any, **arguments: object) -> int:
-    code: int = asyncio.run(action(FakeStore(), Namespace(**arguments)))
-    return code
+def run(action: Any, form: str = "table", **arguments: object) -> None:
+    asyncio.run(action(FakeStore(), Namespace(out=CommandOutput("kv", form), **arguments)))
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])
@@ -61,13 +64,74 @@ def test_get_prints_the_lines_of_a_value_on_a_terminal_and_no_controls(
     assert capsys.readouterr().out == "a\\x1b[2J\nb\n"
 
 
-async def test_a_store_that_does_not_exist_is_refused_at_once_with_those_that_do() -> None:
-    topology = Topology("shop", nodes=["n1"])
-    topology.raft("store", machine=KeyValue)
-    async with topology.start(node="n1", listen="127.0.0.1:0") as node:
-        given = ["kv", "get", "k", "--connect", node.address, "--store"]
-        parser = argparse.ArgumentParser()
-        kv_command.add_parser(parser.add_subparsers())
-        with pytest.raises(NameNotFound, match=r"--store 'stroe': there is no group 'stroe': the groups are 'store'"):
-            await kv_command._run(parser.parse_args([*given, "stroe"]))
-        assert await kv_command._run(parser.parse_args([*given, "store"])) == NOT_FOUND
+def test_as_json_keys_and_values_are_text_or_base64(capsys: pytest.CaptureFixture[str]) -> None:
+    run(kv_command._scan, form="json", prefix="p")
+    run(kv_command._get, form="json", key="größe")
+
+    scanned, got = map(json.loads, capsys.readouterr().out.splitlines())
+    pair = {name: base64.b64decode(each["base64"]) for name, each in scanned["data"]["pairs"][0].items()}
+    assert pair == {"key": b"p" + HOSTILE, "value": HOSTILE}
+    assert got["data"] == {"key": "größe", "value": "größe"}
+
+
+STORE = Topology("kv-cli", nodes=["n1"])
+STORE.raft("store", machine=KeyValue)
+STORE.synod("config")
+
+
+@pytest.mark.parametrize(
+    ("store", "told"),
+    [
+        ("stoer", "there is no group 'stoer': the (groups are|nodes run) '?store"),
+        ("config", "'config' is a synod, and no group: the groups are store"),
+    ],
+)
+async def test_a_store_that_does_not_exist_is_refused_at_once_with_those_that_do(store: str, told: str) -> None:
+    async with STORE.start(node="n1") as node:
+        given = make_parser().parse_args(["kv", "get", "k", "--store", store, "--connect", node.address])
+        given.out = CommandOutput("kv get")
+        with pytest.raises(NameNotFound, match=told):
+            await kv_command._run(given)
+
+
+async def test_a_client_that_is_told_nothing_of_groups_works_with_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object) -> None:
+        raise NotAnOperator("billing")
+
+    monkeypatch.setattr(kv_command, "check_group", refuse)
+    async with STORE.start(node="n1") as node:
+        for store, told in (("store", "'store' has no key 'k'"), ("stoer", "there is no group 'stoer'")):
+            given = make_parser().parse_args(["kv", "get", "k", "--store", store, "--connect", node.address])
+            given.out = CommandOutput("kv get")
+            with pytest.raises(NameNotFound, match=told):
+                await kv_command._run(given)
+
+
+@message(name="kv_cli.Total")
+class Total(Query[int]):
+    pass
+
+
+class Totals(StateMachine[Total]):
+    def apply(self, command: Total, /) -> int:
+        return 0
+
+
+async def test_a_group_that_is_no_key_value_store_is_said_to_be_none() -> None:
+    topology = Topology("kv-cli", nodes=["n1"])
+    topology.raft("totals", machine=Totals)
+    async with topology.start(node="n1") as node:
+        await node.group("totals").execute(Total())  # its schema is recorded
+        given = make_parser().parse_args(["kv", "get", "k", "--store", "totals", "--connect", node.address])
+        given.out = CommandOutput("kv get")
+        with pytest.raises(NameNotFound, match="'totals' is a group, and no key-value store"):
+            await kv_command._run(given)
+
+
+async def test_a_command_that_a_store_refuses_is_no_unknown_name() -> None:
+    async with STORE.start(node="n1") as node:
+        given = make_parser().parse_args(["kv", "incr", "k", "--connect", node.address])
+        given.out = CommandOutput("kv incr")
+        await node.key_value("store").put(b"k", b"no number")
+        with pytest.raises(CommandRefused, match="is not a number"):
+            await kv_command._run(given)

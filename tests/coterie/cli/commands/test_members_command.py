@@ -16,7 +16,9 @@ from coterie.actors.node_report import NodeReport
 from coterie.cli import main, member_reports
 from coterie.cli.cluster_connection import ClusterConnection
 from coterie.cli.commands import members_command
+from coterie.cli.member_rows import MemberRow
 from coterie.cli.node_queries import query_node
+from coterie.cli.output.command_output import CommandOutput
 from coterie.errors import NodeUnreachable
 from coterie.protocols.detection.swim.swim import Swim
 from coterie.runtime.transport.handshake.shared_key import SharedKey
@@ -31,7 +33,8 @@ def monitored(*, detects: bool) -> Topology:
 
 async def shown(nodes: Any, **options: Any) -> int:
     connection = ClusterConnection(tuple(node.address for node in nodes.values()))
-    given = {"watch": None, "observer": None, "form": "table"} | options
+    out = CommandOutput("members", options.pop("form", "table"))
+    given = {"watch": None, "observer": None, "out": out} | options
     return await members_command._show(connection, Namespace(**given))
 
 
@@ -46,7 +49,8 @@ async def test_the_members_of_a_live_cluster_are_shown(capsys: pytest.CaptureFix
 
     assert codes == [0, 0, 0]
     assert [line.split()[:3] for line in table[1:]] == [[node, "yes", "alive"] for node in ("n1", "n2", "n3")]
-    assert facts["members"]["n1"]["opinions"] == {"alive": 2}
+    assert (facts["verdict"], facts["errors"]) == ("healthy", [])
+    assert facts["data"]["members"]["n1"]["opinions"] == {"alive": 2}
     seen = [line.split()[:3] for line in view[1:]]
     assert seen == [["n1", "-", "alive"], ["n2", "yes", "alive"], ["n3", "-", "alive"]]
 
@@ -122,9 +126,10 @@ async def test_a_node_that_answers_and_is_locked_out_is_told(
         view = capsys.readouterr().out.splitlines()
 
     told = [f"nodes {one} and n3 are not linked with each other: their logs say why" for one in ("n1", "n2")]
-    assert codes == [0, 0, 0]
+    assert codes == [5, 5, 5]
     assert lines[4:] == ["", *told]
-    assert facts["troubles"] == told
+    assert facts["data"]["troubles"] == told
+    assert (facts["verdict"], facts["errors"]) == ("degraded", [{"code": "degraded", "message": text} for text in told])
     assert view[4:] == ["", told[0]]
 
 
@@ -135,7 +140,7 @@ async def test_a_node_that_refuses_this_client_is_told(capsys: pytest.CaptureFix
         topology.start(node="n1") as node,
         Topology("monitored", nodes=["n2"]).start(node="n2", auth=SharedKey(b"0123456789abcdef")) as locked,
     ):
-        assert await shown({"n1": node, "n2": locked}) == 0
+        assert await shown({"n1": node, "n2": locked}) == 5
 
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith(f"this client is refused at {locked.address}: key_required: ")
@@ -195,7 +200,7 @@ async def test_a_watch_says_once_that_no_node_answers_and_goes_on(
 
 
 def test_an_interval_out_of_range_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["members", "--connect", "127.0.0.1:1", "--watch", "0"]) == 1
+    assert main(["members", "--connect", "127.0.0.1:1", "--watch", "0"]) == 2
     assert "--watch 0: it must be 0.1" in capsys.readouterr().err
 
 
@@ -206,3 +211,49 @@ async def test_a_watch_repeats_the_table(capsys: pytest.CaptureFixture[str], mon
             await shown(nodes, watch=0.5)
 
     assert capsys.readouterr().out.count("member ") == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, None),
+        ({"state": "left"}, None),
+        ({"answers": None}, None),
+        ({"state": "suspected", "reason": "silent"}, "member n1 is suspected: silent"),
+        ({"state": "failed"}, "member n1 is failed"),
+        ({"suspected_by": ("n2", "n3")}, "member n1 is suspected by n2, n3"),
+        ({"answers": False, "error": "gone"}, "member n1 does not answer: gone"),
+        ({"answers": False, "state": "unknown"}, "member n1 does not answer"),
+    ],
+)
+def test_a_member_that_is_not_well_makes_the_cluster_degraded(
+    changes: dict[str, Any], reason: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = replace(MemberRow("n1", "alive", {"alive": 2}, 0.0, 1, None, (), "", True, None), **changes)
+
+    code = members_command._exit_code_of("", [row], [])
+    members_command._print(CommandOutput("members", "json"), [row], "", [], is_live=False)
+
+    found = json.loads(capsys.readouterr().out)
+    assert (code, found["verdict"]) == ((0, "healthy") if reason is None else (5, "degraded"))
+    assert [error["message"] for error in found["errors"]] == ([] if reason is None else [reason])
+
+
+async def test_a_silent_node_is_exit_code_5(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silence(monkeypatch, "n3")
+    async with monitored(detects=True).together() as nodes:
+        assert await shown(nodes) == 5
+
+
+async def test_a_watch_prints_one_envelope_on_each_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end_after(3, monkeypatch)
+    async with monitored(detects=True).together() as nodes:
+        with pytest.raises(Enough):
+            await shown(nodes, watch=0.5, form="json")
+
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(one["command"], one["verdict"]) for one in found] == [("members", "healthy")] * 3

@@ -30,10 +30,12 @@ def test_table_says_who_was_killed_by_what_and_how(capsys: Printed) -> None:
     assert lines[-1] == "2 killed, 0 survived"
 
 
-def test_json_is_the_last_line(capsys: Printed) -> None:
-    assert main(["sim", "mutants", "--only", PROMISE, "--json"]) == 0
+def test_json_is_one_envelope(capsys: Printed) -> None:
+    assert main(["sim", "mutants", "--only", PROMISE, "-o", "json"]) == 0
 
-    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    found = json.loads(capsys.readouterr().out)
+    assert (found["command"], found["verdict"], found["errors"]) == ("sim mutants", "passed", [])
+    told = found["data"]
     assert (told["killed"], told["survived"]) == (1, 0)
     assert told["mutants"][0]["mutant"] == PROMISE
     assert told["mutants"][0]["how"] == "profile"
@@ -80,5 +82,5 @@ def test_names_of_mutants_fit_into_their_column() -> None:
 
 
 def test_mutants_are_chosen_among_mutants_only(capsys: Printed) -> None:
-    assert main(["sim", "raft", "--only", PROMISE]) == 1
+    assert main(["sim", "raft", "--only", PROMISE]) == 2
     assert "selects mutants" in capsys.readouterr().err

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from coterie import Address, BalancerActor, Node, Prequal, RoundRobin, Topology
+from coterie import Address, BalancerActor, KeyValue, Node, Prequal, RoundRobin, Topology
 from coterie.actors.pools.pool_reports import CallerReport, PoolsReport, TargetLine
 from coterie.cli import main
 from coterie.cli.caller_rows import pool_lines
 from coterie.cli.cluster_connection import ClusterConnection
 from coterie.cli.commands import pools_command
+from coterie.cli.output.command_output import CommandOutput
 from coterie.errors import NodeUnreachable
 from coterie.runtime.actor import Actor
 from coterie.runtime.messages.message import Ask, message
@@ -45,7 +46,8 @@ def cluster() -> Topology:
 
 async def shown(nodes: Any, **options: Any) -> int:
     connection = ClusterConnection(tuple(node.address for node in nodes.values()))
-    given = {"watch": None, "pattern": "", "limit": 50, "form": "table"} | options
+    out = CommandOutput("pools", options.pop("form", "table"))
+    given = {"watch": None, "pattern": "", "limit": 50, "out": out} | options
     return await pools_command._show(connection, Namespace(**given))
 
 
@@ -61,7 +63,7 @@ async def test_pools_and_balancers_of_a_live_cluster_are_shown(capsys: pytest.Ca
         codes = [await shown(nodes)]
         table = capsys.readouterr().out
         codes.append(await shown(nodes, form="json", pattern="work"))
-        facts = json.loads(capsys.readouterr().out)
+        facts = json.loads(capsys.readouterr().out)["data"]["nodes"]
 
     assert codes == [0, 0]
     assert "balancer front, as n1 sees it: Prequal()\n" in table
@@ -79,6 +81,30 @@ async def test_a_cluster_whose_pools_nobody_used_says_so(capsys: pytest.CaptureF
         assert await shown(nodes) == 0
 
     assert capsys.readouterr().out == f"{pools_command.NOTHING}\n"
+
+
+async def test_a_node_that_does_not_answer_is_named_and_exit_code_5(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def query(*_: object) -> object:
+        return {"n1": PoolsReport("n1", 0, ()), "n2": NodeUnreachable("n2", "gone")}
+
+    monkeypatch.setattr(pools_command, "query_nodes", query)
+    async with cluster().together() as nodes:
+        codes = [await shown(nodes), await shown(nodes, form="json")]
+
+    table, envelope = capsys.readouterr().out.splitlines()
+    assert codes == [5, 5]
+    assert table.startswith("node n2: node 'n2' is unreachable (gone)")
+    assert json.loads(envelope)["errors"][0]["code"] == "degraded"
+
+
+async def test_a_pattern_that_is_a_group_is_said_to_be_one() -> None:
+    topology = cluster()
+    topology.raft("store", machine=KeyValue)
+    async with topology.together() as nodes:
+        with pytest.raises(ValueError, match="'store' is a group, and no pool or balancer has 'store' in its name"):
+            await shown(nodes, pattern="store")
 
 
 async def test_a_balancer_that_was_not_used_yet_says_so(capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,7 +164,7 @@ async def test_tables_that_are_watched_into_a_pipe_are_each_under_the_time(
 
 
 def test_an_interval_out_of_range_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["pools", "--connect", "127.0.0.1:1", "--watch", "0"]) == 1
+    assert main(["pools", "--connect", "127.0.0.1:1", "--watch", "0"]) == 2
     assert "--watch 0: it must be 0.1 … 3600 s" in capsys.readouterr().err
 
 

@@ -19,7 +19,8 @@ import pytest
 from coterie import Client
 from coterie.actors.topology import Topology
 from coterie.cli import cluster_connection, main
-from coterie.cli.commands.run_command import load_topology, parse_peers
+from coterie.cli.commands.run_command import parse_peers
+from coterie.cli.topologies.topology_argument import load_topology
 from coterie.errors import CoterieError
 from coterie.runtime.hosts.real_host import RealHost
 from coterie.runtime.storage.data_directory import format_store
@@ -134,11 +135,13 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]
     return code, capsys.readouterr().out
 
 
-def refusal(capsys: pytest.CaptureFixture[str], *options: str, topology: str = "shop_of_tests:topology") -> str:
+def refusal(
+    capsys: pytest.CaptureFixture[str], *options: str, topology: str = "shop_of_tests:topology", exit_code: int = 1
+) -> str:
     """Run a node that must not start; return the one line that says why."""
     code = main(["run", topology, "--node", "n1", "--listen", "127.0.0.1:0", *options])
     captured = capsys.readouterr()
-    assert code == 1
+    assert code == exit_code
     assert captured.out == ""
     assert captured.err.startswith("coterie: ")
     assert captured.err.count("\n") == 1
@@ -164,18 +167,27 @@ def test_store_is_read_and_written(node: RunningNode, capsys: pytest.CaptureFixt
     assert said(capsys, "kv", "scan", "n", *connect) == (0, "n\t6\n")
     assert said(capsys, "kv", "delete", "k", *connect) == (0, "")
     assert said(capsys, "kv", "delete", "k", *connect) == (3, "")
+    code, absent = said(capsys, "kv", "get", "k", *connect, "-o", "json")
+    assert (code, json.loads(absent)["cluster"], json.loads(absent)["data"]) == (3, "shop", None)
+    assert json.loads(absent)["errors"] == [{"code": "not_found", "message": "'store' has no key 'k'"}]
+    code, found = said(capsys, "kv", "scan", *connect, "-o", "json")
+    assert (code, json.loads(found)["data"]) == (0, {"pairs": [{"key": "n", "value": "6"}]})
+    assert main(["kv", "get", "k", "--store", "config", *connect]) == 3
+    assert "'config' is a synod, and no group: the groups are store" in capsys.readouterr().err
 
 
 def test_status_tells_of_nodes_and_groups(node: RunningNode, capsys: pytest.CaptureFixture[str]) -> None:
     said(capsys, "kv", "put", "k", "v", "--connect", node.address)
 
     code, printed = said(capsys, "status", "--connect", node.address)
-    _, as_json = said(capsys, "status", "--connect", node.address, "--json")
+    _, as_json = said(capsys, "status", "--connect", node.address, "-o", "json")
 
     assert code == 0
     assert "node n1 of shop: runs store, config" in printed
     assert re.search(r"n1 +leader +1 n1 ", printed)
-    status = json.loads(as_json)["groups"]["store"]["n1"]
+    found = json.loads(as_json)
+    assert (found["command"], found["cluster"], found["verdict"]) == ("status", "shop", "healthy")
+    status = found["data"]["groups"]["store"]["n1"]
     assert (status["role"], status["applied_index"]) == ("leader", status["commit_index"])
 
     assert main(["status", "--connect", node.address, "--group", "nothing"]) == 3
@@ -305,7 +317,6 @@ def test_a_group_that_the_topology_lacks_is_named_until_it_is_forgotten(
 def test_a_first_start_that_is_refused_leaves_nothing_formatted(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bootstrap = ("--data", "data", "--bootstrap", "new")
     for options in (
-        ("--peer", "n9=127.0.0.1:1"),
         ("--peer", "n1=127.0.0.1:1"),
         ("--forget-group", "other"),
         ("--tls-certificate", "none.crt", "--tls-key", "none.key", "--tls-authority", "none.pem"),
@@ -362,11 +373,9 @@ def test_busy_udp_port_is_named_as_udp(shop: Path, capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("topology", "words"),
     [
-        ("shop_of_tests", "does not name a topology: write module:name"),
-        ("shop_of_tests:", "does not name a topology: write module:name"),
         ("shop_of_tests:nothing", "has no 'nothing'"),
         ("shop_of_tests:number", "it is of type int"),
-        ("shop_of_tests:boom", "raised RuntimeError: two lines"),
+        ("shop_of_tests:boom", "RuntimeError: two lines"),
         ("shop_of_tests:unknown_node", "is on node 'n9', which the topology does not have"),
         ("no_such_module:topology", "No module named 'no_such_module'"),
     ],
@@ -378,20 +387,28 @@ def test_topology_that_is_none_is_named(
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "exit_code", "words"),
     [
-        (("--node", "n7"), "node 'n7' is not one of n1"),
-        (("--peer", "n2"), "--peer 'n2': write NODE=HOST:PORT"),
-        (("--peer", "n9=127.0.0.1:1"), "peer 'n9' is not one of its nodes"),
-        (("--listen", "nowhere"), "'nowhere' is no address"),
-        (("--listen", "0.0.0.0:0"), "refused to listen on '0.0.0.0'"),
-        (("--bootstrap", "new"), "data= is not given"),
+        (("--node", "n7"), 3, "--node 'n7': the topology has n1"),
+        (("--peer", "n2"), 2, "--peer 'n2': write NODE=HOST:PORT"),
+        (("--peer", "n2=nowhere"), 2, "--peer n2: 'nowhere' is no address"),
+        (("--peer", "n9=127.0.0.1:1"), 3, "--peer 'n9': the topology has n1"),
+        (("--listen", "nowhere"), 2, "--listen: 'nowhere' is no address"),
+        (("--listen", "0.0.0.0:0"), 1, "refused to listen on '0.0.0.0'"),
+        (("--bootstrap", "new"), 2, "--bootstrap new formats a data directory: give --data DIR"),
     ],
 )
 def test_wrong_option_is_named(
-    shop: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], words: str
+    shop: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], exit_code: int, words: str
 ) -> None:
-    assert words in refusal(capsys, *options)
+    assert words in refusal(capsys, *options, exit_code=exit_code)
+
+
+@pytest.mark.parametrize("topology", ["shop_of_tests", "shop_of_tests:", ":topology"])
+def test_a_text_that_names_no_topology_is_wrong_usage(
+    shop: Path, capsys: pytest.CaptureFixture[str], topology: str
+) -> None:
+    assert "does not name a topology: write module:name" in refusal(capsys, topology=topology, exit_code=2)
 
 
 def test_topology_is_an_object_or_what_a_callable_returns(shop: Path) -> None:

@@ -19,6 +19,7 @@ import pytest
 
 from coterie.cli import main
 from coterie.cli.commands import sim_command
+from coterie.cli.output.command_output import CommandOutput
 from coterie.errors import PlanError
 from coterie.exploring.failure_shrinking import TIME_LIMIT_S
 from coterie.exploring.scenario_discovery import ScenarioError, find_scenario
@@ -40,6 +41,7 @@ def sim_run(*argv: str) -> int:
     parser = argparse.ArgumentParser(prog="coterie")
     sim_command.add_parser(parser.add_subparsers())
     args = parser.parse_args(["sim", *argv])
+    args.out = CommandOutput("sim", args.output)
     return cast("int", args.run(args))
 
 
@@ -48,7 +50,8 @@ def toy_run(name: str, *argv: str) -> int:
 
 
 def as_json(printed: Printed) -> dict[str, object]:
-    return cast("dict[str, object]", json.loads(printed.readouterr().out.splitlines()[-1]))
+    """Return the data of the one envelope that was printed."""
+    return cast("dict[str, object]", json.loads(printed.readouterr().out)["data"])
 
 
 def test_what_is_usual_is_what_exploring_takes_for_usual() -> None:
@@ -74,7 +77,7 @@ def terminal() -> Iterator[io.StringIO]:
 def test_log_of_what_is_simulated_goes_to_the_folder_of_a_failure_and_not_to_the_terminal(
     terminal: io.StringIO, capsys: Printed
 ) -> None:
-    assert toy_run("fragile", "--seeds", "6", "--json") == 1
+    assert toy_run("fragile", "--seeds", "6", "-o", "json") == 1
 
     folder = Path(str(as_json(capsys)["saved"]))
     assert terminal.getvalue() == ""
@@ -87,7 +90,7 @@ def test_log_of_simulated_nodes_is_shown_on_request(terminal: io.StringIO) -> No
     parser = argparse.ArgumentParser()
     sim_command.add_parser(parser.add_subparsers())
     args = parser.parse_args(["sim", f"{toy.WHERE}:fragile", "--seed", "5", "--shrink", "0"])
-    args.log_level = "warning"
+    args.log_level, args.out = "warning", CommandOutput("sim")
 
     assert args.run(args) == 1
 
@@ -95,7 +98,7 @@ def test_log_of_simulated_nodes_is_shown_on_request(terminal: io.StringIO) -> No
 
 
 def test_many_seeds_pass_and_say_so(capsys: Printed) -> None:
-    assert sim_run("synod", "--seeds", "2", "--seed", "10", "--json") == 0
+    assert sim_run("synod", "--seeds", "2", "--seed", "10", "-o", "json") == 0
 
     facts = as_json(capsys)
     told = [facts[name] for name in ("scenario", "level", "seeds", "passed", "failed", "void", "failing_seeds")]
@@ -106,20 +109,26 @@ def test_many_seeds_pass_and_say_so(capsys: Printed) -> None:
 
 
 def test_one_seed_prints_the_hash_of_its_trace(capsys: Printed) -> None:
-    assert toy_run("good", "--seed", "5", "--json") == 0
-    lines = capsys.readouterr().out.splitlines()
+    assert toy_run("good", "--seed", "5", "-o", "json") == 0
+    printed = capsys.readouterr()
     digest = toy.good.run(5, hashed=True).digest
 
-    assert f"trace {digest}" in lines
-    assert json.loads(lines[-1])["trace_hash"] == digest
+    assert f"trace {digest}" in printed.err.splitlines()
+    assert json.loads(printed.out)["data"]["trace_hash"] == digest
+    assert toy_run("good", "--seed", "5") == 0
+    assert f"trace {digest}" in capsys.readouterr().out.splitlines()
 
 
 def test_failure_is_shrunk_saved_and_told_with_exactly_one_command_that_shows_it_again(capsys: Printed) -> None:
-    assert toy_run("seldom", "--seeds", "12", "--json") == 1
+    assert toy_run("seldom", "--seeds", "12", "-o", "json") == 1
 
-    lines = capsys.readouterr().out.splitlines()
+    printed = capsys.readouterr()
+    lines, found = printed.err.splitlines(), json.loads(printed.out)
     [command] = [line for line in lines if "coterie sim" in line]
-    facts = json.loads(lines[-1])
+    facts = found["data"]
+    assert found["verdict"] == "failed"
+    assert len(found["errors"]) == facts["failed"]
+    assert "toy.too_many broken at n" in found["errors"][0]["message"]
     assert facts["shrunk_faults"] == 3
     assert any(line.startswith("seed ") and "toy.too_many broken at n" in line for line in lines)
     assert Path(facts["saved"], "sequence.svg").is_file()
@@ -141,7 +150,7 @@ def test_mutated_algorithm_leaves_a_small_failure_that_can_be_replayed(capsys: P
     mutant = next(mutant for mutant in MUTANTS if mutant.name == "raft: vote not durable")
 
     with patched(mutant.patches):
-        assert sim_run("raft", "--seeds", "3", "--nodes", "3", "--shrink", "20", "--json") == 1
+        assert sim_run("raft", "--seeds", "3", "--nodes", "3", "--shrink", "20", "-o", "json") == 1
         facts = as_json(capsys)
         assert sim_run("raft", "--replay", str(facts["saved"])) == 1
         replayed = capsys.readouterr().out
@@ -158,9 +167,9 @@ def test_plan_of_ones_own_replaces_the_profile(capsys: Printed) -> None:
     plan = toy.a_plan(5)
     Path("mine.json").write_text(dump_plan(replace(plan, faults=plan.faults[:2])), encoding="utf-8")
 
-    assert toy_run("fragile", "--seeds", "2", "--plan", "mine.json", "--json") == 0
+    assert toy_run("fragile", "--seeds", "2", "--plan", "mine.json", "-o", "json") == 0
     assert as_json(capsys)["fired"] == {"crash": 4}
-    assert toy_run("fragile", "--seeds", "2", "--json") == 1
+    assert toy_run("fragile", "--seeds", "2", "-o", "json") == 1
 
 
 def test_void_seeds_are_told_and_make_the_exit_code_two(capsys: Printed) -> None:
@@ -171,12 +180,14 @@ def test_void_seeds_are_told_and_make_the_exit_code_two(capsys: Printed) -> None
 
 
 def test_interrupt_prints_the_results_so_far_and_the_command_to_continue(capsys: Printed) -> None:
-    assert toy_run("interrupted", "--seeds", "9", "--nodes", "3", "--json") == 130
+    assert toy_run("interrupted", "--seeds", "9", "--nodes", "3", "-o", "json") == 130
 
-    lines = capsys.readouterr().out.splitlines()
+    printed = capsys.readouterr()
+    lines, found = printed.err.splitlines(), json.loads(printed.out)
     assert lines[0].startswith(f"{toy.WHERE}:interrupted: interrupted after 3 seeds")
     assert f"continue: coterie sim {toy.WHERE}:interrupted --seed 3 --seeds 6 --level protocol --nodes 3" in lines
-    assert json.loads(lines[-1])["interrupted"] is True
+    assert found["data"]["interrupted"] is True
+    assert (found["verdict"], found["errors"][0]["code"]) == (None, "interrupted")
 
 
 def test_ctrl_c_ends_a_command_with_workers_that_would_never_end() -> None:
@@ -199,9 +210,9 @@ def test_failure_before_an_interrupt_is_not_lost(capsys: Printed) -> None:
 
 
 def test_two_jobs_find_the_same(capsys: Printed) -> None:
-    assert toy_run("good", "--seeds", "6", "--json") == 0
+    assert toy_run("good", "--seeds", "6", "-o", "json") == 0
     alone = as_json(capsys)
-    assert toy_run("good", "--seeds", "6", "--jobs", "2", "--json") == 0
+    assert toy_run("good", "--seeds", "6", "--jobs", "2", "-o", "json") == 0
     together = as_json(capsys)
 
     for name in ("seeds", "passed", "operations", "events", "simulated_s", "fired"):
@@ -209,19 +220,19 @@ def test_two_jobs_find_the_same(capsys: Printed) -> None:
 
 
 def test_determinism_is_checked(capsys: Printed) -> None:
-    assert toy_run("good", "--seeds", "3", "--check-determinism", "--json") == 0
+    assert toy_run("good", "--seeds", "3", "--check-determinism", "-o", "json") == 0
     assert as_json(capsys)["nondeterministic_seeds"] == []
 
-    assert toy_run("wavering", "--seeds", "2", "--check-determinism", "--json") == 1
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("seed 0 is not deterministic: its traces first differ in line ")
-    assert json.loads(lines[-1])["nondeterministic_seeds"] == [0, 1]
+    assert toy_run("wavering", "--seeds", "2", "--check-determinism", "-o", "json") == 1
+    printed = capsys.readouterr()
+    assert printed.err.splitlines()[0].startswith("seed 0 is not deterministic: its traces first differ in line ")
+    assert json.loads(printed.out)["data"]["nondeterministic_seeds"] == [0, 1]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", ["raft", "synod"])
 def test_scenarios_of_coterie_are_deterministic(scenario: str, capsys: Printed) -> None:
-    assert sim_run(scenario, "--seeds", "2", "--check-determinism", "--json") == 0
+    assert sim_run(scenario, "--seeds", "2", "--check-determinism", "-o", "json") == 0
     assert as_json(capsys)["nondeterministic_seeds"] == []
 
 

@@ -6,12 +6,14 @@ import json
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
 from coterie.actors.groups.group_messages import GroupMember, GroupStatus
 from coterie.actors.node_report import NodeReport
 from coterie.cli.commands import status_command
+from coterie.cli.output.command_output import CommandOutput
 from coterie.errors import ActorNotFound, CoterieError, NodeUnreachable
 
 MEMBERS = tuple(GroupMember(f"n{number}", "ab", "voter") for number in (1, 2, 3))
@@ -40,7 +42,7 @@ def status(
     seen = status_command._ClusterStatus(dict(nodes), {"store": status_command._of_members(group, nodes)})
     monkeypatch.setattr(status_command, "run_async", lambda query: query.close() or seen)
     monkeypatch.setattr(status_command, "connection_of", lambda args: None)
-    code = status_command.run(Namespace(groups=[], json=as_json))
+    code = status_command.run(Namespace(groups=[], out=CommandOutput("status", "json" if as_json else "table")))
     return code, capsys.readouterr().out
 
 
@@ -68,9 +70,9 @@ def test_a_dead_node_is_named_with_its_group_and_the_cluster_is_degraded(
     assert printed.splitlines()[-3:] == expected
     assert "node n3: node 'n3' is unreachable (gone)" in printed
     read = json.loads(facts)
-    assert (read["state"], len(read["reasons"])) == ("degraded", 2)
-    assert "unreachable" in read["nodes"]["n3"]["error"]
-    assert "unreachable" in read["groups"]["store"]["n3"]["error"]
+    assert (read["verdict"], [error["code"] for error in read["errors"]]) == ("degraded", ["degraded"] * 2)
+    assert "unreachable" in read["data"]["nodes"]["n3"]["error"]
+    assert "unreachable" in read["data"]["groups"]["store"]["n3"]["error"]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +172,7 @@ def test_a_node_that_refuses_this_client_is_told_with_the_reason(
     monkeypatch.setattr(status_command, "run_async", lambda query: query.close() or seen)
     monkeypatch.setattr(status_command, "connection_of", lambda args: None)
 
-    assert status_command.run(Namespace(groups=[], json=False)) == 5
+    assert status_command.run(Namespace(groups=[], out=CommandOutput("status"))) == 5
     assert capsys.readouterr().out.splitlines()[-1] == f"  {refusal}"
 
 
@@ -183,3 +185,64 @@ def test_a_part_that_has_ended_for_good_makes_the_cluster_degraded(
 
     assert code == 5
     assert "node n2: clerk has ended for good (its log says why: actor.gave_up): start the node again" in printed
+
+
+class Client:
+    """A client whose group answers with one list of statuses after the other."""
+
+    def __init__(self, *looks: Mapping[str, GroupStatus | CoterieError]) -> None:
+        self.looks = list(looks)
+
+    def group(self, name: str) -> Client:
+        assert name == "store"
+        return self
+
+    async def status(self, *, timeout_s: float) -> Mapping[str, GroupStatus | CoterieError]:
+        del timeout_s
+        return self.looks.pop(0)
+
+
+WAITING = {**HEALTHY, "n1": replace(LEADER, last_index=12)}
+
+
+@pytest.mark.parametrize(
+    ("second", "stalled"),
+    [
+        (WAITING, ["store"]),
+        ({**HEALTHY, "n1": replace(LEADER, last_index=14)}, ["store"]),
+        ({**HEALTHY, "n1": replace(LEADER, last_index=14, commit_index=12)}, []),
+        ({**HEALTHY, "n1": replace(LEADER, last_index=12, term=3)}, []),
+        ({**HEALTHY, "n1": replace(LEADER, last_index=12, role="follower")}, []),
+        (HEALTHY, []),
+    ],
+)
+async def test_a_commit_index_that_stands_still_while_entries_wait_is_seen_at_a_second_look(
+    second: Mapping[str, GroupStatus | CoterieError], stalled: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status_command, "COMMIT_PAUSE_S", 0)
+
+    groups, found = await status_command._look_twice(cast("Any", Client(WAITING, second)), ["store"])
+
+    assert (list(found), groups) == (stalled, {"store": second})
+
+
+async def test_a_group_in_which_nothing_waits_is_looked_at_once() -> None:
+    groups, found = await status_command._look_twice(cast("Any", Client(HEALTHY)), ["store"])
+
+    assert (groups, found) == ({"store": HEALTHY}, {})
+
+
+def test_a_group_that_commits_nothing_although_it_has_a_leader_is_unavailable(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = status_command._ClusterStatus(dict(NODES), {"store": dict(WAITING)}, (), {"store": WAITING["n1"]})
+    monkeypatch.setattr(status_command, "run_async", lambda query: query.close() or seen)
+    monkeypatch.setattr(status_command, "connection_of", lambda args: None)
+
+    codes = [status_command.run(Namespace(groups=[], out=CommandOutput("status", form))) for form in ("table", "json")]
+
+    *_, verdict, reason, envelope = capsys.readouterr().out.splitlines()
+    assert (codes, verdict) == ([1, 1], "unavailable")
+    told = "group store: n1 leads and has committed nothing for 1 s: its commit index stays at 9, and its log has"
+    assert reason == f"  {told} entries up to 12"
+    assert [error["code"] for error in json.loads(envelope)["errors"]] == ["unavailable"]

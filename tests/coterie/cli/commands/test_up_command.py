@@ -72,10 +72,11 @@ if "n2" in sys.argv and "run" in sys.argv:
 BROKEN = (
     MODULE
     + """
+import os
 import sys
 
 if "n2" in sys.argv and "run" in sys.argv:
-    sys.exit(7)
+    os._exit(7)
 """
 )
 
@@ -224,7 +225,7 @@ def test_a_taken_port_is_named_before_anything_is_made(shop: Path, capsys: pytes
 
 @pytest.mark.parametrize("port", ["-1", "65535"])
 def test_a_port_out_of_range_is_named(port: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["up", "up_of_tests:topology", "--port", port]) == 1
+    assert main(["up", "up_of_tests:topology", "--port", port]) == 2
     assert f"--port {port}: 2 ports from there must be in 1 … 65535" in capsys.readouterr().err
 
 
@@ -352,13 +353,16 @@ def test_damaged_data_of_a_node_is_one_line_and_ends_all(shop: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        (["--hang-timeout", "0.5"], "the hang timeout is 0.5 s: it must be at least 2 s, or 0 for none"),
-        (["--hang-timeout", "-1"], "the hang timeout is -1 s"),
-        (["--hang-timeout", "nan"], "the hang timeout is nan s"),
+        (
+            ["--hang-timeout", "0.5"],
+            "--hang-timeout: the hang timeout is 0.5 s: it must be at least 2 s",
+        ),
+        (["--hang-timeout", "-1"], "--hang-timeout: the hang timeout is -1 s"),
+        (["--hang-timeout", "nan"], "--hang-timeout: the hang timeout is nan s"),
         (["--max-restarts", "-1"], "--max-restarts, --restart-window: max_restarts is -1: it must be 0 or more"),
         (["--restart-window", "0"], "--max-restarts, --restart-window: within_s is 0.0: it must be more than 0"),
     ],
 )
 def test_an_option_out_of_range_is_named(options: list[str], error: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["up", "up_of_tests:topology", "--port", "0", *options]) == 1
+    assert main(["up", "up_of_tests:topology", "--port", "0", *options]) == 2
     assert error in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,8 @@ from coterie.actors.groups.group_messages import CodeReport, GroupStatus
 from coterie.cli import cluster_connection, main
 from coterie.cli.cluster_connection import ClusterConnection
 from coterie.cli.commands.evolving import raft_command
+from coterie.cli.node_queries import code_schemas
+from coterie.cli.output.command_output import CommandOutput
 from coterie.errors import NodeUnreachable
 from coterie.protocols.evolution.revisions import Revision
 from coterie.testing import Cluster
@@ -137,14 +140,14 @@ def conflicts(machines: Sequence[type[StateMachine[Any]]]) -> list[str]:
         for number, machine in enumerate(machines, 1)
     }
     unreadable = {"n8": CodeReport("n8", b"of a later release"), "n9": CodeReport("n9", b"")}
-    return list(raft_command._conflicts(raft_command._schemas({**reports, **unreadable})))
+    return list(raft_command._conflicts(code_schemas({**reports, **unreadable})))
 
 
 def test_code_that_adds_in_two_ways_is_told() -> None:
     assert conflicts([First, Putting]) == []
     (text,) = conflicts([First, Putting, Taking])
     assert text == (
-        "  n2 and n3: both call themselves version 2, and contradict each other: command 'raft_cli.Put': the code does "
+        "n2 and n3: both call themselves version 2, and contradict each other: command 'raft_cli.Put': the code does "
         "not have it; keep the command and its name; `apply` may refuse it"
     )
 
@@ -167,14 +170,16 @@ async def test_a_newer_version_is_shown_and_activated(data: str, capsys: pytest.
     async with topology_of(Putting).start(node="n1", data=data) as node:
         connection = ClusterConnection((node.address,))
         await node.group("totals").execute(Get())
-        assert await raft_command._versions(connection, "totals") == 0
+        assert await raft_command._versions(connection, "totals", CommandOutput("raft versions")) == 0
         shown = capsys.readouterr().out.splitlines()
         assert shown[0] == "group 'totals': version 1 is active (revision 1)"
         assert shown[2].split()[:3] == ["n1", "leader", "2"]
 
-        assert await raft_command._activate(connection, "totals") == 0
+        assert await raft_command._activate(connection, "totals", CommandOutput("raft activate")) == 0
         assert capsys.readouterr().out == "group 'totals': version 2 is active (revision 2)\n"
-        assert await raft_command._activate(connection, "totals") == 0, "repeated: the same answer"
+        assert await raft_command._activate(connection, "totals", CommandOutput("raft activate")) == 0, (
+            "repeated: the same answer"
+        )
         assert capsys.readouterr().out == "group 'totals': version 2 is active (revision 2)\n"
 
 
@@ -184,7 +189,10 @@ async def test_code_in_quarantine_is_exit_code_1(data: str, capsys: pytest.Captu
         await asyncio.sleep(0)
 
     async with topology_of(First).start(node="n1", data=data) as node:
-        assert await raft_command._versions(ClusterConnection((node.address,)), "totals") == 1
+        assert (
+            await raft_command._versions(ClusterConnection((node.address,)), "totals", CommandOutput("raft versions"))
+            == 1
+        )
     assert "n1 is in quarantine" in capsys.readouterr().out
 
 
@@ -213,6 +221,12 @@ async def test_a_member_that_is_down_is_a_row_and_exit_code_5(
         client = await cluster.client()
         monkeypatch.setattr(ClusterConnection, "client_of_all", lambda _: contextlib.nullcontext(client))
 
-        assert await raft_command._versions(ClusterConnection(("here",)), "totals") == 5
-    (row,) = [line for line in capsys.readouterr().out.splitlines() if line.split()[:1] == [victim]]
+        assert await raft_command._versions(ClusterConnection(("here",)), "totals", CommandOutput("raft")) == 5
+        (row,) = [line for line in capsys.readouterr().out.splitlines() if line.split()[:1] == [victim]]
+        assert await raft_command._versions(ClusterConnection(("here",)), "totals", CommandOutput("raft", "json")) == 5
+    found = json.loads(capsys.readouterr().out)
     assert "no answer" in row
+    assert found["verdict"] == "degraded"
+    assert [error["code"] for error in found["errors"]] == ["degraded"]
+    assert found["data"]["nodes"][leader]["active_version"] == 1
+    assert "no answer" in found["data"]["nodes"][victim]["error"]

@@ -18,7 +18,8 @@ from coterie.actors.topology.stored_groups import undeclared_mistakes
 from coterie.cli import main, make_parser
 from coterie.cli.cluster_connection import ClusterConnection
 from coterie.cli.commands.evolving import recorded_schemas, schema_command
-from coterie.cli.commands.run_command import load_topology
+from coterie.cli.output.command_output import CommandOutput
+from coterie.cli.topologies.topology_argument import load_topology
 from coterie.errors import TopologyError
 from coterie.protocols.evolution.revisions import Revision
 
@@ -180,7 +181,7 @@ def test_what_is_dumped_to_the_output_is_what_is_dumped_to_a_file(capsys: pytest
         (["dump", "shop_of_tests:nothing", "--group", "carts"], 3, "no Raft group 'carts': the groups are none"),
         (["dump", "shop_of_tests:bad"], 1, "node 'n1' is named twice"),
         (["check", "shop_of_tests:recorded", "--against", "none.json"], 1, "none.json"),
-        (["check", "shop_of_tests:recorded"], 1, "give either --against or --connect"),
+        (["check", "shop_of_tests:recorded"], 2, "give either --against or --connect"),
         (["check", "shop_of_tests:recorded", "--against", "."], 1, "'.' is not formatted"),
         (["check", "shop_of_tests:recorded", "--against", "shop_of_tests.py"], 1, "shop_of_tests.py: Expecting value"),
     ],
@@ -234,6 +235,7 @@ def test_code_is_checked_against_a_data_directory(capsys: pytest.CaptureFixture[
 async def check_connected(topology: str, address: str, monkeypatch: pytest.MonkeyPatch) -> int:
     """Run `schema check --connect` on the event loop of the node."""
     args = make_parser().parse_args(["schema", "check", f"shop_of_tests:{topology}", "--connect", address])
+    args.out = CommandOutput(args.command)
     found = await recorded_schemas._in_cluster(ClusterConnection((address,)), load_topology(args.topology))
     with monkeypatch.context() as patched:
         patched.setattr(schema_command, "recorded_in_cluster", lambda *_: found)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from coterie.cli.watch_output import print_table
+from coterie.cli.output.watch_output import print_table
 
 
 def test_a_table_that_is_printed_once_has_no_head(capsys: pytest.CaptureFixture[str]) -> None:
