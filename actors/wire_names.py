@@ -15,6 +15,8 @@ from coterie.protocols.raft.raft_messages import (
     AppendEntriesReply,
     PreVote,
     PreVoteReply,
+    ReadIndex,
+    ReadIndexReply,
     RequestVote,
     RequestVoteReply,
 )
@@ -41,6 +43,8 @@ NAMES: Final[dict[str, type]] = {
     "raft.AppendEntriesReply": AppendEntriesReply,
     "raft.PreVote": PreVote,
     "raft.PreVoteReply": PreVoteReply,
+    "raft.ReadIndex": ReadIndex,
+    "raft.ReadIndexReply": ReadIndexReply,
     "raft.RequestVote": RequestVote,
     "raft.RequestVoteReply": RequestVoteReply,
     "synod.Ballot": Ballot,
@@ -72,6 +76,8 @@ class RaftPeerMessage:
         | RequestVoteReply
         | PreVote
         | PreVoteReply
+        | ReadIndex
+        | ReadIndexReply
         | DigestRequest
         | DigestReport
     )

@@ -47,7 +47,7 @@ from benchmarks.messaging import (
     tell,
     timers,
 )
-from benchmarks.raft import connection_storm, raft_failover, raft_put, raft_steady, stranger_storm
+from benchmarks.raft import connection_storm, large_reads, raft_failover, raft_put, raft_steady, stranger_storm
 
 __all__ = ["BENCHMARKS", "Benchmark"]
 
@@ -144,5 +144,6 @@ BENCHMARKS: dict[str, Benchmark] = {
     "stranger_storm": _own_defaults(stranger_storm, 90, is_long=True, strangers=500, seconds=6.0),
     "raft_put": _own_defaults(raft_put, 150, runs=1, seconds=0.5, clients=(16,)),
     "raft_failover": _own_defaults(raft_failover, 600, trials=1),
+    "large_reads": _own_defaults(large_reads, 60, runs=1, reads=40, clients=(2,)),
     "raft_steady": _own_defaults(raft_steady, 75, seconds=1.0),
 }

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from coterie.actors.topology import Topology
     from coterie.errors import (
         ActorFailed,
+        ActorGaveUp,
         ActorNotFound,
         ActorStopped,
         AskCycle,
@@ -132,6 +133,7 @@ if TYPE_CHECKING:
     from coterie.runtime.hosts.tls_config import TlsConfig
     from coterie.runtime.messages.message import Ask, message
     from coterie.runtime.messages.speakers import Speaker
+    from coterie.runtime.messages.user_codecs import codec
     from coterie.runtime.observing.actor_events import Event
     from coterie.runtime.observing.system_stats import SystemStats
     from coterie.runtime.refs import Address, Ref
@@ -141,6 +143,7 @@ if TYPE_CHECKING:
 __all__ = [  # noqa: RUF022 (it would take C3 for a constant, and put it first)
     "Actor",
     "ActorFailed",
+    "ActorGaveUp",
     "ActorNotFound",
     "ActorStopped",
     "Address",
@@ -255,12 +258,14 @@ __all__ = [  # noqa: RUF022 (it would take C3 for a constant, and put it first)
     "Trusted",
     "WrongThread",
     "buggify",
+    "codec",
     "message",
 ]
 
 _HOMES = {
     "Actor": "runtime.actor",
     "ActorFailed": "errors",
+    "ActorGaveUp": "errors",
     "ActorNotFound": "errors",
     "ActorStopped": "errors",
     "Address": "runtime.refs",
@@ -375,6 +380,7 @@ _HOMES = {
     "Trusted": "protocols.detection.failure_detector",
     "WrongThread": "errors",
     "buggify": "actors.simulation.buggify",
+    "codec": "runtime.messages.user_codecs",
     "message": "runtime.messages.message",
 }
 

@@ -10,6 +10,7 @@ import enum
 
 __all__ = [
     "ActorFailed",
+    "ActorGaveUp",
     "ActorNotFound",
     "ActorStopped",
     "AlreadyFormatted",
@@ -149,6 +150,10 @@ class ActorFailed(AskError):
     def __init__(self, text: str, *, for_clients: str = "it failed; the log of its node says why") -> None:
         super().__init__(text)
         self.for_clients = for_clients
+
+
+class ActorGaveUp(CoterieError):
+    """An actor has spent its restart budget, and its `Supervision(ends_system=True)` ends the system."""
 
 
 class AskCycle(AskError):
@@ -306,10 +311,7 @@ class StorageDamaged(StorageError):
     """Durable bytes cannot be read back, at `offset` (bytes) of file `path`. Nothing was changed or truncated."""
 
     def __init__(self, path: str, offset: int, reason: str) -> None:
-        super().__init__(
-            path,
-            f"{path!r} is damaged at byte {offset}: {reason}; keep the files: {_NO_REPLACEMENT}",
-        )
+        super().__init__(path, f"{path!r} is damaged at byte {offset}: {reason}; keep the files: {_NO_REPLACEMENT}")
         self.offset = offset
         self.reason = reason
 

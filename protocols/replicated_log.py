@@ -27,6 +27,8 @@ __all__ = [
     "LogPosition",
     "Propose",
     "Quarantine",
+    "Read",
+    "ReadReady",
     "Refusal",
     "Reject",
     "Term",
@@ -142,6 +144,24 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class Read:
+    """Event: answer a read from this node's state machine, without an entry, so that it is linearizable.
+
+    `ref` is the caller's own number, unique in this life, among those of `Propose`, too. It comes back exactly once: in
+    `ReadReady`, or in `Reject`: then the read has had no effect.
+    """
+
+    ref: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadReady:
+    """Effect: the state machine may answer these reads now: it has applied all that they must see."""
+
+    refs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Quarantine:
     """Event: the state machine of this node must not be used any more, until the node starts again.
 
@@ -162,7 +182,7 @@ class Refusal(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """Effect: the proposal `ref` will not be answered by `Apply`. `leader` is the node to ask next, if known."""
+    """Effect: the proposal or read `ref` will not be answered otherwise. `leader`: whom to ask next, if known."""
 
     ref: int
     reason: Refusal

@@ -1,6 +1,7 @@
 """Actor system: runs supervised actors, sends messages between nodes, writes durable logs, and simulates nodes.
 
 `actor.py`: `Actor`, the base class of actors, and `Context`, the operations available to a handler
+`actor_task.py`: `ActorTask`, runs asynchronous handlers, and remembers whether anybody has cancelled it
 `actor_registry.py`: `ActorRegistry`, starts the actors of one system, and finds them by path
 `local_delivery.py`: finds the actor at a path of this system anew for each message
 `local_ref.py`: `LocalRef`, sends messages to an actor of this process

@@ -10,7 +10,14 @@ from typing import Final, NamedTuple
 from coterie.actors.groups.group_messages import TOO_LARGE, Answer, Refused, Unsettled
 from coterie.actors.groups.routed_command import ALONE
 from coterie.errors import AskError, AskTimeout, BadMessage, FrameTooLarge, Outcome, TransportError
-from coterie.protocols.sessions import SentReply, decode_replies, decode_reply, encode_batch, opens_session
+from coterie.protocols.sessions import (
+    BATCH_REPLY_BYTES,
+    SentReply,
+    decode_replies,
+    decode_reply,
+    encode_batch,
+    opens_session,
+)
 
 __all__ = [
     "BATCH_BYTES",
@@ -56,7 +63,7 @@ def batches(queue: list[QueuedCommand], max_bytes: int) -> Iterator[list[QueuedC
     """Cut `queue` into batches of at most `max_bytes` and `BATCH_COMMANDS`.
 
     A larger command is sent alone, and so is an `OpenSession`. Commands whose replies are large are sent apart from the
-    others, which would take the room of those replies.
+    others, which would take the room of those replies, and no more together than a group executes of one batch.
     """
     if any(map(_REPLY_BYTES, queue)):  # rarely
         yield from ([queued] for queued in queue if queued[2] == ALONE)
@@ -67,17 +74,19 @@ def batches(queue: list[QueuedCommand], max_bytes: int) -> Iterator[list[QueuedC
 
 def _cut(queue: list[QueuedCommand], max_bytes: int) -> Iterator[list[QueuedCommand]]:
     batch: list[QueuedCommand] = []
-    batch_bytes = 0
+    batch_bytes = reply_bytes = 0
     for queued in queue:
         if opens_session(queued[0]):
             yield [queued]
             continue
         size = len(queued[0]) + BATCH_OVERHEAD_BYTES
-        if batch and (len(batch) >= BATCH_COMMANDS or batch_bytes + size > max_bytes):
+        is_full = len(batch) >= BATCH_COMMANDS or batch_bytes + size > max_bytes or reply_bytes > BATCH_REPLY_BYTES
+        if batch and is_full:
             yield batch
-            batch, batch_bytes = [], 0
+            batch, batch_bytes, reply_bytes = [], 0, 0
         batch.append(queued)
         batch_bytes += size
+        reply_bytes += queued[2]
     if batch:
         yield batch
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final, Generic, TypeVar, assert_never
 
 import msgpack
@@ -26,7 +27,7 @@ from coterie.actors.groups.group_messages import (
     SchemaActivated,
 )
 from coterie.actors.groups.leader_router import KnownGroups, LeaderRouter
-from coterie.actors.groups.routed_command import RoutedCommand, refused
+from coterie.actors.groups.routed_command import RoutedCommand, Way, refused
 from coterie.actors.groups.state_machine import Query, StateMachine, commands_of
 from coterie.actors.groups.typed_commands import Pack, decode_result, encode_command
 from coterie.errors import (
@@ -59,7 +60,7 @@ from coterie.protocols.sessions.kept_sessions import KEPT_REPLY_BYTES
 from coterie.runtime.messages.message import Ask, AskOf
 from coterie.runtime.system import System
 
-__all__ = ["GroupClient"]
+__all__ = ["GroupClient", "StaleRead"]
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -70,6 +71,26 @@ ACTIVATION_ATTEMPT_S: Final = 2.0
 """How long one node has to answer to `ActivateSchema`, until all others are asked."""
 
 ACTIVATION_PAUSE_S: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class StaleRead(Generic[R]):
+    """What a replica answered from what it had applied.
+
+    Attributes:
+        value: the reply to the query.
+        node: who answered.
+        index: the last entry that it had applied.
+        behind: how many more entries it knew to be committed.
+        heard_s: how long ago it had heard from a leader of the group; a leader: from a majority, at most (s). Whatever
+            was acknowledged since then may be missing.
+    """
+
+    value: R
+    node: str
+    index: int
+    behind: int
+    heard_s: float
 
 
 class GroupClient(Generic[C]):
@@ -109,7 +130,7 @@ class GroupClient(Generic[C]):
         self._nonce: bytes | None = None  # of an opening that was begun and not answered
 
     async def execute(self, command: AskOf[C, R], *, timeout_s: float = TIMEOUT_S) -> R:
-        """Execute a command exactly once (a `Query`: read) and return its reply.
+        """Execute a command exactly once (a `Query`: as `read` does) and return its reply.
 
         Raises:
             MessageTypeError: this handle was made for a machine that does not take commands of this class.
@@ -124,8 +145,59 @@ class GroupClient(Generic[C]):
         payload = self._encode(command)
         if not issubclass(type(command), Query):
             return await self._execute_in_session(command, payload, timeout_s)
-        reply = await self._router.execute(encode_plain(payload), timeout_s=timeout_s)
-        return self._result(command, reply, RoutedCommand())
+        return await self._read(command, payload, Way.READ, timeout_s)
+
+    async def read(self, query: AskOf[C, R], *, anywhere: bool = False, timeout_s: float = TIMEOUT_S) -> R:
+        """Return the reply to a `Query`, which sees all that was acknowledged before the call (linearizable).
+
+        Queries that the machine's `read` answers are no entries of the log: the leader asks a majority whether it still
+        leads, once for all reads that have come meanwhile. Others go through the log.
+
+        Args:
+            query: the query.
+            anywhere: ask all nodes in turn, which share the work. Each asks the leader up to which entry it must have
+                applied, so that one read takes longer.
+            timeout_s: how long all attempts may take together.
+
+        Raises:
+            TypeError: it is no `Query`.
+            CoterieError: as `execute`.
+        """
+        self._check_query(query)
+        way = Way.READ_ANYWHERE if anywhere else Way.READ
+        return await self._read(query, self._encode(query), way, timeout_s)
+
+    async def read_stale(
+        self, query: AskOf[C, R], *, node: str | None = None, timeout_s: float = TIMEOUT_S
+    ) -> StaleRead[R]:
+        """Return what one node answers to a `Query` from the entries that it has applied, and how old that may be.
+
+        It asks nobody, so it is answered although the group has no leader.
+
+        Args:
+            query: the query; the machine's `read` must answer it.
+            node: whom to ask; None: the nodes in turn.
+            timeout_s: how long all attempts may take together.
+
+        Raises:
+            TypeError: it is no `Query`.
+            CommandRefused: the machine refused it, its `read` does not answer such a query, or there is no such group.
+            CoterieError: as `execute`.
+        """
+        self._check_query(query)
+        command = encode_plain(self._encode(query))
+        reply, answer, asked = await self._router.read_stale(command, node, timeout_s=timeout_s)
+        value = self._result(query, reply, RoutedCommand())
+        return StaleRead(value, asked, answer.index, answer.behind, answer.heard_s)
+
+    async def _read(self, query: AskOf[C, R], payload: bytes, way: Way, timeout_s: float) -> R:
+        routed = RoutedCommand(kind=type(query), way=way)
+        reply = await self._router.execute(encode_plain(payload), timeout_s=timeout_s, routed=routed)
+        return self._result(query, reply, RoutedCommand())
+
+    def _check_query(self, query: object) -> None:
+        if not issubclass(type(query), Query):
+            raise TypeError(f"{type(query).__name__} is no Query: only execute sends it")
 
     async def execute_as(self, identity: Identity, command: AskOf[C, R], *, timeout_s: float = TIMEOUT_S) -> R:
         """Execute a command under an identity from any session: it is executed once, however many clients send it.
@@ -137,7 +209,7 @@ class GroupClient(Generic[C]):
         """
         payload = self._encode(command)
         framed = encode_session_command(SessionId(identity.session), identity.sequence, identity.low_water, payload)
-        routed = RoutedCommand(Outcome.UNKNOWN)
+        routed = RoutedCommand(Outcome.UNKNOWN, kind=type(command))
         reply = await self._router.execute(framed, timeout_s=timeout_s, routed=routed)
         return self._result(command, reply, routed)
 
@@ -234,7 +306,7 @@ class GroupClient(Generic[C]):
         while True:
             session = self._session or await self._own_session(deadline)
             sequence = session.sequences.take() or await self._take_when_room(session, deadline)
-            routed = RoutedCommand()
+            routed = RoutedCommand(kind=type(command))
             try:
                 framed = encode_session_command(session.id, sequence, session.low_water, payload)
                 left_s = max(0.0, deadline - monotonic())

@@ -14,6 +14,7 @@ from coterie.runtime.refs import Ref
 __all__ = [
     "ENVELOPE_BYTES",
     "LOST_PROMISES",
+    "NOT_READ",
     "NOT_REGISTERED",
     "NO_SCHEMA",
     "QUARANTINED",
@@ -26,10 +27,13 @@ __all__ = [
     "GroupStatus",
     "LeaderIs",
     "NotActivated",
+    "ReadQueries",
+    "ReadStale",
     "Refused",
     "ReportCode",
     "ReportStatus",
     "SchemaActivated",
+    "StaleAnswer",
     "Unsettled",
     "WatchLeader",
 ]
@@ -39,6 +43,7 @@ NOT_REGISTERED: Final = "not_registered"
 NO_SCHEMA: Final = "no_schema"
 QUARANTINED: Final = "quarantined"
 LOST_PROMISES: Final = "lost_promises"
+NOT_READ: Final = "not_read"
 
 ENVELOPE_BYTES: Final = 4096
 """The most that a message takes in addition to its entries, its one command, or the answer to one."""
@@ -49,6 +54,7 @@ class Refused:
     """Definite: the command was not put into the log. Ask `leader`, if it is known.
 
     `NOT_REGISTERED`: the node takes no part, because the other voters do not remember its store (yet).
+    `NOT_READ`: the machine's `read` does not answer such queries, so they are answered through the log alone.
     `NO_SCHEMA`: the group's log does not say yet which commands there are, or this node's code does not have them.
     `TOO_LARGE`: it exceeds `max_bytes`, the most that one entry may have; the commands of a batch may fit alone.
     """
@@ -73,6 +79,39 @@ Answer = bytes | Refused | Unsettled
 @message(name="group.Execute", speaker=Speaker.CLIENT)
 class Execute(Ask[Answer]):
     """Replicate and execute an encoded session command or batch (`coterie.protocols.sessions`) as one log entry."""
+
+    command: bytes
+
+
+@message(name="group.Read", speaker=Speaker.CLIENT)
+class ReadQueries(Ask[Answer]):
+    """Answer an encoded query, or batch of queries, so that it is linearizable; any node of the group may be asked.
+
+    Queries that the machine's `read` answers are not put into the log. If any other one is among them, all of them are
+    executed as an `Execute` would be.
+    """
+
+    command: bytes
+
+
+@message(name="group.StaleAnswer")
+class StaleAnswer:
+    """The answer of one replica from what it has applied, and how old that may be.
+
+    `answer`: as an `Answer` has it. `index`: the last entry that it has applied. `behind`: how many more entries it
+    knows to be committed. `heard_s`: how long ago it heard from a leader; a leader: from a quorum, at most (s). What
+    was committed since then may be missing, too.
+    """
+
+    answer: bytes
+    index: int
+    behind: int
+    heard_s: float
+
+
+@message(name="group.ReadStale", speaker=Speaker.CLIENT)
+class ReadStale(Ask[StaleAnswer | Refused]):
+    """Answer an encoded query, or batch of queries, from what this replica has applied."""
 
     command: bytes
 

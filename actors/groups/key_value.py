@@ -189,6 +189,10 @@ class KeyValue(StateMachine[Get | Put | Delete | CompareAndSwap | Increment | At
             case ScanOn(scan, after, limit):
                 return self._scan_on(scan, after, limit)
 
+    def read(self, query: Get, /) -> bytes | None:
+        """Read one key. Scans are entries of the log: what they read is kept, on every replica, until they end."""
+        return self._values.get(query.key)
+
     def _set(self, key: bytes, value: bytes) -> None:
         was = self._values.get(key)
         if self._scans:

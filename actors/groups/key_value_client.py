@@ -1,9 +1,9 @@
-"""`KeyValueClient`: reads and writes a replicated key-value store; every call is linearizable."""
+"""`KeyValueClient`: reads and writes a replicated key-value store; a read may be stale if asked for."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from coterie.actors.groups.group_client import GroupClient
 from coterie.actors.groups.key_value import (
@@ -18,7 +18,9 @@ from coterie.actors.groups.key_value import (
     ScanOn,
 )
 
-__all__ = ["KeyValueClient"]
+__all__ = ["Consistency", "KeyValueClient"]
+
+Consistency = Literal["linearizable", "anywhere", "stale"]
 
 PAGE_SIZE: Final = 1000
 
@@ -32,9 +34,15 @@ class KeyValueClient:
     def __init__(self, group: GroupClient[Any]) -> None:
         self.group = group
 
-    async def get(self, key: bytes) -> bytes | None:
-        """Return the value of `key`, or None."""
-        return await self.group.execute(Get(key))
+    async def get(self, key: bytes, *, consistency: Consistency = "linearizable") -> bytes | None:
+        """Return the value of `key`, or None.
+
+        `consistency`: "linearizable", read at the leader; "anywhere", the same, read at any node; "stale", read at any
+        node from what it has applied, without asking anybody (`self.group.read_stale` says how old that is).
+        """
+        if consistency == "stale":
+            return (await self.group.read_stale(Get(key))).value
+        return await self.group.read(Get(key), anywhere=consistency == "anywhere")
 
     async def put(self, key: bytes, value: bytes) -> None:
         """Set `key` to `value`."""

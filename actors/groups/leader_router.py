@@ -39,18 +39,22 @@ from coterie.actors.groups.command_batches import (
 )
 from coterie.actors.groups.group_messages import (
     ENVELOPE_BYTES,
+    NOT_READ,
     Answer,
     Execute,
     LeaderIs,
+    ReadQueries,
+    ReadStale,
     Refused,
+    StaleAnswer,
     Unsettled,
     WatchLeader,
 )
-from coterie.actors.groups.reply_room import ReplyRoom
-from coterie.actors.groups.routed_command import ALONE, RoutedCommand, refused
-from coterie.errors import ActorNotFound, CommandTimeout, ConnectionLost, CoterieError, Outcome
+from coterie.actors.groups.reply_room import LargeReplies, ReplyRoom
+from coterie.actors.groups.routed_command import ALONE, RoutedCommand, Way, refused
+from coterie.errors import ActorNotFound, CommandRefused, CommandTimeout, ConnectionLost, CoterieError, Outcome
 from coterie.protocols.detection.failure_detector import StateChange, Trusted
-from coterie.protocols.sessions import Deferred, NotActive, Reply, SentReply, TooLarge, Withheld
+from coterie.protocols.sessions import Deferred, Done, NotActive, Reply, SentReply, TooLarge, Withheld, decode_reply
 from coterie.runtime.actor import Actor
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
@@ -114,13 +118,14 @@ class LeaderRouter:
         self._newest_leader: LeaderIs | None = None
         self._next_node = 0
         self._leader_hint: str | None = None
-        self._outbox: list[QueuedCommand] = []
+        self._outbox_by_way: dict[Way, list[QueuedCommand]] = {}
         transport = system.config.transport
         entry_bytes_max = max(1, transport.frame_cap_bytes - ENVELOPE_BYTES)
         is_client = system.identity.role is PeerRole.CLIENT
         sent_bytes_max = transport.client_cap_bytes if is_client else transport.frame_cap_bytes
         self._batch_bytes_max = min(BATCH_BYTES, max(1, sent_bytes_max - ENVELOPE_BYTES))
         self._reply_room = ReplyRoom(entry_bytes_max)
+        self._large_replies = LargeReplies()
         self._batch_context = contextvars.Context()  # a batch has many callers and inherits the deadline of none
         self._in_flight: dict[asyncio.Future[Any], str] = {}
         self._leader_or_link_changed = asyncio.Event()
@@ -156,22 +161,28 @@ class LeaderRouter:
             CommandUnsettled: the same, and an earlier attempt may have put it into a log.
         """
         routed = routed or RoutedCommand()
+        routed.reply_bytes = self._large_replies.expected(routed.kind)
         monotonic = self._system.host.clock.monotonic
         deadline = monotonic() + timeout_s
         failure = "" if timeout_s > 0 else "no time was left"
         # A retry in the last milliseconds would only turn a definite outcome into an unknown one.
         while (left_s := deadline - monotonic()) > (PAUSE_MIN_S if routed.pauses else 0.0):
             if routed.reply_bytes:
-                answer = await self._attempt_in_room(command, deadline, routed.reply_bytes)
+                answer = await self._attempt_in_room(command, deadline, routed)
             else:
-                answer = await self._attempt(command, left_s)
+                answer = await self._attempt(command, left_s, routed.way)
             if not isinstance(answer, NO_REPLY):
+                if type(answer) is Done:
+                    self._large_replies.note(routed.kind, len(answer.payload))
                 return answer
             if isinstance(answer, Withheld):
+                if routed.reply_bytes >= answer.size_bytes:  # too much waits for this client, or for others
+                    await self._pause(routed, deadline - monotonic())
                 routed.withheld(answer.size_bytes)
                 failure = f"its reply of {answer.size_bytes} bytes did not fit beside those of other commands"
             elif isinstance(answer, Deferred):
                 failure = "the replies before its own in a batch were long: it is sent again"
+                routed.reply_bytes = routed.reply_bytes or self._large_replies.expected(routed.kind)
             elif not self._is_split(answer, routed):
                 node, cause, _ = answer
                 if cause is not None:
@@ -182,46 +193,88 @@ class LeaderRouter:
         text = f"group {self._group!r} did not answer in {timeout_s:g} s (last: {last}): {routed.fate}"
         raise CommandTimeout(text, routed.outcome)
 
+    async def read_stale(
+        self, command: bytes, node: str | None, *, timeout_s: float
+    ) -> tuple[Reply | TooLarge | NotActive, StaleAnswer, str]:
+        """Let one replica answer an encoded query from what it has applied: `node`, or (None) the nodes in turn.
+
+        Return the reply, the answer that it came in, and the node.
+
+        Raises:
+            CommandTimeout: no reply in `timeout_s` seconds. CommandRefused: such queries are not read.
+        """
+        monotonic, routed = self._system.host.clock.monotonic, RoutedCommand(way=Way.READ_ANYWHERE)
+        deadline, failure = monotonic() + timeout_s, "none of its nodes is linked"
+        while (left_s := deadline - monotonic()) > 0:
+            asked = node or self._pick_node(routed.way)
+            if asked is not None:
+                answer = await self._ask_stale(asked, command, min(ATTEMPT_S, left_s))
+                if isinstance(answer, StaleAnswer):
+                    reply = decode_reply(answer.answer)
+                    if not isinstance(reply, (Withheld, Deferred)):
+                        return reply, answer, asked
+                    failure = f"{asked!r}: too much waits for this client"
+                elif isinstance(answer, Refused) and answer.reason == NOT_READ:
+                    text = f"group {self._group!r}: the `read` of its machine does not answer this query"
+                    raise CommandRefused(f"{text}: read it without `stale`, or let `read` answer it")
+                else:
+                    failure = f"{asked!r}: {answer.reason if isinstance(answer, Refused) else answer}"
+            await self._pause(routed, deadline - monotonic())
+        raise CommandTimeout(
+            f"group {self._group!r} did not answer in {timeout_s:g} s (last: {failure})", Outcome.DEFINITE
+        )
+
+    async def _ask_stale(self, node: str, command: bytes, timeout_s: float) -> StaleAnswer | Refused | CoterieError:
+        ask: asyncio.Future[StaleAnswer | Refused] = self.ref(node).ask(ReadStale(command), timeout_s=timeout_s)
+        try:
+            return await ask
+        except CoterieError as error:
+            return error
+
     # --- one attempt ------------------------------------------------------------------------------------------------
 
-    async def _attempt_in_room(self, command: bytes, deadline: float, reply_bytes: int) -> SentReply | FailedAttempt:
+    async def _attempt_in_room(
+        self, command: bytes, deadline: float, routed: RoutedCommand
+    ) -> SentReply | FailedAttempt:
         """Make an attempt once there is room for its large reply."""
-        monotonic = self._system.host.clock.monotonic
+        monotonic, reply_bytes = self._system.host.clock.monotonic, routed.reply_bytes
         try:
             async with asyncio.timeout(deadline - monotonic()):
                 await self._reply_room.enter(reply_bytes)
         except TimeoutError:
             return FailedAttempt("", None)
         try:
-            return await self._attempt(command, max(0.0, deadline - monotonic()), reply_bytes)
+            return await self._attempt(command, max(0.0, deadline - monotonic()), routed.way, reply_bytes)
         finally:
             self._reply_room.leave(reply_bytes)
 
-    def _attempt(self, command: bytes, left_s: float, reply_bytes: int = 0) -> Attempt:
+    def _attempt(self, command: bytes, left_s: float, way: Way, reply_bytes: int = 0) -> Attempt:
         """Send a command with all others of this iteration of the loop; the future has the reply or the failure."""
         future: Attempt = self._system.loop.create_future()
-        if not self._outbox:
-            self._system.loop.call_soon(self._flush, context=self._batch_context)
-        self._outbox.append((command, left_s, reply_bytes, future))
+        outbox = self._outbox_by_way.get(way)
+        if outbox is None:
+            outbox = self._outbox_by_way[way] = []
+            self._system.loop.call_soon(self._flush, way, context=self._batch_context)
+        outbox.append((command, left_s, reply_bytes, future))
         if left_s < ATTEMPT_S:  # a batch waits as long as its command with the longest timeout
             timer = self._system.loop.call_later(left_s, expire, future)
             future.add_done_callback(lambda _: timer.cancel())
         return future
 
-    def _flush(self) -> None:
-        outbox, self._outbox = self._outbox, []
-        node = self._pick_node()
-        for batch in batches(outbox, self._batch_bytes_max):
+    def _flush(self, way: Way) -> None:
+        node = self._pick_node(way)
+        for batch in batches(self._outbox_by_way.pop(way), self._batch_bytes_max):
             if node is None:
                 fail_all(batch, FailedAttempt("", None))
             else:
-                self._ask(node, batch)
+                self._ask(node, batch, way)
 
-    def _ask(self, node: str, batch: list[QueuedCommand]) -> None:
+    def _ask(self, node: str, batch: list[QueuedCommand], way: Way) -> None:
         timeout_s = min(ATTEMPT_S, max(map(LEFT_S, batch)))
         command = batch_command(batch)
         try:
-            request = self.ref(node).ask(Execute(command), timeout_s=timeout_s)
+            message = Execute(command) if way is Way.EXECUTE else ReadQueries(command)
+            request = self.ref(node).ask(message, timeout_s=timeout_s)
         except Exception as error:  # noqa: BLE001 (it is the callers', who wait for it)
             fail_all(batch, FailedAttempt(node, error))
             return
@@ -283,9 +336,9 @@ class LeaderRouter:
             names = ", ".join(map(repr, sorted(groups))) or "none"
             raise refused(f"there is no group {self._group!r}: the groups are {names}", routed)
 
-    def _pick_node(self) -> str | None:
+    def _pick_node(self, way: Way) -> str | None:
         nodes = self._nodes()
-        if self._leader_hint in nodes:
+        if way is not Way.READ_ANYWHERE and self._leader_hint in nodes:
             return self._leader_hint
         if not nodes:
             return None

@@ -1,6 +1,6 @@
 """`RaftActor`: runs one node of a Raft group as an actor: persists the log, applies commands and replies to clients.
 
-clients ── Execute ────────▶┐                    ┌─▶ RaftPeerMessage ▶ peers
+clients ── Execute, Read ──▶┐                    ┌─▶ RaftPeerMessage ▶ peers
 peers ── RaftPeerMessage ──▶│ Driver ─ Raft (pure)│─▶ store (Persist, Load)
 timer ── Tick ─────────────▶┘                    └─▶ sessions ▶ state machine ▶ replies
 """
@@ -10,25 +10,28 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from functools import partial
 from typing import Any, assert_never
 
 from coterie.actors.driver import Driver, Tick
-from coterie.actors.groups.evolution.group_schemas import CannotFollow
 from coterie.actors.groups.evolution.schema_keeper import SchemaKeeper
 from coterie.actors.groups.group_founding import fit_limits, founding_register, warn_of_other_members
 from coterie.actors.groups.group_messages import (
     ENVELOPE_BYTES,
     LOST_PROMISES,
+    NO_SCHEMA,
+    NOT_READ,
     NOT_REGISTERED,
     QUARANTINED,
     ActivateSchema,
     Execute,
     GroupStatus,
+    ReadQueries,
+    ReadStale,
     Refused,
     ReportCode,
     ReportStatus,
+    StaleAnswer,
     Unsettled,
     WatchLeader,
 )
@@ -36,12 +39,13 @@ from coterie.actors.groups.letters.letter_admission import LetterAdmission
 from coterie.actors.groups.letters.letter_identity import LetterIdentity
 from coterie.actors.groups.raft_limits import RaftLimits
 from coterie.actors.groups.raft_records import entries_of, read_restored, write_of
+from coterie.actors.groups.replicas.answer_room import AnswerRoom
 from coterie.actors.groups.replicas.apply_failures import ApplyFailures
-from coterie.actors.groups.replicas.call_room import call_room
 from coterie.actors.groups.replicas.client_proposals import ClientProposals
 from coterie.actors.groups.replicas.digest_exchange import DigestExchange
 from coterie.actors.groups.replicas.leader_announcements import LeaderAnnouncements
-from coterie.actors.groups.replicas.replica import APART, VISIT_REPLY_BYTES, Replica
+from coterie.actors.groups.replicas.machine_turns import MachineTurns
+from coterie.actors.groups.replicas.replica import Replica
 from coterie.actors.groups.replicas.replica_status import replica_status
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
@@ -53,24 +57,24 @@ from coterie.protocols.checkpoints import Checkpoint, DigestReport, DigestReques
 from coterie.protocols.raft.membership.membership import StoreId
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent, SchemaReached, StoreKnown
+from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent, StoreKnown
 from coterie.protocols.raft.raft_messages import HardState, LogWrite, RaftMessage, Restored
 from coterie.protocols.raft.raft_observations import SERIOUS, SEVERE
 from coterie.protocols.raft.role import RaftRole
 from coterie.protocols.replicated_log import (
-    Applied,
     Apply,
     EntryKind,
     Load,
     Loaded,
-    LogIndex,
     Propose,
     Quarantine,
+    Read,
+    ReadReady,
     Refusal,
     Reject,
 )
 from coterie.protocols.sessions import Machine
-from coterie.runtime.actor import Actor
+from coterie.runtime.actor import Actor, Later
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.storage.history.generation import Generation, contradiction
 from coterie.runtime.storage.log_store import LogStore
@@ -81,6 +85,8 @@ __all__ = ["RaftActor"]
 class RaftActor(
     Actor[
         Execute
+        | ReadQueries
+        | ReadStale
         | RaftPeerMessage
         | WatchLeader
         | ReportStatus
@@ -121,7 +127,6 @@ class RaftActor(
         self._peer_stores = PeerStores(group, store)
         self._activate_after_s = activate_after_s
         self._quarantined_because: str | None = None
-        self._to_apply: Callable[[], Applied | None] | None = None  # Raft emits the next chunk when this one is applied
         self._disk_tasks: set[asyncio.Task[None]] = set()
         self._driver: Driver[RaftEvent, RaftEffect] | PendingVoter[RaftEvent] | None = None
 
@@ -145,7 +150,7 @@ class RaftActor(
         for node in self._peers:
             if (bound := self._bound_store(node)) is not None:
                 system.remoting.trust_store(node, bound)
-        self._driver = PendingVoter(self._reject_unregistered)
+        self._driver = PendingVoter(partial(self._refuse, NOT_REGISTERED))
         self._registration = VoterRegistration(
             self._node,
             self._peers,
@@ -163,7 +168,7 @@ class RaftActor(
 
     def _make_replica(self, restored: Restored, limits: RaftLimits) -> None:
         """Make what applies the log, and what answers clients."""
-        log, facts = self.context.log, self._facts
+        log, facts, transport = self.context.log, self._facts, self.context.system.config.transport
         propose_schema = partial(self._propose_own, EntryKind.SCHEMA)
         self._schemas = SchemaKeeper(
             self._raft, self._machine, self._node, self._activate_after_s, propose=propose_schema, log=log
@@ -181,8 +186,19 @@ class RaftActor(
         self._proposals = ClientProposals(
             self._node,
             self._schemas,
+            AnswerRoom(lambda: self.context.system.remoting.transport, transport.outbound_limit_bytes),
             command_bytes_max=limits.max_command_bytes,
-            answer_bytes_max=self.context.system.config.transport.frame_cap_bytes - ENVELOPE_BYTES,
+            answer_bytes_max=transport.frame_cap_bytes - ENVELOPE_BYTES,
+        )
+
+        self._turns = MachineTurns(
+            self.context,
+            self._replica,
+            self._proposals,
+            self._failures,
+            feed=self._feed,
+            is_quarantined=lambda: self._quarantined_because is not None,
+            quarantine=self._quarantine,
         )
 
     def _make_letters(self, store: StoreId) -> None:
@@ -199,7 +215,7 @@ class RaftActor(
         self.context.log.error("group.takes_no_part", group=self._group, evidence=evidence)
         self._running.close()
         self._registration.close()
-        self._driver = PendingVoter(self._reject_lost)
+        self._driver = PendingVoter(partial(self._refuse, LOST_PROMISES))
         self._proposals.answer_all(Unsettled(LOST_PROMISES, None))
 
     async def _restore(self) -> Restored:
@@ -248,6 +264,8 @@ class RaftActor(
     def receive(
         self,
         msg: Execute
+        | ReadQueries
+        | ReadStale
         | RaftPeerMessage
         | WatchLeader
         | ReportStatus
@@ -267,6 +285,8 @@ class RaftActor(
                 self._receive_peer_message(msg)
             case Execute():
                 self._propose(msg)
+            case ReadQueries() | ReadStale():
+                self._read(msg)
             case Tick():
                 self._running.ticked()
             case WatchLeader():
@@ -288,15 +308,13 @@ class RaftActor(
 
     def on_visit_end(self) -> None:
         """Hand the messages of this visit to the protocol as one batch."""
-        if self._to_apply is not None:
-            apply, self._to_apply = self._to_apply, None
-            if (applied := apply()) is not None:
-                self._running.feed(applied)
+        self._turns.begin()
         try:
             self._running.flush()
         except InvariantViolated as error:  # no restart makes its log right, and a replica must not vanish unnoticed
             self.context.system.fail(error)
             raise
+        self._turns.end()
         now = self.context.clock.monotonic()
         self._digests.advance(now=now)
         if self._raft.facts is not self._facts:
@@ -308,27 +326,45 @@ class RaftActor(
         self._schemas.advance(now)
         self._leaders.advance(now)
 
-    def _apply_now(self, apply: Callable[[], Applied | None]) -> None:
-        self._to_apply = apply
-        run_queue = self.context.system.run_queue
-        is_held = run_queue.hold()  # the visit takes place within this callback of the loop
-        try:
-            self.context.wake()
-        finally:
-            if is_held:
-                run_queue.release()
-
     @property
     def _running(self) -> Driver[RaftEvent, RaftEffect] | PendingVoter[RaftEvent]:
         if self._driver is None:
             raise RuntimeError(f"group {self._group!r} has not started")
         return self._driver
 
+    def _feed(self, event: RaftEvent) -> None:
+        self._running.feed(event)
+
     def _propose(self, msg: Execute) -> None:
         later = self.context.reply_later(msg)
         proposal = self._proposals.propose(msg.command, later, is_leader=self._raft.role is RaftRole.LEADER)
         if proposal is not None:
             self._running.feed(proposal)
+
+    def _read(self, msg: ReadQueries | ReadStale) -> None:
+        """Read, if the machine answers all these queries without the log; if not, execute them."""
+        if isinstance(msg, ReadStale):
+            self._read_stale(msg)
+            return
+        later, is_leader = self.context.reply_later(msg), self._raft.role is RaftRole.LEADER
+        ask = self._proposals.read if self._replica.is_read(msg.command) else self._proposals.propose
+        if (event := ask(msg.command, later, is_leader=is_leader)) is not None:
+            self._running.feed(event)
+
+    def _read_stale(self, msg: ReadStale) -> None:
+        """Answer from what is applied here, unless this replica takes no part or its machine must not be used."""
+        later, is_running = self.context.reply_later(msg), isinstance(self._driver, Driver)
+        if not is_running or self._quarantined_because is not None:
+            later.reply(Refused(QUARANTINED if is_running else NOT_REGISTERED, None))
+        elif not self._replica.is_read(msg.command):
+            later.reply(Refused(NOT_READ if self._replica.is_ready else NO_SCHEMA, None))
+        else:
+            self._turns.read(msg.command, partial(self._answer_stale, later))
+
+    def _answer_stale(self, later: Later[StaleAnswer | Refused], answer: bytes) -> None:
+        raft, fitted = self._raft, self._proposals.fit(later.asker, answer)
+        behind, heard_s = raft.commit_index - raft.applied_index, raft.heard_s(self.context.clock.monotonic())
+        later.reply(StaleAnswer(fitted, raft.applied_index, behind, heard_s))
 
     def _propose_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Put a checkpoint into the log. If that fails, the next one follows in a few seconds."""
@@ -345,13 +381,9 @@ class RaftActor(
         self._quarantined_because = self._quarantined_because or reason
         self._running.feed(Quarantine(reason))
 
-    def _reject_lost(self, event: RaftEvent) -> None:
-        if isinstance(event, Propose):
-            self._proposals.answer(event.ref, Refused(LOST_PROMISES, None))
-
-    def _reject_unregistered(self, event: RaftEvent) -> None:
-        if isinstance(event, Propose):
-            self._proposals.answer(event.ref, Refused(NOT_REGISTERED, None))
+    def _refuse(self, reason: str, event: RaftEvent) -> None:
+        if isinstance(event, Propose | Read):
+            self._proposals.answer(event.ref, Refused(reason, None))
 
     def _receive_peer_message(self, message: RaftPeerMessage) -> None:
         key = self._letters.key_of(message)
@@ -404,13 +436,15 @@ class RaftActor(
         if node is not None:
             self._peers[node].tell(RaftPeerMessage(self._node, self._identity, body))
 
-    def perform(self, effect: Apply | Load | Reject) -> RaftEvent | None:
-        """Carry out `Apply`, `Load` or `Reject`."""
+    def perform(self, effect: Apply | Load | ReadReady | Reject) -> RaftEvent | None:
+        """Carry out `Apply`, `Load`, `ReadReady` or `Reject`."""
         match effect:
             case Apply():
-                # Not at once: a long backlog comes in many chunks; between two of them the loop must read heartbeats,
-                # and the disk thread needs the interpreter to start the write that came with this one.
-                self.context.system.loop.call_soon(self._apply_now, partial(self._apply, effect))
+                self._turns.apply(effect)
+            case ReadReady():
+                for ref in effect.refs:
+                    if (command := self._proposals.ready(ref)) is not None:
+                        self._turns.read(command, partial(self._proposals.applied, ref))
             case Load():
                 self._begin(self._load(effect))
             case Reject():
@@ -424,43 +458,6 @@ class RaftActor(
         log = self.context.log
         (log.error if event in SEVERE else log.warning if event in SERIOUS else log.info)(event, **facts)
         self._leaders.changed()
-
-    def _apply(self, effect: Apply) -> Applied | None:
-        """Apply entries, and answer those that wait for them; None: the rest follows, or this node stops."""
-        return self._apply_some(effect)
-
-    def _apply_some(self, effect: Apply) -> Applied | None:
-        replica, refs, left_bytes = self._replica, effect.refs, VISIT_REPLY_BYTES
-        applied = LogIndex(effect.entries[0].index - 1)
-        try:
-            with call_room():
-                for entry in effect.entries:
-                    if entry.kind is EntryKind.SCHEMA:
-                        self._running.feed(SchemaReached(entry.index))
-                    if self._quarantined_because is not None:
-                        break
-                    reply = replica.apply(entry)
-                    applied = entry.index
-                    ref = refs.get(entry.index)
-                    if ref is not None:
-                        self._proposals.applied(ref, reply)
-                    if replica.apart_at is not None:
-                        self._quarantine(APART.format(index=replica.apart_at))
-                    left_bytes -= len(reply or b"")
-                    if left_bytes < 0 and entry is not effect.entries[-1]:
-                        rest = replace(effect, entries=effect.entries[entry.index + 1 - effect.entries[0].index :])
-                        self.context.system.loop.call_soon(self._apply_now, partial(self._apply_some, rest))
-                        return None
-        except CannotFollow as error:
-            self._quarantine(str(error))
-        except BaseException as error:  # noqa: BLE001 (the entry does not count as applied: the next life applies it again)
-            self.context.system.fail(error)
-            return None
-        for index, ref in refs.items():
-            if index > applied:  # committed, and not applied by this node any more
-                self._proposals.answer(ref, Unsettled(QUARANTINED, None))
-        self._failures.applied(applied)
-        return Applied(applied)
 
     def _begin(self, disk_operation: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(disk_operation)

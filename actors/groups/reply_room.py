@@ -1,7 +1,8 @@
-"""`ReplyRoom`: limits the bytes of large replies that are on their way at once, so that they fit into their answers.
+"""`ReplyRoom`: limits the bytes of large replies that are on their way at once; remembers which commands have such.
 
 Replies that did not fit into an answer are asked for again. If all of that happened at once, they would not fit again,
-and would fill the leader's outbound buffer, too.
+and would fill the leader's outbound buffer, too. So commands of a class whose latest two replies were large wait for
+room before they are sent, and their batches are cut where a group would defer the rest.
 """
 
 from __future__ import annotations
@@ -10,10 +11,41 @@ import asyncio
 from collections import deque
 from typing import Final
 
-__all__ = ["ReplyRoom"]
+__all__ = ["LargeReplies", "ReplyRoom"]
 
 REPLY_OVERHEAD_BYTES: Final = 16
 """The most that one reply takes in an answer in addition to its own bytes."""
+
+
+LARGE_BYTES: Final = 64 * 1024
+"""A reply that has so many bytes is large: fewer than 256 of them, a batch, fit into an answer."""
+
+KINDS_MAX: Final = 1024
+"""So many classes of commands are remembered; the oldest is forgotten."""
+
+
+class LargeReplies:
+    """The sizes of the latest two replies to each class of commands, if the last one was large.
+
+    Of a class with some large replies two are seldom large in a row: its others do not wait.
+    """
+
+    def __init__(self) -> None:
+        self._bytes_by_kind: dict[type[object], tuple[int, int]] = {}
+
+    def note(self, kind: type[object] | None, reply_bytes: int) -> None:
+        """Note a reply to a command of the class `kind` (None: unknown)."""
+        if kind is None or (reply_bytes < LARGE_BYTES and not self._bytes_by_kind):
+            return
+        _, before = self._bytes_by_kind.pop(kind, (0, 0))
+        if reply_bytes >= LARGE_BYTES:
+            self._bytes_by_kind[kind] = before, reply_bytes
+            if len(self._bytes_by_kind) > KINDS_MAX:
+                del self._bytes_by_kind[next(iter(self._bytes_by_kind))]
+
+    def expected(self, kind: type[object] | None) -> int:
+        """Return how many bytes the next reply to such a command will probably have, if that is large; else 0."""
+        return min(self._bytes_by_kind.get(kind, (0, 0))) if kind is not None and self._bytes_by_kind else 0
 
 
 class ReplyRoom:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Final
 
 from coterie.errors import CommandError, CommandRefused, CommandUnsettled, Outcome
 
-__all__ = ["ALONE", "RoutedCommand", "refused"]
+__all__ = ["ALONE", "RoutedCommand", "Way", "refused"]
 
 ALONE: Final = 1 << 62
 """As `reply_bytes`: more than any answer has, so that the command shares its answer with no other."""
@@ -19,20 +20,38 @@ _FATE: Final = {
 }
 
 
+class Way(enum.Enum):
+    """How a command is executed: by the leader through the log, or as a query that is read there, or on any node."""
+
+    EXECUTE = "execute"
+    READ = "read"
+    READ_ANYWHERE = "read_anywhere"
+
+
 class RoutedCommand:
     """The state of one command in flight.
 
     `outcome` is that of the command as a whole if it ends now: once an attempt may have put it into a log, no later
     refusal makes it definite again, and once it was executed, nothing makes that uncertain. `reply_bytes`: the size of
-    its reply, if that is known to be large; 0: it is not. `pauses`: how often it has waited between two attempts.
-    `subject`: the command in the words of an error.
+    its reply, if that is known or expected to be large; 0: it is not. `pauses`: how often it has waited between two
+    attempts. `subject`: the command in the words of an error. `kind`: its class, whose replies may all be large. `way`:
+    how it is executed.
     """
 
-    __slots__ = ("outcome", "pauses", "reply_bytes", "subject")
+    __slots__ = ("kind", "outcome", "pauses", "reply_bytes", "subject", "way")
 
-    def __init__(self, outcome: Outcome = Outcome.DEFINITE, *, subject: str = "it") -> None:
+    def __init__(
+        self,
+        outcome: Outcome = Outcome.DEFINITE,
+        *,
+        subject: str = "it",
+        kind: type[object] | None = None,
+        way: Way = Way.EXECUTE,
+    ) -> None:
+        self.way = way
         self.outcome = outcome
         self.subject = subject
+        self.kind = kind
         self.pauses = 0
         self.reply_bytes = 0
 
@@ -44,7 +63,7 @@ class RoutedCommand:
     def withheld(self, size_bytes: int) -> None:
         """Note that the command was executed, and that its reply of this size did not fit into the answer."""
         self.attempt_ended(Outcome.HAPPENED)
-        self.reply_bytes = ALONE if self.reply_bytes else size_bytes
+        self.reply_bytes = ALONE if self.reply_bytes >= size_bytes else size_bytes
 
     @property
     def fate(self) -> str:

@@ -22,7 +22,7 @@ from coterie.protocols.replicated_log import LogIndex
 from coterie.runtime.messages.message import Ask, message_type
 from coterie.runtime.messages.message_codecs import MessageType
 
-__all__ = ["Query", "StateMachine", "apply_mistake", "commands_of"]
+__all__ = ["Query", "StateMachine", "apply_mistake", "commands_of", "queries_read_by"]
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -46,6 +46,19 @@ class StateMachine(Generic[C]):
 
     state_type: ClassVar[object] = None
     """The type of the state, if it is declared: any type that a field of a message may have."""
+
+    def read(self, query: Any, /) -> object:
+        """Answer a `Query` from the state, and change nothing. Define it for queries that shall not go through the log.
+
+        The annotation of its parameter names those queries, which `apply` never gets; all others are entries of the
+        log, which every replica applies. It runs on one replica alone, usually the leader, once that has applied all
+        that was acknowledged before (linearizable), or on a replica that lags behind, if the caller asks for that. So
+        whatever it changed would make replicas differ. `self.index` is the last entry that was applied.
+
+        Raises:
+            CommandRefused: it has no answer; its caller gets this error. Any other exception becomes `CommandFailed`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no read")
 
     def migrate(self, old: int, new: int) -> None:
         """Change the state from version `old` to `new`: called between two commands, when `new` becomes active.
@@ -81,6 +94,26 @@ def commands_of(cls: type[StateMachine[Any]]) -> list[MessageType]:
                         raise MessageTypeError(f"command {described.name!r} of {cls.__qualname__} is no Ask[…]")
                 return found
     raise MessageTypeError(f"{cls.__qualname__} does not declare its commands: write {cls.__name__}(StateMachine[…])")
+
+
+def queries_read_by(cls: type[StateMachine[Any]]) -> list[MessageType]:
+    """Return the queries that the `read` of a machine's class answers: those that its parameter's annotation names.
+
+    Raises:
+        MessageTypeError: it names none, or one that is no `Query` among the machine's commands.
+    """
+    if cls.read is StateMachine.read:
+        return []
+    parameters = list(inspect.signature(cls.read).parameters)[1:]
+    hints = typing.get_type_hints(cls.read)
+    named = _members(hints[parameters[0]]) if parameters and parameters[0] in hints else []
+    commands = {described.cls: described for described in commands_of(cls)}
+    for query in named:
+        if query not in commands or not issubclass(query, Query):
+            raise MessageTypeError(f"{cls.__qualname__}.read takes {query!r:.80}, which is no Query of the machine")
+    if not named:
+        raise MessageTypeError(f"{cls.__qualname__}.read: annotate its parameter with the queries that it answers")
+    return [commands[query] for query in named]
 
 
 def _members(annotation: Any) -> list[type]:

@@ -72,7 +72,6 @@ def decode_result(command: AskOf[Any, R], payload: bytes) -> R:
         raise CommandFailed(f"{type(command).__name__} failed where it was applied: {error_type}: {text}")
     try:
         return typing.cast("R", message_type(type(command)).reply.decode(decoded[1], NO_REFS))
-    except BadMessage as error:
-        raise CommandFailed(
-            f"{type(command).__name__} was applied, but its reply is of another type: {error}"
-        ) from error
+    except (BadMessage, RecursionError) as error:
+        why = str(error) if isinstance(error, BadMessage) else "it is nested too deeply"
+        raise CommandFailed(f"{type(command).__name__} was applied, but its reply is of another type: {why}") from error

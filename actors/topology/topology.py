@@ -105,7 +105,9 @@ class Topology:
     ) -> None:
         """Run an actor named `name` on each of `nodes` (default: all); `make(node)` makes one.
 
-        `exported`: whether clients of the cluster reach it.
+        `supervision`: how it is restarted; with `Supervision(ends_system=True)` the node ends when its restart budget
+        is spent, so that what runs the node (`coterie up`, an init system) starts it again. `exported`: whether clients
+        of the cluster reach it.
         """
         self._parts.append(ActorPart(name, make, self._members(nodes), supervision, exported))
 

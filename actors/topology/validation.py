@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, assert_never
 
 from coterie.actors.groups.evolution.machine_schema import machine_schema
-from coterie.actors.groups.state_machine import apply_mistake
+from coterie.actors.groups.state_machine import apply_mistake, queries_read_by
 from coterie.actors.part_names import check_name
 from coterie.actors.pools.pool_options import option_mistakes
 from coterie.actors.topology.balanced_messages import accepted_messages
@@ -30,6 +30,9 @@ from coterie.protocols.balancing.policy import uses_keys
 from coterie.protocols.paxos.synod_config import SynodConfig
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.runtime.actor import Actor
+from coterie.runtime.observing.error_texts import error_line, error_text
+from coterie.runtime.observing.printable_text import printable
+from coterie.runtime.user_code import is_exit
 
 __all__ = ["find_mistakes"]
 
@@ -180,8 +183,13 @@ def _mistakes_in_raft(raft: RaftPart) -> Iterator[str]:
     try:
         machine = raft.machine()
         machine_schema(type(machine))
-    except (MessageTypeError, TypeError) as error:
-        yield f"group {raft.name!r}: machine= makes no state machine: {error}"
+        queries_read_by(type(machine))
+    except BaseException as error:
+        if is_exit(error):
+            raise
+        is_mistake = issubclass(type(error), (MessageTypeError, TypeError))
+        why = error_text(error) if is_mistake else error_line(error)
+        yield f"group {raft.name!r}: machine= makes no state machine: {printable(why)}"
     else:
         if (mistake := apply_mistake(machine)) is not None:
             yield f"group {raft.name!r}: {mistake}"

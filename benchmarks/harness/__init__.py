@@ -9,7 +9,7 @@
 `measured_system.py`: runs an actor system with default settings, and fails the benchmark if a message is dropped
 `pinning.py`: keeps each process on one CPU core, so that the scheduler does not influence the result
 `plot.py`: draws benchmark results as bar charts, a chart per benchmark variant, or as curves, a chart per set-up
-`processes.py`: starts a child process of a benchmark, measures its processor time, and ends it by its process id
+`processes.py`: starts a child process of a benchmark, measures its CPU time and memory, and ends it by its process id
 `progress_line.py`: prints the current step of a benchmark on stderr; on a terminal each step overwrites the last
 `results.py`: holds the measurements of one benchmark variant on one actor system, and writes them as text and JSON
 `rounds.py`: sends messages in rounds, each after the last one is handled, so that no mailbox overflows

@@ -1,4 +1,4 @@
-"""`Child`: starts a child process of a benchmark, measures its processor time, and ends it by its process id."""
+"""`Child`: starts a child process of a benchmark, measures its CPU time and memory, and ends it by its process id."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from coterie.import_order import child_environment, module_command
 from coterie.node_process import signal_process
 
-__all__ = ["Child", "cpu_seconds", "free_ports"]
+__all__ = ["Child", "cpu_seconds", "free_ports", "peak_bytes", "reset_peak", "resident_bytes"]
 
 _STDERR_BYTES = 16_384
 _LAST_WORDS_CHARS = 500
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_RESET_PEAK = "5"  # proc(5), /proc/pid/clear_refs
 
 
 class Child:
@@ -141,6 +142,30 @@ def cpu_seconds(pids: Sequence[int]) -> float:
             fields = file.read().rpartition(")")[2].split()
         total += int(fields[11]) + int(fields[12])
     return total / _TICKS_PER_S
+
+
+def resident_bytes(pid: int) -> int:
+    """Return how much memory of a process is resident."""
+    return _status_bytes(pid, "VmRSS")
+
+
+def peak_bytes(pid: int) -> int:
+    """Return the most memory of a process that was resident since it began, or since `reset_peak`."""
+    return _status_bytes(pid, "VmHWM")
+
+
+def reset_peak(pid: int) -> None:
+    """Let `peak_bytes` of a process of this user begin again."""
+    with open(f"/proc/{pid}/clear_refs", "w", encoding="ascii") as file:
+        file.write(_RESET_PEAK)
+
+
+def _status_bytes(pid: int, name: str) -> int:
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        for line in file:
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1]) * 1024
+    raise RuntimeError(f"process {pid} has ended, or this kernel does not tell its {name}")
 
 
 def free_ports(count: int) -> list[int]:

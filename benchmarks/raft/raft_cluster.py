@@ -34,11 +34,19 @@ class BenchmarkCluster:
     """Three or five node processes, started with `coterie run`. Use it as an async context manager.
 
     `open_files`: the limit of open files of each node (default: none). `key`: the shared key (default: none).
+    `declared_in`: the module with the topology `three_nodes` or `five_nodes`.
     """
 
-    def __init__(self, nodes: int = 3, *, open_files: int | None = None, key: bytes | None = None) -> None:
+    def __init__(
+        self,
+        nodes: int = 3,
+        *,
+        open_files: int | None = None,
+        key: bytes | None = None,
+        declared_in: str = "benchmarks.raft.raft_cluster",
+    ) -> None:
         self._prefix = [] if open_files is None else ["benchmarks.harness.limited_files", str(open_files)]
-        self._topology = {3: "three_nodes", 5: "five_nodes"}[nodes]
+        self._topology = declared_in + {3: ":three_nodes", 5: ":five_nodes"}[nodes]
         self.names = topology(nodes).nodes
         self._data = tempfile.mkdtemp(prefix="coterie-benchmark-")
         self._key_file = "" if key is None else os.path.join(self._data, "key")
@@ -67,8 +75,9 @@ class BenchmarkCluster:
         where = ["--node", name, "--listen", self.address_by_node[name], "--data", os.path.join(self._data, name)]
         new = ["--bootstrap", "new"] if bootstrap else []
         new += ["--key-file", self._key_file] if self._key_file else []
-        topology = f"benchmarks.raft.raft_cluster:{self._topology}"
-        child = Child([*self._prefix, "coterie", "run", topology, "--with-stdin", *where, *peers, *new], ready=b"is up")
+        child = Child(
+            [*self._prefix, "coterie", "run", self._topology, "--with-stdin", *where, *peers, *new], ready=b"is up"
+        )
         self.child_by_node[name] = child
         await child.start()
 

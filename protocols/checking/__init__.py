@@ -9,6 +9,7 @@ that breaks an invariant. Checkers are pure and know no simulator: they check an
 `raft_checker.py`: `RaftChecker`, checks the invariants of a Raft group.
 `raft_disk.py`: `RaftDisk`, models the disk of one Raft node.
 `raft_log_checker.py`: `RaftLogChecker`, checks the invariants of Raft's logs on its own copy of every disk.
+`reads_checker.py`: `ReadsChecker`, checks that reads which are no entries see all that was told before.
 `runtime_checker.py`: `RuntimeChecker`, checks delivery, order, asks, restarts and watches of an actor runtime.
 `sessions_checker.py`: `SessionsChecker`, checks that each session command is executed exactly once.
 `storage_checker.py`: `StorageChecker`, checks that a log store recovers every acknowledged write.
@@ -21,6 +22,7 @@ from __future__ import annotations
 from coterie.protocols.checking.liveness_checker import LivenessChecker
 from coterie.protocols.checking.raft_checker import RaftChecker
 from coterie.protocols.checking.raft_log_checker import RaftLogChecker
+from coterie.protocols.checking.reads_checker import ReadsChecker
 from coterie.protocols.checking.runtime_checker import RuntimeChecker
 from coterie.protocols.checking.sessions_checker import SessionsChecker
 from coterie.protocols.checking.storage_checker import StorageChecker
@@ -31,6 +33,7 @@ __all__ = [
     "LivenessChecker",
     "RaftChecker",
     "RaftLogChecker",
+    "ReadsChecker",
     "RuntimeChecker",
     "SessionsChecker",
     "StorageChecker",

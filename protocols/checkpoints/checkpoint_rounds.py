@@ -26,13 +26,14 @@ class CheckpointRounds:
         now: monotonic time (s) at which it was elected.
     """
 
-    __slots__ = ("_asked_index", "_count", "_due_at_s", "_term")
+    __slots__ = ("_asked_index", "_count", "_due_at_s", "_is_told", "_term")
 
     def __init__(self, term: Term, *, now: float) -> None:
         self._term = term
         self._due_at_s = now + INTERVAL_S
         self._asked_index = LogIndex(0)
         self._count: DigestCount | None = None
+        self._is_told = False
 
     def next_request(
         self, quorum: Quorum, *, applied_index: LogIndex, changed_index: LogIndex, now: float
@@ -53,7 +54,18 @@ class CheckpointRounds:
         index = kept_for_long if kept_for_long > self._asked_index else applied_index
         self._asked_index = index
         self._count = DigestCount(quorum, index)
+        self._is_told = False
         return DigestRequest(self._term, index)
+
+    def differing(self, *, now: float) -> DigestsDiffer | None:
+        """Return, once for each request, that the reports to it differ, if an interval later they decide nothing.
+
+        Call it before `next_request`, which replaces the request.
+        """
+        if self._count is None or self._is_told or now < self._due_at_s:
+            return None
+        self._is_told = True
+        return self._count.differing()
 
     def take(self, member: NodeId, report: DigestReport) -> DigestsAgree | DigestsDiffer | None:
         """Count the report of a member; return the result once there is one. Late reports change nothing."""

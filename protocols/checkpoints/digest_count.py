@@ -24,10 +24,14 @@ class DigestsAgree:
 
 @dataclass(frozen=True, slots=True)
 class DigestsDiffer:
-    """No quorum can agree at entry `index` any more, whatever the others report: the state of no replica is proven."""
+    """Members differ at entry `index`, and no quorum agrees: the state of no replica is proven.
+
+    `is_final`: no quorum can agree any more, whatever the others report; else they have not reported yet.
+    """
 
     index: LogIndex
     digest_by_member: Mapping[NodeId, Digest]
+    is_final: bool = True
 
 
 class DigestCount:
@@ -54,6 +58,12 @@ class DigestCount:
         result = self._agreed(digest) or self._divided()
         self._is_decided = result is not None
         return result
+
+    def differing(self) -> DigestsDiffer | None:
+        """Return that the members that have reported differ, if there is no result yet; None: they do not."""
+        if self._is_decided or len(set(self._digest_by_member.values())) < 2:
+            return None
+        return DigestsDiffer(self.index, dict(self._digest_by_member), is_final=False)
 
     def _agreed(self, digest: Digest) -> DigestsAgree | None:
         if not self._quorum.is_quorum(self._members_with(digest)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from hashlib import blake2b
+from hashlib import sha256
 from typing import Final, NewType
 
 from coterie.errors import InvariantViolated
@@ -26,7 +26,7 @@ MARKS_KEPT: Final = 256
 class DigestHistory:
     """The digest of one replica's replies, entry by entry, in log order.
 
-        digest of entry i = BLAKE2b(digest of entry i - 1, replies to entry i)
+        digest of entry i = SHA-256(digest of entry i - 1, replies to entry i), its first 16 bytes
 
     An entry without a command leaves the digest as it is. So two replicas have equal digests at an index exactly if
     they gave the same replies to all commands up to it (but for collisions of 128 bits).
@@ -54,7 +54,9 @@ class DigestHistory:
             raise InvariantViolated(f"the replies to entry {index} cannot follow those to entry {self.last_index}")
         self.last_index = index
         if replies is not None:
-            self.digest = Digest(blake2b(self.digest + replies, digest_size=DIGEST_BYTES).digest())
+            running = sha256(self.digest)
+            running.update(replies)  # not joined with the digest first: that would copy megabytes
+            self.digest = Digest(running.digest()[:DIGEST_BYTES])
         self._recent.append(self.digest)
         if index % RECENT_ENTRIES == 0:
             self._mark(index)

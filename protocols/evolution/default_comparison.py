@@ -8,7 +8,15 @@ compare.
 from __future__ import annotations
 
 from coterie.protocols.evolution.schema import Schema
-from coterie.protocols.evolution.schema_types import ListType, MapType, NamedType, OneOfType, RowType, SchemaType
+from coterie.protocols.evolution.schema_types import (
+    ListType,
+    MapType,
+    NamedType,
+    OneOfType,
+    RowType,
+    SchemaType,
+    UniqueType,
+)
 from coterie.protocols.evolution.schema_values import text_of_value, value_of_text
 from coterie.protocols.evolution.type_comparison import alternative_of
 
@@ -42,7 +50,7 @@ class _Comparison:
         match old_type, new_type:
             case NamedType(name), NamedType(other):
                 return name == other and self._is_same_message(name, old, new)
-            case ListType(item), ListType(other_item):
+            case (ListType(item), ListType(other_item)) | (UniqueType(item), UniqueType(other_item)):
                 old_types, new_types = (item,) * len(old), (other_item,) * len(new)
             case RowType(old_types), RowType(new_types):
                 pass

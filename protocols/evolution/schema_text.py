@@ -27,6 +27,7 @@ from coterie.protocols.evolution.schema_types import (
     RowType,
     ScalarType,
     SchemaType,
+    UniqueType,
 )
 from coterie.protocols.evolution.schema_values import JSON, json_text, read_json, value_of_text
 
@@ -99,14 +100,16 @@ def _type_to_json(kind: SchemaType) -> JSON:
             return {"sequence": _type_to_json(item)}
         case RowType(items):
             return {"tuple": [_type_to_json(item) for item in items]}
+        case UniqueType(item):
+            return {"set": _type_to_json(item)}
         case MapType(key, value):
             return {"mapping": [_type_to_json(key), _type_to_json(value)]}
         case OneOfType(alternatives):
             return {"union": [_type_to_json(one) for one in alternatives]}
         case NamedType(message):
             return {"message": message}
-        case CodecType(codec):
-            return {"codec": codec}
+        case CodecType(codec, encoded):
+            return {"codec": codec if encoded is None else [codec, _type_to_json(encoded)]}
         case _:
             assert_never(kind)
 
@@ -169,6 +172,8 @@ def _type(value: JSON) -> SchemaType:
             return ListType(_type(item))
         case {"tuple": list(items)} if len(value) == 1:
             return RowType(tuple(_type(item) for item in items))
+        case {"set": item} if len(value) == 1:
+            return UniqueType(_type(item))
         case {"mapping": [key, item]} if len(value) == 1:
             return MapType(_type(key), _type(item))
         case {"union": [_, _, *_] as members} if len(value) == 1:
@@ -177,6 +182,8 @@ def _type(value: JSON) -> SchemaType:
             return NamedType(name)
         case {"codec": str(name)} if len(value) == 1:
             return CodecType(name)
+        case {"codec": [str(name), encoded]} if len(value) == 1:
+            return CodecType(name, _type(encoded))
         case _:
             raise ValueError(f"{value!r:.60} is no type of a schema")
 

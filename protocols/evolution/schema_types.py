@@ -6,10 +6,12 @@
     FlagsType            {"flags": {"READ": 1}}             flags(READ=1)
     ListType             {"sequence": "int"}                tuple[int, ...]
     RowType              {"tuple": ["int", "str"]}          tuple[int, str]
+    UniqueType           {"set": "int"}                     frozenset[int]
     MapType              {"mapping": ["str", "int"]}        Mapping[str, int]
     OneOfType            {"union": ["int", "none"]}         int | None
     NamedType            {"message": "shop.Line"}           shop.Line
     CodecType            {"codec": "Address"}               Address
+                         {"codec": ["Decimal", "str"]}      Decimal
 
 An enum has no name here: its class may be renamed or moved. Its members have, because a value that changes hands from
 one name to another means something else.
@@ -33,6 +35,7 @@ __all__ = [
     "RowType",
     "ScalarType",
     "SchemaType",
+    "UniqueType",
     "messages_in",
     "type_text",
 ]
@@ -89,6 +92,13 @@ class RowType:
 
 
 @dataclass(frozen=True, slots=True)
+class UniqueType:
+    """A set of items of one type: a row of them, each once, in ascending order."""
+
+    item: SchemaType
+
+
+@dataclass(frozen=True, slots=True)
 class MapType:
     """A mapping."""
 
@@ -117,12 +127,15 @@ class NamedType:
 
 @dataclass(frozen=True, slots=True)
 class CodecType:
-    """A value with a codec of its own, known by this name."""
+    """A value with a codec of its own, known by this name. `encoded`: the type that it makes; None: rows of its own."""
 
     codec: str
+    encoded: SchemaType | None = None
 
 
-SchemaType = ScalarType | ChoiceType | FlagsType | ListType | RowType | MapType | OneOfType | NamedType | CodecType
+SchemaType = (
+    ScalarType | ChoiceType | FlagsType | ListType | RowType | UniqueType | MapType | OneOfType | NamedType | CodecType
+)
 
 
 def messages_in(kind: SchemaType) -> Iterator[str]:
@@ -130,7 +143,7 @@ def messages_in(kind: SchemaType) -> Iterator[str]:
     match kind:
         case NamedType(message):
             yield message
-        case ListType(item):
+        case ListType(item) | UniqueType(item):
             yield from messages_in(item)
         case RowType(parts) | OneOfType(parts):
             for part in parts:
@@ -157,6 +170,8 @@ def type_text(kind: SchemaType) -> str:
             return f"tuple[{type_text(item)}, ...]"
         case RowType(items):
             return f"tuple[{', '.join(map(type_text, items)) or '()'}]"
+        case UniqueType(item):
+            return f"frozenset[{type_text(item)}]"
         case MapType(key, value):
             return f"Mapping[{type_text(key)}, {type_text(value)}]"
         case OneOfType(alternatives):

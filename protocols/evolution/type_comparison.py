@@ -20,6 +20,7 @@ from coterie.protocols.evolution.schema_types import (
     RowType,
     ScalarType,
     SchemaType,
+    UniqueType,
     type_text,
 )
 from coterie.protocols.evolution.schema_values import text_of_value
@@ -73,8 +74,8 @@ def type_changes(old: SchemaType, new: SchemaType) -> Iterator[TypeChange]:
         case FlagsType(), FlagsType():
             bits = ({name: str(value) for name, value in flags.members} for flags in (old, new))
             yield from _enum_changes(*bits)
-        case ListType(), ListType():
-            yield from type_changes(old.item, new.item)
+        case (ListType(item), ListType(other)) | (UniqueType(item), UniqueType(other)):
+            yield from type_changes(item, other)
         case RowType(), RowType() if len(old.items) == len(new.items):
             for before, after in zip(old.items, new.items, strict=True):
                 yield from type_changes(before, after)
@@ -156,7 +157,9 @@ def _encodings(kind: SchemaType) -> frozenset[str]:
             return frozenset({"int"})
         case ChoiceType(members):
             return frozenset(_encoding_of(value) for _, value in members)
-        case ListType() | RowType() | NamedType() | CodecType():
+        case CodecType(_, encoded) if encoded is not None:
+            return _encodings(encoded)
+        case ListType() | RowType() | UniqueType() | NamedType() | CodecType():
             return frozenset({"row"})
         case MapType():
             return frozenset({"mapping"})

@@ -5,7 +5,9 @@ Sources: Ongaro and Ousterhout, 2014; Ongaro's dissertation, 2014.
     handle(events) ──┬─ Received ── elections.py          votes and candidacies (§5.2, §5.4.1, §6, dissertation §9.6)
                      │           ── follower.py           AppendEntries (§5.3)
                      │           ── leadership.py         answers to AppendEntries (§5.3, §5.4.2)
+                     │           ── reads/                which index a read must see (dissertation §6.4)
                      ├─ Propose ─── pending_proposals.py  commands that this leader has not answered yet
+                     ├─ Read ────── reads/                reads that wait for such an index
                      ├─ Persisted ─ durability.py         which writes are durable, which message waits for which
                      ├─ Loaded ──── entry_loading.py      entries that are no longer in memory
                      └─ Applied ─── applier.py            committed entries on their way to the state machine
@@ -42,11 +44,14 @@ from coterie.protocols.raft.raft_messages import (
     PreVote,
     PreVoteReply,
     RaftMessage,
+    ReadIndex,
+    ReadIndexReply,
     RequestVote,
     RequestVoteReply,
     Restored,
 )
 from coterie.protocols.raft.raft_observations import TERM_IMPLAUSIBLE
+from coterie.protocols.raft.reads.pending_reads import PendingReads
 from coterie.protocols.raft.role import RaftRole, RoleState
 from coterie.protocols.replicated_log import (
     Applied,
@@ -55,6 +60,7 @@ from coterie.protocols.replicated_log import (
     LogIndex,
     Propose,
     Quarantine,
+    Read,
     Refusal,
     Reject,
     Term,
@@ -123,13 +129,9 @@ class Raft:
         self._elections = Elections(self._role_state)
         self._follower = Follower(self._role_state)
         self._applier = Applier(
-            node_id,
-            config,
-            log=self._log,
-            loading=self._loading,
-            proposals=self._proposals,
-            outbox=self._outbox,
+            node_id, config, log=self._log, loading=self._loading, proposals=self._proposals, outbox=self._outbox
         )
+        self._reads = PendingReads(self._role_state, self._applier, config, rng)
 
     # What a driver calls.
 
@@ -222,6 +224,10 @@ class Raft:
         """The last entry that the state machine has applied in this life."""
         return self._applier.applied_index
 
+    def heard_s(self, now: float) -> float:
+        """Return how long ago this node heard from a leader (s), or, as a leader, from a quorum: at most."""
+        return self._role_state.heard_s(now)
+
     def term_at(self, index: LogIndex) -> Term | None:
         """Return the term of entry `index`: 0 for index 0, None beyond the end of the log."""
         return self._log.term_at(index)
@@ -249,6 +255,7 @@ class Raft:
             leadership.advance_commit()
             self._role_state.record_members()
             leadership.replicate()
+        self._reads.advance()
         self._applier.advance()
         config = self._config
         self._log.evict(self._durability.durable_index, max_entries=config.cache_entries, max_bytes=config.cache_bytes)
@@ -280,6 +287,9 @@ class Raft:
             case Quarantine():
                 self._role_state.quarantine(event.reason)
                 self._applier.stop()
+                self._reads.stop()
+            case Read():
+                self._reads.add(event.ref)
             case StoreKnown():
                 if self._electorate.hear(event.node, event.store):
                     self._role_state.members_changed()
@@ -335,6 +345,7 @@ class Raft:
                 self._handle_append_entries_reply(sender, message)
             case AppendEntries():
                 self._follower.handle_append_entries(sender, message)
+                self._reads.leader_spoke()
             case PreVote():
                 self._elections.handle_pre_vote(sender, message)
             case PreVoteReply():
@@ -343,6 +354,10 @@ class Raft:
                 self._elections.handle_request_vote(sender, message)
             case RequestVoteReply():
                 self._elections.handle_request_vote_reply(sender, message)
+            case ReadIndex():
+                self._reads.handle_read_index(sender, message)
+            case ReadIndexReply():
+                self._reads.handle_read_index_reply(sender, message)
             case _:
                 assert_never(message)
 

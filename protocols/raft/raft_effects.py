@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from coterie.protocols.algorithm import NodeId, Observe, Persist, Persisted, Received, Send, Token
 from coterie.protocols.raft.membership.membership import StoreId
 from coterie.protocols.raft.raft_messages import LogWrite, RaftMessage
-from coterie.protocols.replicated_log import Applied, Apply, Load, Loaded, LogIndex, Propose, Quarantine, Reject
+from coterie.protocols.replicated_log import (
+    Applied,
+    Apply,
+    Load,
+    Loaded,
+    LogIndex,
+    Propose,
+    Quarantine,
+    Read,
+    ReadReady,
+    Reject,
+)
 
 __all__ = ["Outbox", "RaftEffect", "RaftEvent", "SchemaReached", "StoreKnown"]
 
@@ -31,8 +42,10 @@ class SchemaReached:
     index: LogIndex
 
 
-RaftEvent = Received[RaftMessage] | Propose | Persisted | Applied | Loaded | StoreKnown | SchemaReached | Quarantine
-RaftEffect = Persist[LogWrite] | Send[RaftMessage] | Apply | Load | Reject | Observe
+RaftEvent = (
+    Received[RaftMessage] | Propose | Read | Persisted | Applied | Loaded | StoreKnown | SchemaReached | Quarantine
+)
+RaftEffect = Persist[LogWrite] | Send[RaftMessage] | Apply | Load | ReadReady | Reject | Observe
 
 
 class Outbox:

@@ -18,6 +18,8 @@ __all__ = [
     "PreVote",
     "PreVoteReply",
     "RaftMessage",
+    "ReadIndex",
+    "ReadIndexReply",
     "RequestVote",
     "RequestVoteReply",
     "Restored",
@@ -106,7 +108,36 @@ class AppendEntriesReply:
     hints: tuple[tuple[LogIndex, Term], ...] = ()
 
 
-RaftMessage = RequestVote | RequestVoteReply | PreVote | PreVoteReply | AppendEntries | AppendEntriesReply
+@dataclass(frozen=True, slots=True)
+class ReadIndex:
+    """Dissertation §6.4: asks the leader of `term` which entry reads must see. `number`: of the sender's question."""
+
+    term: Term
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadIndexReply:
+    """Dissertation §6.4. `index`: everything that was acknowledged before the question came is in the entries up to it.
+
+    None: the sender does not lead the term in which it was asked.
+    """
+
+    term: Term
+    number: int
+    index: LogIndex | None = None
+
+
+RaftMessage = (
+    RequestVote
+    | RequestVoteReply
+    | PreVote
+    | PreVoteReply
+    | AppendEntries
+    | AppendEntriesReply
+    | ReadIndex
+    | ReadIndexReply
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,13 @@ class RoleState:
             return True
         return self.leader is not None and self.now < self._leader_heard_at_s + self.config.election_timeout_min_s
 
+    def heard_s(self, now: float) -> float:
+        """Return how long ago this node heard from a leader (s), or, as a leader, from a quorum: at most."""
+        if self.leadership is None:
+            return max(0.0, now - self._leader_heard_at_s)
+        checked_at_s = self.leadership.check_quorum_deadline - self.config.election_timeout_max_s
+        return max(0.0, now - checked_at_s + self.config.election_timeout_max_s)  # a quorum answered before the check
+
     def reset_election_timer(self) -> None:
         """Draw a new election time-out (Raft §5.2: randomised, so that split votes are rare)."""
         shortest_s, longest_s = self.config.election_timeout_min_s, self.config.election_timeout_max_s

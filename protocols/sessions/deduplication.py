@@ -83,8 +83,10 @@ __all__ = ["BATCH_COMMANDS_MAX", "BATCH_REPLY_BYTES", "Deduplication", "Machine"
 BATCH_COMMANDS_MAX: Final = 1024
 """How many commands of a batch are executed: all replicas are held meanwhile. A rule of the format level."""
 
-BATCH_REPLY_BYTES: Final = 8 * 1024 * 1024
-"""Once the replies of a batch have more bytes, it is executed no further. A rule of the format level."""
+BATCH_REPLY_BYTES: Final = 1024 * 1024
+"""Once the replies of a batch have more bytes, it is executed no further: a replica is held for a few milliseconds.
+
+A rule of the format level."""
 
 _INDEX = struct.Struct(">Q")
 

@@ -5,6 +5,7 @@ The format: a kind byte, `>I` count, `>I` length of each byte string, then the b
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Sequence
 
@@ -13,10 +14,14 @@ __all__ = ["join_parts", "joined_bytes", "part_lengths", "split_parts"]
 _COUNT = struct.Struct(">I")
 
 
-def join_parts(kind: int, parts: Sequence[bytes]) -> bytes:
-    """Encode `parts` behind the byte `kind`."""
+def join_parts(kind: int, parts: Sequence[bytes], heads: Sequence[bytes] | None = None) -> bytes:
+    """Encode `parts` behind the byte `kind`; `heads`: as many bytes strings, each of which begins its part."""
     count = len(parts)
-    return b"".join((bytes((kind,)), struct.pack(f">{count + 1}I", count, *map(len, parts)), *parts))
+    if heads is None:
+        return b"".join((bytes((kind,)), struct.pack(f">{count + 1}I", count, *map(len, parts)), *parts))
+    lengths = map(int.__add__, map(len, heads), map(len, parts))
+    pieces = itertools.chain.from_iterable(zip(heads, parts, strict=True))
+    return b"".join((bytes((kind,)), struct.pack(f">{count + 1}I", count, *lengths), *pieces))
 
 
 def joined_bytes(parts: Sequence[bytes]) -> int:

@@ -152,9 +152,10 @@ def encode_reply(reply: BatchReply | Replies) -> bytes:
             return _DONE_BYTE + payload
         case Replies(replies):
             # Inlined from the case above: every replica encodes the replies to tens of thousands of commands a second.
-            return join_parts(
-                _REPLIES, [_DONE_BYTE + each[0] if type(each) is Done else encode_reply(each) for each in replies]
-            )
+            # A payload is copied once, into the whole: it may have megabytes.
+            parts = [each[0] if type(each) is Done else encode_reply(each) for each in replies]
+            heads = [_DONE_BYTE if type(each) is Done else b"" for each in replies]
+            return join_parts(_REPLIES, parts, heads)
         case Opened(session):
             return _OPENED_BYTE + session
         case StaleCommand(number):
@@ -190,26 +191,28 @@ def _encode_refusal(refusal: NotActive) -> bytes:
     return bytes((_NOT_ACTIVE,)) + refusal.text.encode(errors="backslashreplace")
 
 
-def fit_reply(encoded: bytes, max_bytes: int) -> bytes:
+def fit_reply(encoded: bytes, max_bytes: int, room_bytes: int | None = None) -> bytes:
     """Return an encoded reply in at most `max_bytes`, with a marker in place of each reply that does not fit.
 
+    `room_bytes`: what there is room for now, if that is less: a reply that needs more is `Withheld`, not `TooLarge`.
     The first ones are kept. If not even the markers fit, the result is longer: a batch takes up to 13 bytes a command.
     """
-    if len(encoded) <= max_bytes:
+    room_bytes = max_bytes if room_bytes is None else min(max_bytes, room_bytes)
+    if len(encoded) <= room_bytes:
         return encoded
     if encoded[0] != _REPLIES:
         return _shortest(encoded, max_bytes)
-    return join_parts(_REPLIES, _fitted(split_parts(encoded), max_bytes))
+    return join_parts(_REPLIES, _fitted(split_parts(encoded), max_bytes, room_bytes))
 
 
-def _fitted(parts: list[bytes], max_bytes: int) -> list[bytes]:
+def _fitted(parts: list[bytes], max_bytes: int, room_bytes: int) -> list[bytes]:
     """Return `parts` with markers in place of those for which there is no room, first come, first served."""
     shortest = [_shortest(part, max_bytes) for part in parts]
     size = joined_bytes(shortest)
     fitted = []
     for part, short in zip(parts, shortest, strict=True):
         more = len(part) - len(short)
-        is_kept = len(part) <= max_bytes and size + more <= max_bytes
+        is_kept = len(part) <= max_bytes and size + more <= room_bytes
         fitted.append(part if is_kept else short)
         size += more if is_kept else 0
     return fitted

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from coterie.runtime.actor import Actor, Terminated, Timer
+from coterie.runtime.actor_task import start_task
 from coterie.runtime.cells.actor_classes import check_instance
 from coterie.runtime.cells.ask_cycles import CURRENT_CELL, chain_cycle, crossing_cycle
 from coterie.runtime.cells.asks import Envelope, PendingAsk
@@ -370,8 +371,7 @@ class Cell(Mailbox):
         """Return this actor's own context (contextvars), made at the first use."""
         if self.scope is None:
             # Variables that a hook has set in this visit belong to the actor: its task inherits them.
-            is_visited = self.run_queue.visiting is self
-            self.scope = contextvars.copy_context() if is_visited else contextvars.Context()
+            self.scope = contextvars.copy_context() if self.run_queue.visiting is self else contextvars.Context()
             self.scope.run(CURRENT_CELL.set, self)
         return self.scope
 
@@ -385,7 +385,7 @@ class Cell(Mailbox):
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` in a task; the run queue does not visit this cell until the task is done."""
         self.queued = BUSY
-        self.task = self.system.loop.create_task(work, name=f"coterie:{self.path}", context=self.own_scope())
+        self.task = start_task(self.system.loop, work, f"coterie:{self.path}", self.own_scope())
         self.task.add_done_callback(self._on_task_done)
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:

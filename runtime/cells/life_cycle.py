@@ -22,10 +22,10 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from coterie.errors import InvariantViolated
+from coterie.errors import ActorGaveUp, InvariantViolated
 from coterie.runtime.cells.sibling_restarts import SiblingPause, SiblingRestarts
 from coterie.runtime.cells.stash import unstash
-from coterie.runtime.cells.supervision import Restart, RestartBudget
+from coterie.runtime.cells.supervision import Restart, RestartBudget, Supervision
 from coterie.runtime.observing.error_texts import error_line, type_name
 from coterie.runtime.user_code import is_closing, is_exit, is_of
 
@@ -154,10 +154,19 @@ class LifeCycle:
         host = self._cell.system.host
         backoff_s = self._budget.next_backoff_s(host.clock.monotonic(), host.random)
         if backoff_s is None:
+            if policy.ends_system:
+                self._cell.system.fail(self._gave_up(error, policy))
             self.begin_stop(cause, escalate=error if policy.escalates else None)
         else:
             self._cell.state = State.RESTARTING
             self._cell.run_soon(self._restart(error, backoff_s))
+
+    def _gave_up(self, error: BaseException, policy: Supervision) -> ActorGaveUp:
+        path, node = self._cell.path, self._cell.system.node
+        spent = f"it has spent its restart budget ({policy.max_restarts} in {policy.within_s:g} s)"
+        gave_up = ActorGaveUp(f"actor {path!r} has ended node {node!r}: {spent}: {error_line(error)}")
+        gave_up.__cause__ = error
+        return gave_up
 
     # --- restarting -------------------------------------------------------------------------------------------------
 

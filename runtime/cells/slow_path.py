@@ -6,11 +6,10 @@ These are functions on a cell, in the order in which they call each other.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from coterie.errors import ActorStopped
+from coterie.runtime.actor_task import forget_cancellation, marks_of
 from coterie.runtime.cells.asks import CURRENT_ASK, Envelope
 from coterie.runtime.cells.life_cycle import LifeCycleSignal, State
 from coterie.runtime.cells.run_queue import CLOCK_CHECK_MESSAGES, VISIT_MESSAGES_MAX
@@ -18,7 +17,7 @@ from coterie.runtime.cells.stash import unstash_failed
 from coterie.runtime.messages.declared_errors import is_declared
 from coterie.runtime.messages.delivery_options import WrappedMessage
 from coterie.runtime.observing.error_texts import type_name
-from coterie.runtime.user_code import PLAIN_RESULTS, actor_failed, check_result, is_closing, is_exit
+from coterie.runtime.user_code import PLAIN_RESULTS, actor_failed, check_reply, check_result, is_closing, is_exit
 
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
@@ -94,9 +93,9 @@ def _end_visit(cell: Cell) -> None:
 async def _drain(cell: Cell) -> None:
     """Handle messages with an `async def` receive, in a separate task."""
     cell.task = asyncio.current_task()  # an eager task gets here before `create_task` has returned it
-    is_cancelling: Callable[[], int] = cell.task.cancelling if cell.task is not None else int
+    marks = marks_of(cell.task)
     _begin_visit(cell)
-    run_queue, queue = cell.run_queue, cell.bulk
+    actor, run_queue, queue = cell.actor, cell.run_queue, cell.bulk
     end, is_one_batch = run_queue.slice_end(), cell.actor_class.has_visit_end
     item: Any = None
     try:
@@ -108,11 +107,11 @@ async def _drain(cell: Cell) -> None:
             if item.__lane__ is None:
                 await _open_awaited(cell, item)
             else:
-                await cell.actor.receive(item)  # type: ignore[misc]
+                await actor.receive(item)  # type: ignore[misc]
             if cell.waits is not None:
                 cell.waits = None
-            if is_cancelling() and not cell.life_cycle.is_killed:
-                await _forget_cancellation(cell.task)
+            if marks.is_marked and not cell.life_cycle.is_killed:
+                await forget_cancellation(cell.task)
             if is_batch and (is_one_batch or run_queue.has_runnable or run_queue.is_over(end)):
                 break
         cell.current = item = None
@@ -125,14 +124,6 @@ async def _drain(cell: Cell) -> None:
         if cell.life_cycle.is_kill(error):
             raise
     cell.update_bulk_only()
-
-
-async def _forget_cancellation(task: asyncio.Task[None] | None) -> None:
-    """Receive a cancellation of the task that a handler has left behind: it must not end the next message."""
-    with contextlib.suppress(asyncio.CancelledError):
-        await asyncio.sleep(0)
-    while task is not None and task.cancelling():
-        task.uncancel()
 
 
 async def _open_awaited(cell: Cell, item: object) -> None:
@@ -158,7 +149,7 @@ async def _answer_awaited(cell: Cell, envelope: Envelope) -> None:
     else:
         if cell.current is envelope:
             if type(result) not in PLAIN_RESULTS:
-                check_result(cell, result)
+                check_reply(result)
             envelope.resolve(result)
     finally:
         envelope.is_handled = False

@@ -44,6 +44,10 @@ class Supervision:
     the actor stops and, if `escalates` (default), its parent fails in its place; an actor without a parent is logged as
     `actor.gave_up`. A parent that watches its children and replaces them itself sets `escalates` to False for them:
     else one of them ends all the others.
+
+    `ends_system`: when the budget is spent, the system fails with `ActorGaveUp`, and so a node of a topology ends: for
+    an actor without which the node is of no use. False (default): the system goes on without it, and what asks it gets
+    `ActorNotFound`.
     """
 
     max_restarts: int = 5
@@ -54,6 +58,7 @@ class Supervision:
     strategy: Strategy = Strategy.ONE_FOR_ONE
     restart: Restart = Restart.TRANSIENT
     escalates: bool = True
+    ends_system: bool = False
 
     def __post_init__(self) -> None:
         if self.max_restarts < 0:
@@ -62,6 +67,8 @@ class Supervision:
             raise ValueError(f"within_s is {self.within_s}: it must be more than 0")
         if not 0 <= self.backoff_min_s <= self.backoff_max_s:
             raise ValueError(f"back-off {self.backoff_min_s} … {self.backoff_max_s} s: need 0 ≤ minimum ≤ maximum")
+        if self.ends_system and self.restart is Restart.TEMPORARY:
+            raise ValueError("a temporary actor has no restart budget: ends_system=True needs max_restarts=0 instead")
         if not 0 <= self.jitter < 1:
             raise ValueError(f"jitter is {self.jitter}: it must be in [0, 1)")
 

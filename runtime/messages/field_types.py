@@ -5,10 +5,12 @@
     float                               FloatType
     an enum, a flag                     EnumType, FlagType
     tuple[T, ...], tuple[T, U]          SequenceType, TupleType
+    frozenset[T]                        SetType
     Mapping[K, V]                       MappingType
     A | B, Optional[A]                  UnionType, flat
     a message                           RecordType
     Ref[M], Address                     CustomType
+    datetime, Decimal, … (`codings`)    CodedType
 
 A `NewType` is the type that it stands for. `value_codecs` makes a codec of each of them, and the schema of a state
 machine describes them: what a message is made of is read here and nowhere else.
@@ -20,16 +22,19 @@ import enum
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NewType, Protocol, get_args, get_origin
 
 from coterie.errors import MessageTypeError
+from coterie.runtime.messages.codings import Coding, coding_of
 
 if TYPE_CHECKING:
     from coterie.runtime.messages.value_codecs import Resolver
 
 __all__ = [
     "PRIMITIVES",
+    "CodedType",
     "CustomType",
     "EnumType",
     "ExactType",
@@ -40,9 +45,11 @@ __all__ = [
     "Record",
     "RecordType",
     "SequenceType",
+    "SetType",
     "TupleType",
     "UnionType",
     "field_type_of",
+    "parts_of",
     "records_in",
     "with_records",
 ]
@@ -118,6 +125,13 @@ class TupleType:
 
 
 @dataclass(frozen=True, slots=True)
+class SetType:
+    """A frozenset of items of one type, which may be a key of a mapping, too."""
+
+    item: FieldType
+
+
+@dataclass(frozen=True, slots=True)
 class MappingType:
     """A mapping."""
 
@@ -146,6 +160,14 @@ class CustomType:
     cls: Any
 
 
+@dataclass(frozen=True, slots=True)
+class CodedType:
+    """A class with a `Coding`. `wire`: the type of its encoded values, without messages and refs."""
+
+    coding: Coding
+    wire: FieldType
+
+
 FieldType = (
     ExactType
     | FloatType
@@ -153,10 +175,12 @@ FieldType = (
     | FlagType
     | SequenceType
     | TupleType
+    | SetType
     | MappingType
     | UnionType
     | RecordType
     | CustomType
+    | CodedType
 )
 
 
@@ -175,11 +199,12 @@ def field_type_of(annotation: object, where: str) -> FieldType:
         return _union(tuple(field_type_of(argument, where) for argument in arguments))
     if origin is tuple:
         return _tuple(arguments, where)
+    if origin is frozenset and len(arguments) == 1:
+        return _set(annotation, field_type_of(arguments[0], where), where)
     if origin in (Mapping, typing.Mapping) and len(arguments) == 2:
         key, value = (field_type_of(argument, where) for argument in arguments)
         if not _is_key(key):
-            text = "keys of a Mapping are None, bool, int, str, bytes or enums of those"
-            raise MessageTypeError(f"{where}: {annotation} cannot cross the wire: {text}")
+            raise MessageTypeError(f"{where}: {annotation} cannot cross the wire: keys of a Mapping are {_KEYS}")
         return MappingType(key, value)
     if isinstance(origin or annotation, type):
         return _of_class(typing.cast("type", origin or annotation), where)
@@ -202,11 +227,20 @@ def _tuple(arguments: tuple[Any, ...], where: str) -> FieldType:
     return TupleType(tuple(field_type_of(argument, where) for argument in arguments if argument != ()))
 
 
+def _set(annotation: object, item: FieldType, where: str) -> FieldType:
+    if not _is_key(item):
+        raise MessageTypeError(f"{where}: {annotation} cannot cross the wire: items of a frozenset are {_KEYS}")
+    return SetType(item)
+
+
+_KEYS: Final = "None, bool, int, str, bytes, enums of those, or of a class that crosses as one of those"
+
+
 def _is_key(kind: FieldType) -> bool:
     """Return whether values of this type may be keys: see `unpacking`."""
     if isinstance(kind, UnionType):
         return all(map(_is_key, kind.members))
-    return isinstance(kind, ExactType | EnumType | FlagType)
+    return isinstance(kind, ExactType | EnumType | FlagType) or (isinstance(kind, CodedType) and _is_key(kind.wire))
 
 
 def _of_class(cls: type, where: str) -> FieldType:
@@ -220,6 +254,8 @@ def _of_class(cls: type, where: str) -> FieldType:
         return RecordType(record)
     if hasattr(cls, "to_wire") and hasattr(cls, "from_wire"):
         return CustomType(cls)
+    if (coding := coding_of(cls)) is not None:
+        return CodedType(coding, field_type_of(coding.wire, where))
     raise _refused(cls, where)
 
 
@@ -234,19 +270,24 @@ def _enum(cls: type[enum.Enum], where: str) -> FieldType:
 def _refused(annotation: object, where: str) -> MessageTypeError:
     shown = annotation.__name__ if isinstance(annotation, type) else repr(annotation)
     origin = get_origin(annotation) or annotation
-    better: dict[object, str] = {
-        list: "tuple[…, ...]",
-        dict: "Mapping[…, …]",
-        set: "tuple[…, ...]",
-        bytearray: "bytes",
-        tuple: "tuple[…, ...]",
-        frozenset: "tuple[…, ...]",
-        Sequence: "tuple[…, ...]",
-        Mapping: "Mapping[…, …]",
-    }
-    hint = better.get(origin)
-    advice = f"; use {hint}" if hint else ""
-    return MessageTypeError(f"{where}: {shown} is mutable or cannot cross the wire{advice}")
+    if (better := _BETTER.get(origin)) is not None:
+        return MessageTypeError(f"{where}: {shown} is mutable, or does not say of what; use {better}")
+    register = "; register how with coterie.codec, before the message" if isinstance(annotation, type) else ""
+    return MessageTypeError(f"{where}: {shown} cannot cross the wire{register}")
+
+
+_BETTER: Final[dict[object, str]] = {
+    list: "tuple[…, ...]",
+    dict: "Mapping[…, …]",
+    set: "frozenset[…]",
+    bytearray: "bytes",
+    tuple: "tuple[…, ...]",
+    frozenset: "frozenset[…]",
+    AbstractSet: "frozenset[…]",
+    Sequence: "tuple[…, ...]",
+    Mapping: "Mapping[…, …]",
+}
+"""What to declare instead of types whose values may change, or that do not say of what they are."""
 
 
 def with_records(kind: FieldType, replace: Callable[[Record], Record]) -> FieldType:
@@ -266,18 +307,22 @@ def with_records(kind: FieldType, replace: Callable[[Record], Record]) -> FieldT
             return kind
 
 
-def records_in(kind: FieldType) -> Iterator[Record]:
-    """Yield the message classes that this type names, in order; not those that they name in turn."""
+def parts_of(kind: FieldType) -> Iterator[FieldType]:
+    """Yield this type and all types in it, in order; not those of the fields of a message."""
+    yield kind
     match kind:
-        case RecordType(record):
-            yield record
-        case SequenceType(item):
-            yield from records_in(item)
+        case SequenceType(item) | SetType(item):
+            yield from parts_of(item)
         case TupleType(parts) | UnionType(parts):
             for part in parts:
-                yield from records_in(part)
+                yield from parts_of(part)
         case MappingType(key, value):
-            yield from records_in(key)
-            yield from records_in(value)
+            yield from parts_of(key)
+            yield from parts_of(value)
         case _:
             return
+
+
+def records_in(kind: FieldType) -> Iterator[Record]:
+    """Yield the message classes that this type names, in order; not those that they name in turn."""
+    return (part.record for part in parts_of(kind) if isinstance(part, RecordType))

@@ -1,18 +1,22 @@
 """`Codec`: encodes and decodes the values of one field type.
 
-None, bool, int, float, str and bytes cross unchanged, an enum's member as its value, a tuple or a message as a row. In
-a union a message crosses as (name, row), and the other members are distinguished by the type of the encoded value.
+None, bool, int, float, str and bytes cross unchanged, an enum's member as its value, a tuple or a message as a row, a
+frozenset as a row in ascending order, and other classes as their `Coding` says. In a union a message crosses as (name,
+row), and the other members are distinguished by the type of the encoded value.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NoReturn, Protocol, assert_never
+import itertools
+import operator
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final, NoReturn, Protocol, TypeVar, assert_never
 
 from coterie.errors import BadMessage, MessageTypeError
 from coterie.runtime.messages.field_types import (
+    CodedType,
     CustomType,
     EnumType,
     ExactType,
@@ -23,13 +27,18 @@ from coterie.runtime.messages.field_types import (
     Record,
     RecordType,
     SequenceType,
+    SetType,
     TupleType,
     UnionType,
 )
 from coterie.runtime.messages.short_values import short_value
 from coterie.runtime.messages.unpacking import INT_KEYS_MAX
+from coterie.runtime.observing.error_texts import error_line
+from coterie.runtime.user_code import is_exit, is_of
 
 __all__ = ["INT64", "NO_REFS", "Codec", "HoldsRef", "Resolver", "codec_of", "show", "type_text", "why_not_encodable"]
+
+T = TypeVar("T")
 
 INT64: Final = range(-(2**63), 2**64)
 """The integers that MessagePack can carry."""
@@ -65,7 +74,8 @@ class Codec:
 
     `exact`: the types whose values cross unchanged, if a test of the type is all that is needed; `encode` and `decode`
     then do the same more slowly. `wire_types`: the types of the encoded value, which distinguish the members of a
-    union. `instances`: the types whose values `encode` accepts; used for the members of a union.
+    union. `instances`: the types whose values `encode` accepts; used for the members of a union. `has_open_hash`: a
+    peer can compute the hashes of decoded values that are no ints, so that few of them may be keys (see `unpacking`).
     """
 
     encode: EncodeValue
@@ -73,6 +83,7 @@ class Codec:
     exact: tuple[type, ...] = ()
     wire_types: frozenset[type] = frozenset()
     instances: type | tuple[type, ...] = ()
+    has_open_hash: bool = False
 
     @property
     def is_identity(self) -> bool:
@@ -95,14 +106,16 @@ def codec_of(kind: FieldType, where: str) -> Codec:
             return _enum(kind)
         case FlagType():
             return _flag(kind, where)
-        case SequenceType(item):
-            return _sequence(codec_of(item, where))
+        case SequenceType(item) | SetType(item):
+            return (_set if isinstance(kind, SetType) else _sequence)(codec_of(item, where))
         case TupleType(items):
             return _tuple([codec_of(item, where) for item in items])
         case MappingType():
             return _mapping(codec_of(kind.key, where), codec_of(kind.value, where))
         case UnionType(members):
             return _union(members, where)
+        case CodedType():
+            return _coded(kind, codec_of(kind.wire, where))
         case RecordType(record):
             return _record(record)
         case CustomType(cls):
@@ -228,24 +241,124 @@ def _sequence(codec: Codec) -> Codec:
     return Codec(encode, decode, wire_types=_ROW, instances=tuple)
 
 
+def _set(codec: Codec) -> Codec:
+    """Return the codec of a frozenset: the row of its encoded items, in ascending order, so that each set has one."""
+    encode_item, decode_item = codec.encode, codec.decode
+
+    def encode(value: Any) -> object:
+        if not isinstance(value, frozenset):
+            raise BadMessage(f"expected a frozenset, got {show(value)}")
+        row: tuple[Any, ...] = tuple(map(encode_item, value))
+        row = tuple(sorted(row) if _are_alike(row) else sorted(row, key=_place))
+        _check_keys("a frozenset", row, codec)
+        if not codec.exact and not _is_ascending(row):
+            raise BadMessage(f"two items of a frozenset are encoded alike: {show(row)}")
+        return row
+
+    def decode(row: object, resolver: Resolver) -> object:
+        if type(row) is not tuple:
+            raise BadMessage(f"expected the row of a frozenset, got {show(row)}")
+        if not row:
+            return frozenset()
+        _check_keys("a frozenset", row, codec)
+        decoded = [decode_item(item, resolver) for item in row]
+        items: frozenset[object] = _hashed(frozenset, decoded)
+        if len(items) < len(row) or not _is_ascending(row):
+            raise BadMessage(f"expected items of a frozenset, each once, in ascending order, got {show(row)}")
+        return items
+
+    return Codec(encode, decode, wire_types=_ROW, instances=frozenset)
+
+
+def _are_alike(row: tuple[object, ...]) -> bool:
+    """Return whether all items are of one type, and can be compared as they are."""
+    return len(set(map(type, row))) == 1 and row[0] is not None
+
+
+def _is_ascending(row: tuple[Any, ...]) -> bool:
+    if _are_alike(row):
+        return all(map(operator.lt, row, row[1:]))
+    return all(_place(one) < _place(other) for one, other in itertools.pairwise(row))
+
+
+def _hashed(make: Callable[[Any], T], items: list[Any]) -> T:
+    """Return a set or a dict of items; BadMessage if the class of one cannot hash or compare it."""
+    try:
+        return make(items)
+    except BaseException as error:
+        raise _refusal(error, "a key cannot be used") from error
+
+
+_RANKS: Final[dict[type, int]] = {type(None): 0, bool: 1, int: 2, str: 3, bytes: 4}
+
+
+def _place(key: Any) -> tuple[int, Any]:
+    """Return where an encoded key stands among others: by type, then by value; a member of an IntEnum is an int."""
+    return (_RANKS.get(type(key), _RANKS[int]), key)
+
+
+def _check_keys(what: str, keys: Collection[object], codec: Codec) -> None:
+    """Raise a BadMessage if too many of these encoded keys, or items of a set, may collide once they are decoded."""
+    if len(keys) > INT_KEYS_MAX:
+        count = len(keys) if codec.has_open_hash else sum(type(key) is int for key in keys)
+        if count > INT_KEYS_MAX:
+            kind = "of a type with a codec" if codec.has_open_hash else "ints"
+            why = f"{what} with {len(keys)} keys, more than {INT_KEYS_MAX} of them {kind}, which may collide"
+            raise BadMessage(f"{why}: use a tuple{' of pairs' if isinstance(keys, dict) else ''}")
+
+
 def _mapping(key: Codec, value: Codec) -> Codec:
     def encode(mapping: Any) -> object:
         encoded = {key.encode(k): value.encode(v) for k, v in mapping.items()}
-        if len(encoded) > INT_KEYS_MAX and sum(type(k) is int for k in encoded) > INT_KEYS_MAX:
-            text = f"a mapping with {len(encoded)} keys, more than {INT_KEYS_MAX} of them ints: use a tuple of pairs"
-            raise BadMessage(text)
+        _check_keys("a mapping", encoded, key)
         return encoded
 
     def decode(mapping: object, resolver: Resolver) -> object:
         if type(mapping) is not dict:
             raise BadMessage(f"expected a mapping, got {show(mapping)}")
+        if key.has_open_hash:  # ints were counted when the map was made
+            _check_keys("a mapping", mapping, key)
         decoded = [(key.decode(k, resolver), value.decode(v, resolver)) for k, v in mapping.items()]
-        try:
-            return dict(decoded)
-        except TypeError as error:
-            raise BadMessage(f"a key of a mapping is not hashable: {error}") from error
+        return _hashed(dict, decoded)
 
     return Codec(encode, decode, wire_types=_MAP, instances=Mapping)
+
+
+def _coded(kind: CodedType, wire: Codec) -> Codec:
+    """Return the codec of a class with a `Coding`, whose functions may raise anything."""
+    coding = kind.coding
+    cls, exact = coding.cls, wire.exact
+
+    def encode(value: Any) -> object:
+        if (type(value) is not cls) if coding.is_exact else (not isinstance(value, cls)):
+            raise BadMessage(f"expected {type_text(kind)}, got {show(value)}")
+        try:
+            plain = coding.encode(value)
+            encoded = wire.encode(plain)
+        except BaseException as error:
+            raise _refusal(error, f"{show(value)} cannot cross the wire") from error
+        if exact and type(plain) not in exact and not (type(plain) is int and float in exact):
+            raise BadMessage(f"the codec {coding.name!r} makes {show(plain)}: expected {type_text(kind.wire)}")
+        return encoded
+
+    def decode(value: object, resolver: Resolver) -> object:
+        plain = value if type(value) in exact else wire.decode(value, resolver)
+        try:
+            made = coding.decode(plain)
+        except BaseException as error:
+            raise _refusal(error, f"expected {type_text(kind)}, got {show(value)}") from error
+        if not isinstance(made, cls):
+            raise BadMessage(f"the codec {coding.name!r} makes {show(made)} of {show(value)}")
+        return made
+
+    return Codec(encode, decode, wire_types=wire.wire_types, instances=cls, has_open_hash=not coding.has_secret_hash)
+
+
+def _refusal(error: BaseException, what: str) -> BaseException:
+    """Return what to raise for an error of a codec's function: a BadMessage, unless the error ends the program."""
+    if is_exit(error) or is_of(error, RecursionError):
+        return error
+    return BadMessage(f"{what}: {error_line(error)}")
 
 
 def _record(record: Record) -> Codec:
@@ -289,7 +402,10 @@ def _union(members: Sequence[FieldType], where: str) -> Codec:
         return codec.decode(value, resolver)
 
     found = frozenset(by_wire_type)
-    return Codec(encode, decode, wire_types=found, instances=object) if others else Codec(_same, decode, exact, found)
+    if not others:
+        return Codec(_same, decode, exact, found)
+    has_open_hash = any(codec.has_open_hash for codec in codecs)
+    return Codec(encode, decode, wire_types=found, instances=object, has_open_hash=has_open_hash)
 
 
 def _by_wire_type(codecs: Sequence[Codec], where: str) -> dict[type, Codec]:
@@ -329,6 +445,10 @@ def type_text(kind: FieldType) -> str:
     match kind:
         case ExactType(cls) | EnumType(cls) | FlagType(cls) | CustomType(cls):
             return str(cls.__name__)
+        case CodedType(coding):
+            return str(coding.cls.__name__)
+        case SetType(item):
+            return f"frozenset[{type_text(item)}]"
         case RecordType(record):
             return record.cls.__name__
         case FloatType():

@@ -1,15 +1,19 @@
 """`LogFolding`: lets one record a second and kind through, with the number of those that it stands for.
 
 What fails in a loop must not fill a disk, nor cost more than the failure itself. Of one kind are records of one event,
-about one actor, group, pool, peer or listener, with one class of exception.
+about one actor, group, pool, peer or listener, with exceptions whose classes have one name. Actors whose names differ
+by the number at the end alone are of one kind: the runtime gives such names, to an actor for each request, for example.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
 import structlog
+
+from coterie.runtime.observing.error_texts import type_name
 
 __all__ = ["FOLD_S", "KINDS_MAX", "LogFolding"]
 
@@ -19,6 +23,7 @@ FOLD_S: Final = 1.0
 KINDS_MAX: Final = 512
 """So many kinds are remembered: those of the latest records."""
 
+_NUMBER: Final = re.compile(r"-[0-9]+(?=/|$)")
 _NAMES: Final = ("actor", "group", "pool", "peer", "listener", "path")
 _COUNTED: Final = frozenset(("count", "times"))
 _NEVER: Final = frozenset(("debug", "info", "critical"))
@@ -42,8 +47,8 @@ class LogFolding:
         """Return the record, perhaps with `repeated`: how many of its kind were left out before it. DropEvent: none."""
         if level in _NEVER or not _COUNTED.isdisjoint(event):
             return event
-        names = (value if type(value := event.get(name)) is str else "" for name in _NAMES)
-        kind = (event.get("event"), type(event.get("exc_info")), *names)
+        names = (_NUMBER.sub("", value) if type(value := event.get(name)) is str else "" for name in _NAMES)
+        kind = (event.get("event"), type_name(event.get("exc_info")), *names)
         now_s = self._monotonic()
         passed_s, left_out = self._by_kind.pop(kind, (-FOLD_S, 0))
         if now_s - passed_s < FOLD_S:

@@ -20,6 +20,9 @@ __all__ = ["CHECKS_PER_STALL", "Watchdog"]
 CHECKS_PER_STALL: Final = 2
 """How many times the watchdog checks within `stall_s`."""
 
+NO_MESSAGE: Final = "none: a hook, or apply"
+"""In place of a message: a hook blocks, or the `apply` of a state machine, which runs between messages."""
+
 
 class Watchdog:
     """Watches the loop of one system. `check` is called from another thread and modifies nothing of the system."""
@@ -69,7 +72,7 @@ class Watchdog:
         return cell, cell.current
 
     def _report(self, cell: Cell, item: object, held_s: float) -> None:
-        message = type(getattr(item, "message", item)).__name__
+        message = NO_MESSAGE if item is None else type(getattr(item, "message", item)).__name__
         cell.log.error("actor.stalled", message=message, held_s=round(held_s, 3))
         self._system.loop.call_soon_threadsafe(self._publish, cell.path, message, held_s)
 

@@ -189,6 +189,15 @@ class Transport:
         link = self._links.get(node)
         return 0 if link is None else link.version
 
+    def unsent_bytes(self, node: str) -> int:
+        """Return how many bytes wait for the bulk connection to `node`, without the socket's buffer; 0: no link."""
+        link = self._links.get(node)
+        return 0 if link is None else link.bulk.queued_bytes
+
+    def all_unsent_bytes(self) -> Iterable[int]:
+        """Return the `unsent_bytes` of each link."""
+        return (link.bulk.queued_bytes for link in self._links.values())
+
     def declare_lost(self, node: str, reason: str) -> None:
         """Close the link to `node` and report it lost now; no effect if it is lost already, or was never linked.
 

@@ -17,6 +17,8 @@ SPEAKERS = {
     "group.ActivateSchema": Speaker.OPERATOR,
     "group.Execute": Speaker.CLIENT,
     "group.LeaderIs": Speaker.NODE,
+    "group.Read": Speaker.CLIENT,
+    "group.ReadStale": Speaker.CLIENT,
     "group.ReportCode": Speaker.OPERATOR,
     "group.ReportStatus": Speaker.OPERATOR,
     "group.WatchLeader": Speaker.CLIENT,

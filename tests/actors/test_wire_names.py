@@ -40,6 +40,8 @@ from coterie.protocols.raft.raft_messages import (
     PreVote,
     PreVoteReply,
     RaftMessage,
+    ReadIndex,
+    ReadIndexReply,
     RequestVote,
     RequestVoteReply,
     Round,
@@ -71,6 +73,9 @@ GOLDEN = {
     "group.Execute": "Execute(command)",
     "group.LeaderIs": "LeaderIs(group, node, leader, term)",
     "group.Member": "GroupMember(node, store, role)",
+    "group.Read": "ReadQueries(command)",
+    "group.ReadStale": "ReadStale(command)",
+    "group.StaleAnswer": "StaleAnswer(answer, index, behind, heard_s)",
     "group.Refused": "Refused(reason, leader, max_bytes)",
     "group.ReportStatus": "ReportStatus()",
     "group.Status": (
@@ -131,6 +136,8 @@ GOLDEN = {
     "raft.Letter": "RaftPeerMessage(sender, identity, body)",
     "raft.PreVote": "PreVote(term, last_log_index, last_log_term)",
     "raft.PreVoteReply": "PreVoteReply(term, granted)",
+    "raft.ReadIndex": "ReadIndex(term, number)",
+    "raft.ReadIndexReply": "ReadIndexReply(term, number, index)",
     "raft.RequestVote": "RequestVote(term, last_log_index, last_log_term)",
     "raft.RequestVoteReply": "RequestVoteReply(term, granted)",
     "session.Identity": "Identity(session, sequence, low_water)",
@@ -224,6 +231,9 @@ RAFT: list[RaftMessage] = [
     RequestVoteReply(T, False),
     PreVote(T, I, T),
     PreVoteReply(T, True),
+    ReadIndex(T, 2**62 - 1),
+    ReadIndexReply(T, 0),
+    ReadIndexReply(T, 1, I),
 ]
 SYNOD: list[SynodMessage] = [
     Prepare(HIGH),

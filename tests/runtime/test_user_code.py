@@ -305,6 +305,21 @@ async def test_a_reply_that_must_be_awaited_never_reaches_an_asker(virtual_host:
         assert system.failures == 2
 
 
+async def test_an_async_def_that_forgets_an_await_is_told_to_await(virtual_host: VirtualHost) -> None:
+    class Forgetful(Actor[Add]):
+        def __init__(self, other: Ref[Add]) -> None:
+            self._other = other
+
+        async def receive(self, msg: Add, /) -> Any:
+            return self._other.ask(msg)
+
+    async with System(host=virtual_host) as system:
+        forgetful = system.spawn(functools.partial(Forgetful, system.spawn(Decorated)))
+        with pytest.raises(ActorFailed, match=r"failed on Add: MessageTypeError: the reply is a .*: await it first"):
+            await forgetful.ask(Add(1))
+        assert system.failures == 1
+
+
 async def test_no_reply_that_is_given_later_has_to_be_awaited_either(virtual_host: VirtualHost) -> None:
     class Later(Actor[Add]):
         def receive(self, msg: Add, /) -> None:

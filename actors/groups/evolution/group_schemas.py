@@ -21,6 +21,8 @@ from coterie.protocols.evolution.schema_text import NO_HASH, SchemaHash, schema_
 from coterie.protocols.raft.membership.group_facts import GroupFacts
 from coterie.protocols.replicated_log import Entry
 from coterie.runtime.observing.error_texts import error_line
+from coterie.runtime.observing.printable_text import printable
+from coterie.runtime.user_code import is_exit
 
 __all__ = ["CannotFollow", "EvolvingMachine", "GroupSchemas", "contradictions", "why_not_followed"]
 
@@ -138,8 +140,10 @@ class GroupSchemas:
         revision = Revision.decode(entry.command)
         try:
             self._machine.adopt(revision.schema)
-        except Exception as error:
-            text = f"migrate to version {revision.schema.version} raised {error_line(error, 200)}"
+        except BaseException as error:
+            if is_exit(error):
+                raise
+            text = f"migrate to version {revision.schema.version} raised {printable(error_line(error, 200))}"
             raise CannotFollow(text) from error
         self.active = revision
 

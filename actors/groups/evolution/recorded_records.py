@@ -30,6 +30,7 @@ from coterie.protocols.evolution.schema_types import (
     RowType,
     ScalarType,
     SchemaType,
+    UniqueType,
     type_text,
 )
 from coterie.protocols.evolution.schema_values import value_of_text
@@ -45,6 +46,7 @@ from coterie.runtime.messages.field_types import (
     MappingType,
     RecordType,
     SequenceType,
+    SetType,
     TupleType,
     UnionType,
 )
@@ -93,8 +95,8 @@ class RecordedTypes:
                 return EnumType(cls, tuple(dict.fromkeys(cls[name] for name, _ in members)))
             case FlagsType(), FlagType(cls):
                 return FlagType(cls, recorded.mask)
-            case ListType(item), SequenceType():
-                return SequenceType(self.field_type(item, code.item))
+            case (ListType(item), SequenceType(own)) | (UniqueType(item), SetType(own)):
+                return (SetType if isinstance(code, SetType) else SequenceType)(self.field_type(item, own))
             case RowType(items), TupleType() if len(items) == len(code.items):
                 return TupleType(tuple(map(self.field_type, items, code.items)))
             case MapType(), MappingType():

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from coterie.actors.groups.evolution.group_schemas import GroupSchemas
+from coterie.actors.groups.evolution.group_schemas import CannotFollow, GroupSchemas
 from coterie.actors.groups.evolution.proposal_check import Checked, ProposalCheck
 from coterie.actors.groups.evolution.schema_leadership import SchemaLeadership
 from coterie.actors.groups.group_messages import CodeReport, NotActivated, SchemaActivated
@@ -19,6 +19,7 @@ from coterie.protocols.evolution.schema_text import SchemaHash, schema_hash
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.role import RaftRole
 from coterie.protocols.replicated_log import Entry, Term
+from coterie.runtime.observing.error_texts import loggable
 
 __all__ = ["SchemaKeeper"]
 
@@ -50,6 +51,8 @@ class SchemaKeeper:
         self._raft = raft
         self._node = node
         self._propose = propose
+        self._log = log
+        self._why_not_followed: str | None = None
         self._schemas = GroupSchemas(machine)
         self._leadership = SchemaLeadership(self._schemas, node, activate_after_s, log)
         self._check = ProposalCheck(
@@ -91,7 +94,13 @@ class SchemaKeeper:
 
     def adopt(self, entry: Entry) -> None:
         """Let the machine follow the schema of an entry. CannotFollow if it cannot."""
-        self._schemas.adopt(entry)
+        try:
+            self._schemas.adopt(entry)
+        except CannotFollow as error:
+            self._why_not_followed = str(error)
+            if (cause := error.__cause__) is not None:
+                self._log.error("group.migrate_failed", index=entry.index, error=str(error), exc_info=loggable(cause))
+            raise
         if self._schemas.active is not None:
             version = self._schemas.active.schema.version
             self._settle(SchemaActivated(self._schemas.active.number, version, entry.index))
@@ -183,7 +192,8 @@ class SchemaKeeper:
     def _why_not_activated(self) -> tuple[str | None, bool]:
         """Return why this code's schema cannot be put into the log now, and whether it is sure not to be in it."""
         if self._raft.role is not RaftRole.LEADER:
-            return "this node does not lead", True
+            stays_behind = self._why_not_followed
+            return "this node does not lead" if stays_behind is None else f"it is in quarantine: {stays_behind}", True
         if self._schemas.code is None:
             return NO_SCHEMA, True
         if self._schemas.next_payload is None or not self._is_last_committed:

@@ -17,9 +17,11 @@ from coterie.protocols.evolution.schema_types import (
     RowType,
     ScalarType,
     SchemaType,
+    UniqueType,
 )
 from coterie.protocols.evolution.schema_values import text_of_value
 from coterie.runtime.messages.field_types import (
+    CodedType,
     CustomType,
     EnumType,
     ExactType,
@@ -29,6 +31,7 @@ from coterie.runtime.messages.field_types import (
     MappingType,
     RecordType,
     SequenceType,
+    SetType,
     TupleType,
     UnionType,
 )
@@ -47,8 +50,8 @@ def schema_type(kind: FieldType) -> SchemaType:
             return ChoiceType(tuple(sorted((name, text_of_value(one.value)) for name, one in _members(cls))))
         case FlagType(cls):
             return FlagsType(tuple(sorted((name, int(one.value)) for name, one in _members(cls))))
-        case SequenceType(item):
-            return ListType(schema_type(item))
+        case SequenceType(item) | SetType(item):
+            return (UniqueType if isinstance(kind, SetType) else ListType)(schema_type(item))
         case TupleType(items):
             return RowType(tuple(map(schema_type, items)))
         case MappingType(key, value):
@@ -59,6 +62,8 @@ def schema_type(kind: FieldType) -> SchemaType:
             return NamedType(record.name)
         case CustomType(cls):
             return CodecType(cls.__name__)
+        case CodedType(coding, wire):
+            return CodecType(coding.name, schema_type(wire))
         case _:
             assert_never(kind)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from coterie.actors.groups.evolution.proposal_check import Checked
 from coterie.actors.groups.evolution.schema_keeper import SchemaKeeper
 from coterie.actors.groups.group_messages import NO_SCHEMA, TOO_LARGE, Answer, Refused
-from coterie.protocols.replicated_log import Propose
+from coterie.actors.groups.replicas.answer_room import AnswerRoom
+from coterie.protocols.replicated_log import Propose, Read, Refusal
 from coterie.protocols.sessions import fit_reply, opening_of, opens_session
 from coterie.runtime.transport.handshake.identity import owner_of
 
@@ -27,15 +28,20 @@ class ClientProposals:
         command_bytes_max: an entry that does not fit into a frame could never be replicated, and would block all later
             ones.
         answer_bytes_max: what fits into a frame.
+        room: what may wait for the links of clients.
     """
 
-    def __init__(self, node: str, schemas: SchemaKeeper, *, command_bytes_max: int, answer_bytes_max: int) -> None:
+    def __init__(
+        self, node: str, schemas: SchemaKeeper, room: AnswerRoom, *, command_bytes_max: int, answer_bytes_max: int
+    ) -> None:
         self._node = node
         self._schemas = schemas
+        self._room = room
         self._command_bytes_max = command_bytes_max
         self._answer_bytes_max = answer_bytes_max
         self._refs = itertools.count(1)
         self._waiting: dict[int, Later[Answer]] = {}  # by Propose.ref
+        self._reads: dict[int, bytes] = {}  # the commands of those of them that are read, until they may be
         self._checked: dict[int, Checked] = {}  # the same, of batches of which something was left out
 
     def next_ref(self) -> int:
@@ -47,14 +53,34 @@ class ClientProposals:
 
         A session belongs to the asker of its opening: to the name to which a client's key or certificate is issued.
         """
+        if opens_session(command):
+            command = opening_of(owner_of(later.asker or self._node).encode(), command)
+        admitted = self._admit(command, later, is_leader=is_leader)
+        return None if admitted is None else Propose(*admitted)
+
+    def read(self, command: bytes, later: Later[Answer], *, is_leader: bool) -> Read | None:
+        """Return the event of an encoded query, or batch of queries, to be read; None: it is answered already."""
+        admitted = self._admit(command, later, is_leader=is_leader)
+        if admitted is None:
+            return None
+        ref, self._reads[admitted[0]] = admitted
+        return Read(ref)
+
+    def ready(self, ref: int) -> bytes | None:
+        """Return the command of a read that may be answered now, by `applied`; None: it is answered already."""
+        return self._reads.pop(ref, None)
+
+    def _admit(self, command: bytes, later: Later[Answer], *, is_leader: bool) -> tuple[int, bytes] | None:
+        """Return the reference of a command and what is left of it; None: it is answered already."""
         if len(command) > self._command_bytes_max:
             later.reply(Refused(TOO_LARGE, None, self._command_bytes_max))
             return None
         if is_leader and not self._schemas.is_ready:
             later.reply(Refused(NO_SCHEMA, None))
             return None
-        if opens_session(command):
-            command = opening_of(owner_of(later.asker or self._node).encode(), command)
+        if is_leader and self._room.is_used_up(later.asker):
+            later.reply(Refused(Refusal.OVERLOADED.value, self._node))
+            return None
         ref, checked = next(self._refs), self._schemas.check(command) if is_leader else None
         if checked is not None:
             if checked.command is None:
@@ -62,19 +88,26 @@ class ClientProposals:
                 return None
             self._checked[ref], command = checked, checked.command
         self._waiting[ref] = later
-        return Propose(ref, command)
+        return ref, command
 
     def applied(self, ref: int, reply: bytes | None) -> None:
-        """Answer the caller of an entry; `reply` is that of the session layer, if the entry has one."""
+        """Answer the caller of an entry or read; `reply` is that of the session layer, if the entry has one."""
         if reply is None:
             self._schemas.recorded(ref)
             return
         checked = self._checked.pop(ref, None)
-        self.answer(ref, fit_reply(reply if checked is None else checked.answer(reply), self._answer_bytes_max))
+        answer = reply if checked is None else checked.answer(reply)
+        later = self._waiting.get(ref)
+        self.answer(ref, answer if later is None else self.fit(later.asker, answer))
+
+    def fit(self, asker: str | None, answer: bytes) -> bytes:
+        """Return an answer to `asker` with markers in place of the replies for which there is no room."""
+        return fit_reply(answer, self._answer_bytes_max, self._room.bytes_for(asker, len(answer)))
 
     def answer(self, ref: int, answer: Answer) -> None:
         """Answer the caller of a proposal, if it is not one of this node's own."""
         self._checked.pop(ref, None)
+        self._reads.pop(ref, None)
         later = self._waiting.pop(ref, None)
         if later is not None:
             later.reply(answer)

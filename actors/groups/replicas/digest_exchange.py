@@ -77,6 +77,9 @@ class DigestExchange:
         if self._rounds is None or self._term != self._raft.term:
             self._term = self._raft.term
             self._rounds = CheckpointRounds(self._term, now=now)
+        differing = self._rounds.differing(now=now)
+        if differing is not None:
+            self._report(differing)
         request = self._rounds.next_request(
             self._raft.quorum,
             applied_index=self._raft.applied_index,
@@ -115,12 +118,21 @@ class DigestExchange:
                     nodes = ", ".join(str(self._raft.node_of(each) or each) for each in apart)
                     self._log.error("group.replica_apart", nodes=nodes, index=index)
                 self._propose(Checkpoint(index, digest))
-            case DigestsDiffer(index, digest_by_member):
-                digests = {
-                    str(self._raft.node_of(each) or each): digest.hex() for each, digest in digest_by_member.items()
-                }
-                self.trouble = f"no quorum of the replicas has the same state at entry {index}"
-                advice = "no majority has the same state: find the cause in apply; no replica was stopped"
-                self._log.error("group.digests_differ", index=index, digests=digests, advice=advice)
+            case DigestsDiffer() as differing:
+                self._report(differing)
             case None:
                 pass
+
+    def _report(self, found: DigestsDiffer) -> None:
+        digests = {
+            str(self._raft.node_of(each) or each): digest.hex() for each, digest in found.digest_by_member.items()
+        }
+        if found.is_final:
+            self.trouble = f"no quorum of the replicas has the same state at entry {found.index}"
+            what = "no majority has the same state"
+        else:
+            nodes = " and ".join(sorted(digests))
+            self.trouble = f"{nodes} do not have the same state at entry {found.index}, and too few others report"
+            what = "too few nodes report to say which of them is right: start the others"
+        advice = f"{what}: find the cause in apply; no replica was stopped"
+        self._log.error("group.digests_differ", index=found.index, digests=digests, advice=advice)

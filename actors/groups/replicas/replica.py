@@ -9,17 +9,30 @@ because its text may contain what differs between nodes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from coterie.protocols.checkpoints import Digest, DigestHistory, decode_checkpoint
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex
-from coterie.protocols.sessions import BatchReply, Deduplication, Done, Machine, Replies, Reply, encode_reply
+from coterie.protocols.sessions import (
+    BatchReply,
+    Deduplication,
+    Done,
+    Machine,
+    Replies,
+    Reply,
+    encode_reply,
+    machine_commands,
+    read_commands,
+)
 
 __all__ = ["APART", "VISIT_REPLY_BYTES", "Replica"]
 
-VISIT_REPLY_BYTES: Final = 4 * 1024 * 1024
+VISIT_REPLY_BYTES: Final = 1024 * 1024
 """How many bytes of replies are made at once; then the loop reads heartbeats, before more is applied."""
+
+SEARCHED_BYTES: Final = 64 * 1024
+"""In so many bytes of replies the mark of an error is searched. In more it would often be found by chance."""
 
 APART: Final = (
     "it answered otherwise than a quorum, up to entry {index}: its state cannot be trusted. Did `apply` change without "
@@ -47,10 +60,12 @@ class Replica:
         base_index: LogIndex = LogIndex(0),
         adopt: Callable[[Entry], None] | None = None,
     ) -> None:
+        self._machine: Any = machine
         self._deduplication = Deduplication(machine, incarnation=incarnation)
         self._digests = DigestHistory(base_index)
         self._digested: Callable[[bytes], bytes] | None = getattr(machine, "digested", None)
-        self._varying_mark = encode_reply(Done(getattr(machine, "varying_mark", b"")))
+        self._payload_mark: bytes = getattr(machine, "varying_mark", b"")
+        self._varying_mark = encode_reply(Done(self._payload_mark))
         self._adopt = adopt
         self.changed_index = base_index
         """The last entry that had a command."""
@@ -73,6 +88,29 @@ class Replica:
         self._digests.add(entry.index, None)
         return None
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the machine knows its commands: not before it has come to a schema."""
+        return not getattr(self._machine, "awaits_schema", False)
+
+    def is_read(self, command: bytes) -> bool:
+        """Return whether all machine's commands in an encoded command are answered by the machine's own `read`."""
+        if not self.is_ready:
+            return False
+        is_read: Callable[[bytes], bool] | None = getattr(self._machine, "is_read", None)
+        if is_read is None:
+            return False
+        places = machine_commands(command)
+        return bool(places) and all(end and is_read(command[start:end]) for start, end in places)
+
+    def read(self, command: bytes) -> bytes:
+        """Answer an encoded command, or batch, of queries from the present state; return the encoded reply.
+
+        Raises:
+            BaseException: a local condition, as from `apply`.
+        """
+        return read_commands(command, self._machine.read)
+
     def digest_at(self, index: LogIndex) -> Digest | None:
         """Return the digest of all replies up to `index`; None if it is not applied yet, or no longer kept."""
         return self._digests.at(index)
@@ -86,9 +124,16 @@ class Replica:
 
     def _digested_bytes(self, reply: Reply | Replies, encoded: bytes) -> bytes:
         """Return what is digested of a reply: all of it, unless there is an error in it."""
-        if self._digested is None or self._varying_mark not in encoded:
-            return encoded  # as mostly; if the mark is there by chance, that costs only time
+        if self._digested is None or not self._may_vary(reply, encoded):
+            return encoded
         return encode_reply(_equal_part(reply, self._digested))
+
+    def _may_vary(self, reply: Reply | Replies, encoded: bytes) -> bool:
+        """Return whether there may be an error in a reply; if it only looks like that, that costs no more than time."""
+        if len(encoded) <= SEARCHED_BYTES:
+            return self._varying_mark in encoded
+        replies: Sequence[BatchReply] = reply.replies if isinstance(reply, Replies) else (reply,)
+        return any(type(each) is Done and each.payload.startswith(self._payload_mark) for each in replies)
 
     def _compare(self, entry: Entry) -> None:
         checkpoint = decode_checkpoint(entry.command)

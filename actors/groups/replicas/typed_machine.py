@@ -11,7 +11,7 @@ import msgpack
 
 from coterie.actors.groups.evolution.machine_schema import machine_schema
 from coterie.actors.groups.evolution.recorded_commands import RecordedCommand, RecordedCommands
-from coterie.actors.groups.state_machine import StateMachine, commands_of
+from coterie.actors.groups.state_machine import StateMachine, commands_of, queries_read_by
 from coterie.actors.groups.typed_commands import FAILED, OK, REASON_CHARS_MAX, REFUSED, Pack
 from coterie.errors import BadMessage, CommandRefused
 from coterie.protocols.evolution.schema import Schema
@@ -33,6 +33,9 @@ _NOT_ENCODABLE: Final = (AttributeError, BadMessage, OverflowError, TypeError, V
 """What a codec or MessagePack raises for a value of another type."""
 
 _REPLY_CHARS_MAX: Final = 60
+
+CAUSES_MAX: Final = 100
+"""So many causes of an error are looked at: messages may be nested less deeply."""
 
 GROUPED_MAX: Final = 10_000
 """So many exceptions of a group are looked at."""
@@ -62,6 +65,9 @@ class TypedMachine:
         self._commands_by_hash: dict[SchemaHash, RecordedCommands] = {}
         self._active = self.commands_under(self.schema)
         self._has_adopted = False
+        self.awaits_schema = False
+        """Whether this replica has not come to a schema yet: then it knows no command."""
+        self._read_heads = tuple(msgpack.packb((one.name, None))[:-1] for one in queries_read_by(type(machine)))
         self._report: ReportFailure = lambda index, command, error: None
 
     def report_failures_to(self, report: ReportFailure) -> None:
@@ -78,6 +84,7 @@ class TypedMachine:
     def await_schema(self) -> None:
         """Refuse every command until a schema is adopted, as every replica does."""
         self._active = self.commands_under(Schema({}, {}))
+        self.awaits_schema = True
 
     def adopt(self, schema: Schema) -> None:
         """Follow `schema` from the next command on; let the machine migrate if its version changes.
@@ -87,10 +94,23 @@ class TypedMachine:
             BaseException: whatever `migrate` raises: the state must not be used any more.
         """
         self._active = self.commands_under(schema)
+        self.awaits_schema = False
         old, self.machine.version = self.machine.version, schema.version
         if self._has_adopted and old != schema.version:
             self.machine.migrate(old, schema.version)
         self._has_adopted = True
+
+    def is_read(self, command: bytes) -> bool:
+        """Return whether the machine's `read` answers this command, so that it need not be an entry of the log."""
+        return command.startswith(self._read_heads)
+
+    def read(self, command: bytes) -> bytes:
+        """Decode a query, let the machine's `read` answer it, encode. An error is a reply, too.
+
+        Raises:
+            BaseException: as `apply`.
+        """
+        return self._execute(self.machine.index, command, self.machine.read)
 
     def apply(self, index: LogIndex, command: bytes) -> bytes:
         """Decode, execute, encode. An error is a reply, too: all replicas must continue in the same way.
@@ -98,11 +118,15 @@ class TypedMachine:
         Raises:
             BaseException: one of the `LOCAL_CONDITIONS`, or a group with one: the command counts as not applied.
         """
-        decoded: object = None
         self.machine.index = index
+        is_read = self._read_heads and command.startswith(self._read_heads)  # it may be in the log nevertheless
+        return self._execute(index, command, self.machine.read if is_read else self.machine.apply)
+
+    def _execute(self, index: LogIndex, command: bytes, execute: Callable[[Any], object]) -> bytes:
+        decoded: object = None
         try:
             recorded, decoded = self._active.decode(command)
-            result = self.machine.apply(decoded)
+            result = execute(decoded)
             try:
                 is_exact = type(result) in recorded.reply.exact
                 return self._pack((OK, result)) if is_exact else self._encode(recorded, result)
@@ -110,13 +134,14 @@ class TypedMachine:
                 raise _wrong_reply(recorded, result, error) from error
         except CommandRefused as error:
             return self._error_reply(REFUSED, error)
-        except BaseException as error:
-            if decoded is None and issubclass(type(error), BadMessage) and not _is_locally_caused(error):
+        except BaseException as error:  # noqa: BLE001 (it is an outcome, or raised again)
+            local = local_cause(error)
+            if decoded is None and local is None and issubclass(type(error), BadMessage):
                 return self._error_reply(REFUSED, error)
             with contextlib.suppress(BaseException):  # what a log or the error's own code does must change nothing
-                self._report(index, command if decoded is None else decoded, error)
-            if is_local(error) or _is_locally_caused(error):
-                raise
+                self._report(index, command if decoded is None else decoded, local or error)
+            if local is not None:
+                raise local  # noqa: B904 (it keeps its own cause)
             return self._error_reply(FAILED, error)
 
     varying_mark = _ERROR_ROW
@@ -165,9 +190,19 @@ def _check_reply(codec: Codec, packed: bytes) -> None:
     codec.decode(unpack_recorded(packed)[1], NO_REFS)
 
 
-def _is_locally_caused(error: BaseException) -> bool:
-    """Return whether a command was not decoded because of a local condition."""
-    return type(error) is BadMessage and error.__cause__ is not None and is_local(error.__cause__)
+def local_cause(error: BaseException) -> BaseException | None:
+    """Return the local condition that an exception is, or because of which a message was not made; None: there is none.
+
+    What is nested in messages has a `BadMessage` for each level, and that of the reply one more.
+    """
+    cause: BaseException | None = error
+    for _ in range(CAUSES_MAX):
+        if cause is None or is_local(cause):
+            return cause
+        if not issubclass(type(cause), BadMessage):
+            return None
+        cause = cause.__cause__
+    return None
 
 
 def is_local(error: BaseException) -> bool:

@@ -26,6 +26,7 @@ from coterie.protocols.checking.raft_disk import AT_THE_BEGINNING, RaftDisk
 from coterie.protocols.faults.kinds.fault_kinds import TargetRole
 from coterie.protocols.quorums import Quorum
 from coterie.protocols.raft.raft_config import RaftConfig
+from coterie.protocols.raft.raft_effects import RaftEvent
 from coterie.protocols.raft.raft_messages import (
     HardState,
     LogWrite,
@@ -33,7 +34,7 @@ from coterie.protocols.raft.raft_messages import (
     Restored,
 )
 from coterie.protocols.raft.role import RaftRole
-from coterie.protocols.replicated_log import Applied, Apply, Entry, LogIndex, LogPosition, Term
+from coterie.protocols.replicated_log import Apply, Entry, Load, LogIndex, LogPosition, ReadReady, Reject, Term
 from coterie.protocols.sessions import Machine
 from coterie.protocols.simulation.scenarios.raft_run import sender_role
 from coterie.runtime.storage.log_store import LogStore
@@ -253,6 +254,12 @@ class CheckedRaftActor(RaftActor):
             self._checker.sent(self._node, node, message)
         super().send(to, message)
 
+    def perform(self, effect: Apply | Load | ReadReady | Reject) -> RaftEvent | None:
+        """Report entries that are to be applied, then carry out the effect."""
+        if isinstance(effect, Apply):
+            self._checker.applied(self._node, effect.entries)
+        return super().perform(effect)
+
     def observed(self, event: str, facts: Any) -> None:
         """Report the event, then handle it as usual."""
         self._checker.observed(self._node, event, facts)
@@ -271,10 +278,6 @@ class CheckedRaftActor(RaftActor):
     def _receive_peer_message(self, message: RaftPeerMessage) -> None:
         self._checker.arrived(self._node, message)
         super()._receive_peer_message(message)
-
-    def _apply(self, effect: Apply) -> Applied | None:
-        self._checker.applied(self._node, effect.entries)
-        return super()._apply(effect)
 
 
 def _copy(disk: RaftDisk) -> RaftDisk:

@@ -9,7 +9,7 @@ from coterie.actors.simulation.hostile.forged_messages import ForgedMessages
 from coterie.actors.simulation.hostile.known_messages import GROUP_MESSAGES, KNOWN_MESSAGES
 from coterie.actors.simulation.hostile.odd_values import OddValues
 from coterie.protocols.faults.kinds.fault_kinds import Attack
-from coterie.runtime.messages.field_types import CustomType, FieldType, SequenceType, UnionType
+from coterie.runtime.messages.field_types import CustomType, FieldType, parts_of
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.message_codecs import MessageType
 from coterie.runtime.messages.speakers import Speaker
@@ -27,15 +27,7 @@ LARGE_CHARS: Final = 20_000
 
 
 def _holds_ref(kind: FieldType) -> bool:
-    match kind:
-        case CustomType():
-            return True
-        case SequenceType(item):
-            return _holds_ref(item)
-        case UnionType(members):
-            return any(map(_holds_ref, members))
-        case _:
-            return False
+    return any(isinstance(part, CustomType) for part in parts_of(kind))
 
 
 MESSAGES_WITH_REFS: Final = tuple(

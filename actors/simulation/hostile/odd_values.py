@@ -12,6 +12,7 @@ from typing import Final
 import msgpack
 
 from coterie.runtime.messages.field_types import (
+    CodedType,
     CustomType,
     EnumType,
     ExactType,
@@ -21,6 +22,7 @@ from coterie.runtime.messages.field_types import (
     MappingType,
     RecordType,
     SequenceType,
+    SetType,
     TupleType,
     UnionType,
 )
@@ -113,8 +115,10 @@ class OddValues:
                 return self.ref() if cls is Ref else self.address()
             case RecordType(record):
                 return self.row(record, depth + 1)
-            case SequenceType(item):
+            case SequenceType(item) | SetType(item):
                 return tuple(self.of(item, depth + 1) for _ in range(self._count(depth)))
+            case CodedType():
+                return self.of(kind.wire, depth + 1)
             case TupleType(items):
                 return tuple(self.of(item, depth + 1) for item in items)
             case MappingType(key, value):

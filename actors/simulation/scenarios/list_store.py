@@ -42,7 +42,11 @@ class ListStore(StateMachine[Get | Put | Delete | CompareAndSwap | Append | Read
             case Append(key, item):
                 self._lists[key] = (*self._lists.get(key, ()), item)
                 return None
-            case ReadList(key):
-                return self._lists.get(key, ())
+            case Get() | ReadList():
+                return self.read(command)
             case _:
                 return self._values.apply(command)
+
+    def read(self, query: Get | ReadList, /) -> object:
+        """Answer a query, which is no entry of the log."""
+        return self._lists.get(query.key, ()) if isinstance(query, ReadList) else self._values.read(query)

@@ -36,6 +36,9 @@ ROUNDS: Final = 100
 THINK_S: Final = 0.75
 KEYS: Final = 8
 LIST_KEYS: Final = 2
+ANYWHERE_PROBABILITY: Final = 0.5
+"""How often a list is read at any node instead of at the leader."""
+
 CONVERGE_S: Final = 30.0
 FINISH_S: Final = 120.0
 POLL_INTERVAL_S: Final = 0.05
@@ -81,8 +84,9 @@ class KeyValueWorkload:
         await self._lists.record(("append", item), self._group.execute(Append(key, item)), key=key)
 
     async def read_list(self, key: bytes) -> tuple[int, ...]:
-        """Read the list at `key`."""
-        return await self._lists.record(("read",), self._group.execute(ReadList(key)), key=key)
+        """Read the list at `key`, at the leader or at any node."""
+        is_anywhere = self._client.random.random() < ANYWHERE_PROBABILITY
+        return await self._lists.record(("read",), self._group.read(ReadList(key), anywhere=is_anywhere), key=key)
 
     async def read_everything(self, read: Callable[[bytes], None]) -> None:
         """Read every key, and retry until it is answered; call `read` with each answered key."""

@@ -18,7 +18,7 @@ from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent
 from coterie.protocols.raft.raft_messages import LogWrite, PreVote, PreVoteReply, RaftMessage
-from coterie.protocols.replicated_log import Applied, Apply, Entry, Load, LogPosition, Propose, Reject
+from coterie.protocols.replicated_log import Applied, Apply, Entry, Load, LogPosition, Propose, Read, ReadReady, Reject
 from coterie.protocols.simulation.hearing_raft import HearingRaft
 
 __all__ = ["DirectedGroup", "InFlight", "NodeRecord"]
@@ -48,6 +48,8 @@ class NodeRecord:
     applied: list[Entry] = field(default_factory=list)
     answered_refs: list[int] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+    readable: list[int] = field(default_factory=list)
+    """The refs of reads that may be answered."""
 
 
 class DirectedGroup:
@@ -131,6 +133,12 @@ class DirectedGroup:
         refs = list(range(first, self._ref + 1))
         self.handle(name, *[Propose(ref, command) for ref, command in zip(refs, commands, strict=True)])
         return refs
+
+    def read(self, name: str) -> int:
+        """Request a read at node `name`; return its ref."""
+        self._ref += 1
+        self.handle(name, Read(self._ref))
+        return self._ref
 
     def sync(self, name: str) -> None:
         """Make all writes of node `name` durable, and report that to it."""
@@ -263,6 +271,8 @@ class DirectedGroup:
                     record.answered_refs += effect.refs.values()
                 case Load():
                     record.loads.append(effect)
+                case ReadReady():
+                    record.readable += effect.refs
                 case Reject():
                     record.rejects.append(effect)
                 case Observe():
@@ -272,6 +282,8 @@ class DirectedGroup:
 
     def _send(self, name: str, effect: Send[RaftMessage]) -> None:
         to = self[name].node_of(effect.to)
+        if to == name:
+            raise ValueError(f"{name} sends {effect.message} to itself")
         if to is not None:
             self.network.append(InFlight(NodeId(name), to, effect.message))
 

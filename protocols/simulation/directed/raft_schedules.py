@@ -4,6 +4,7 @@
 | --- | --- | --- |
 | `stalled_disks` | `raft.leader_kept` | followers whose disks stall, but whose links are fine, depose their leader |
 | `late_answers` | `raft.leader_left` | a leader that is cut off goes on leading, because old answers arrive late |
+| `deposed_leader_reads` | `reads.linearizable` | answers sent before a read let a deposed leader answer it |
 | `impossible_refusal` | `raft.follower_repaired` | an answer that no follower gives stops replication to its sender |
 | `lost_entries` | `raft.commit_durable` | an entry counts as stored at a follower that has shown that it lost it |
 | `stalled_leader` | `raft.memory_bounded` | a leader whose own disk stalls keeps more and more in memory |
@@ -24,6 +25,7 @@ from coterie.protocols.simulation.directed.raft_shorthand import disk_of, receiv
 
 __all__ = [
     "alternating_tails",
+    "deposed_leader_reads",
     "impossible_refusal",
     "large_burst",
     "late_answers",
@@ -32,7 +34,7 @@ __all__ = [
     "stalled_leader",
 ]
 
-N1, N2 = NodeId("n1"), NodeId("n2")
+N1, N2, N3 = NodeId("n1"), NodeId("n2"), NodeId("n3")
 
 STALL_S = 3.0
 TERMS = 100
@@ -81,6 +83,27 @@ def late_answers() -> None:
         group.drop()
     if group[N1].role is RaftRole.LEADER:
         ViolationContext().fail("raft.leader_left", N1, "leads, and its followers have heard nothing for long")
+
+
+def deposed_leader_reads() -> None:
+    """Depose a leader that does not hear of it; then ask it for a read, and let answers of before arrive.
+
+    Raises:
+        Violation: `reads.linearizable`, if it answers: another leader has committed an entry since.
+    """
+    group = DirectedGroup.led_by(N1)
+    group.tick(N1)
+    group.deliver(sender=N1)
+    late, group.network = group.network, []
+    group.elect(N2, N3)
+    group.propose(N2, b"x")
+    group.settle(N2, N3)
+    group.read(N1)
+    group.drop()
+    for flight in late:
+        group.handle(flight.to, received(flight.sender, flight.message))
+    if group.record(N1).readable:
+        ViolationContext().fail("reads.linearizable", N1, "it answers a read although another node leads and commits")
 
 
 def impossible_refusal() -> None:

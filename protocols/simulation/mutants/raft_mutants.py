@@ -18,8 +18,10 @@ from coterie.protocols.raft.membership import membership
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_log import RaftLog
 from coterie.protocols.raft.raft_messages import AppendEntries, AppendEntriesReply, HardState, RequestVoteReply, Round
+from coterie.protocols.raft.reads.pending_reads import PendingReads
+from coterie.protocols.raft.reads.read_rounds import ReadRounds
 from coterie.protocols.raft.replication.progress import Progress
-from coterie.protocols.replicated_log import Entry, LogIndex, Term
+from coterie.protocols.replicated_log import Entry, LogIndex, ReadReady, Term
 from coterie.protocols.simulation.directed import raft_schedules
 from coterie.protocols.simulation.mutants.mutation_testing import DirectedTrial, Mutant, Patch, ScenarioTrial
 from coterie.protocols.simulation.scenarios.protocol_scenarios import SCENARIOS
@@ -136,6 +138,28 @@ def _same_write(self: Durability, write: object, entry: Entry) -> object:
     return write
 
 
+def _begin_without_a_round(self: ReadRounds, now: float) -> None:
+    self._open, self._waiting = self._waiting, {}
+    self._index, self._round = self._log.commit_index, self._leadership.round
+
+
+def _begins_whenever_reads_wait(self: ReadRounds) -> bool:
+    return bool(self._waiting)
+
+
+def _release_unapplied(self: PendingReads) -> None:
+    ready = [ref for _, refs in self._held for ref in refs]
+    self._held, self._count = [], self._count - len(ready)
+    self._role_state.outbox.add(ReadReady(tuple(ready)))
+
+
+def _read_index_of_the_log(self: PendingReads, index: LogIndex) -> None:
+    _answered(self, self._applier.applied_index)
+
+
+_answered = PendingReads._answered
+
+
 def _mutant(name: str, *patches: Patch, first_seed: int = 0) -> Mutant:
     return Mutant(f"raft: {name}", TRIAL, patches, first_seed)
 
@@ -169,6 +193,9 @@ RAFT_MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "stale durability ack accepted", Patch(Durability, "_disprove_from", _disprove_nothing_under_way), first_seed=10
     ),
+    _mutant("read before an own-term entry", Patch(ReadRounds, "_may_begin", _begins_whenever_reads_wait)),
+    _mutant("follower reads before it has applied", Patch(PendingReads, "_release", _release_unapplied)),
+    _mutant("follower reads what it has", Patch(PendingReads, "_answered", _read_index_of_the_log)),
     _mutant("acknowledged what is only in memory", Patch(Follower, "match_index_at_once", _memory_is_a_disk)),
     _directed(
         "heartbeat waits for entries",
@@ -183,6 +210,11 @@ RAFT_MUTANTS: tuple[Mutant, ...] = (
         Patch(Progress, "is_stale_refusal", _is_stale_below_match_only),  # the second check of the same property
         Patch(Progress, "refused", _refused_unclamped),  # the third
     ),
+    _directed(
+        "read confirmed by an append from before it",
+        raft_schedules.deposed_leader_reads,
+        Patch(ReadRounds, "_begin", _begin_without_a_round),
+    ),
     _directed("lost entries counted", raft_schedules.lost_entries, Patch(Progress, "proves_loss", _proves_nothing)),
     _directed(
         "memory unbounded while the own disk stalls",
@@ -192,4 +224,4 @@ RAFT_MUTANTS: tuple[Mutant, ...] = (
     _directed("one write for any burst", raft_schedules.large_burst, Patch(Durability, "_begin_after", _same_write)),
     _directed("one hint in a refusal", raft_schedules.alternating_tails, Patch(raft_log, "HINTS_MAX", 1)),
 )
-"""The first twelve are killed under the profile `everything`, the others by directed schedules."""
+"""The first fifteen are killed under the profile `everything`, the others by directed schedules."""

@@ -17,6 +17,7 @@ from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.linearizability import History
 from coterie.protocols.checking.liveness_checker import LivenessChecker
 from coterie.protocols.checking.raft_checker import RaftChecker
+from coterie.protocols.checking.reads_checker import ReadsChecker
 from coterie.protocols.checking.sessions_checker import SessionsChecker
 from coterie.protocols.checking.violation import Violation, ViolationContext
 from coterie.protocols.faults.fault_plan import FaultPlan
@@ -41,6 +42,8 @@ from coterie.protocols.replicated_log import (
     Load,
     LogIndex,
     Propose,
+    Read,
+    ReadReady,
     Reject,
 )
 from coterie.protocols.sessions import Deduplication, decode_command
@@ -67,6 +70,9 @@ LONGEST_THINK = 1.7
 
 LAST_THINK_S = 0.2
 """The largest think time after everything has healed, so that all clients finish within `CONVERGENCE_TIMEOUT_S`."""
+
+READS_PER_COMMAND = 0.3
+"""How many reads are requested for each command, at random nodes, as long as there are faults."""
 
 CLIENT_LOSS_PROBABILITY = 0.02
 """The probability that an attempt is lost on its way from a client, or its answer on its way back."""
@@ -105,6 +111,7 @@ class RaftRun:
         base = register.facts.base
         self.checker = RaftChecker(self._voters, self._context, quorum=self._config.quorum, base=base)
         self.sessions_checker = SessionsChecker(self._context)
+        self.reads_checker = ReadsChecker(self._context)
         self.history = History() if traced else None
         self._liveness = LivenessChecker(self._context, election_timeout_s=self._config.election_timeout_max_s)
         self.world: ProtocolWorld[LogWrite, RaftMessage] = ProtocolWorld(
@@ -121,6 +128,10 @@ class RaftRun:
         self._refs = 0
         self._is_live = is_live(plan)
         self._clients = [self._new_client(number, commands) for number in range(min(CLIENTS, commands))]
+        self._reads_rng = stream(name, "reads")
+        self._is_reading = True
+        self._read_pause_s = 2 * plan.ends_at_s / (READS_PER_COMMAND * commands)
+        self.world.heap.after(0.0, self._read)
 
     def run(self) -> Violation | None:
         """Run to the end and return the first broken invariant, None if none broke."""
@@ -142,6 +153,7 @@ class RaftRun:
     def ended(self, node: NodeId) -> None:
         """Drop the pending requests of the life that ended: their clients will time out."""
         self._pending[node].clear()
+        self.reads_checker.life_ended(node)
 
     def wrote(self, node: NodeId, write: LogWrite) -> None:
         """Check the write, which also stores it: the checker's disk image is the disk."""
@@ -162,6 +174,11 @@ class RaftRun:
             case Load():
                 life = self.world.nodes[node].life
                 self.world.heap.after(LONGEST_LOAD_S * self._rng.random(), self._load, node, life, effect)
+            case ReadReady():
+                for ref in effect.refs:
+                    self.reads_checker.answered(node, ref, self.checker.applied_index(node))
+            case Reject() if self.reads_checker.is_read(node, effect.ref):
+                self.reads_checker.rejected(node, effect.ref)
             case Reject():
                 request = self._pending[node].pop(effect.ref)
                 self._answer_later(request.client.rejected, request.attempt, effect)
@@ -175,7 +192,8 @@ class RaftRun:
             self.checker.led(node, raft.term)
 
     def healed(self) -> None:
-        """Limit the think times, and begin to check liveness."""
+        """Limit the think times, end the reads, and begin to check liveness."""
+        self._is_reading = False
         for client in self._clients:
             client.limit_think_time(LAST_THINK_S)
         if self._is_live:
@@ -197,6 +215,7 @@ class RaftRun:
             reply = machine.apply(entry.index, entry.command)
             if refs and entry.index in refs:
                 request = self._pending[node].pop(refs[entry.index])
+                self.reads_checker.command_answered(entry.index)
                 self._answer_later(request.client.answered, request.operation, reply)
         done = Applied(effect.entries[-1].index)
         self.world.nodes[node].post(done, within_s=LONGEST_APPLY_S * self._rng.random())
@@ -235,6 +254,18 @@ class RaftRun:
             self._refs += 1
             self._pending[node][self._refs] = request
             self.world.nodes[node].receive(Propose(self._refs, request.command))
+
+    def _read(self) -> None:
+        """Request a read at a random node, and schedule the next one."""
+        if not self._is_reading:
+            return
+        node = self._reads_rng.choice(self._voters)
+        self.world.heap.events += 1
+        if self.world.nodes[node].is_up:
+            self._refs += 1
+            self.reads_checker.requested(node, self._refs)
+            self.world.nodes[node].receive(Read(self._refs))
+        self.world.heap.after(self._read_pause_s * self._reads_rng.random(), self._read)
 
     def _answer_later(self, answer: Callable[[int, A], None], number: int, about: A) -> None:
         if self._rng.random() >= CLIENT_LOSS_PROBABILITY:
@@ -279,6 +310,7 @@ class RaftRun:
         if behind or waiting:
             self._context.fail("raft.converged", None, f"at the end {waiting} clients wait and {behind} lag behind")
         self.sessions_checker.ended(self._not_retired())
+        self.reads_checker.ended()
 
 
 @dataclass(frozen=True, slots=True)

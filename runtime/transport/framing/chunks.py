@@ -32,7 +32,7 @@ _HEAD_BYTES: Final = 64
 def encode_chunk(lane: int, packed: bytes, start: int, size_bytes: int) -> bytes:
     """Return the payload with (up to) `size_bytes` bytes of a packed item of `lane`, beginning at `start`."""
     end = min(start + size_bytes, len(packed))
-    return _HEADER.pack(CHUNK_MARK, lane, len(packed) - end) + packed[start:end]
+    return b"".join((_HEADER.pack(CHUNK_MARK, lane, len(packed) - end), memoryview(packed)[start:end]))
 
 
 @dataclass(frozen=True, slots=True)

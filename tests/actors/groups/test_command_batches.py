@@ -23,6 +23,7 @@ from coterie.actors.groups.group_messages import Answer, Refused, Unsettled
 from coterie.actors.groups.routed_command import ALONE
 from coterie.errors import ActorStopped, AskTimeout, BadMessage, ConnectionLost, FrameTooLarge, NodeUnreachable, Outcome
 from coterie.protocols.sessions import (
+    BATCH_REPLY_BYTES,
     Done,
     Replies,
     TooLarge,
@@ -78,6 +79,14 @@ async def test_commands_with_large_replies_are_sent_apart_from_the_others() -> N
     found = commands_of(list(batches(queue, 1000)))
 
     assert found == [[b"\x00large", b"\x00larger"], [b"\x00a", b"\x00b"]]
+
+
+async def test_commands_with_large_replies_share_a_batch_while_a_group_executes_all_of_it() -> None:
+    queue = [queued(b"\x00%d" % at, BATCH_REPLY_BYTES // 2) for at in range(7)]
+
+    found = list(batches(queue, 1000))
+
+    assert [len(batch) for batch in found] == [3, 3, 1]  # the third one goes beyond the limit, and is the last
 
 
 async def answered(answer: Answer | BaseException | None, commands: int) -> list[object]:

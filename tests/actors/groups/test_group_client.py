@@ -12,6 +12,7 @@ from coterie.actors.groups.client_session import Identity
 from coterie.actors.groups.group_messages import GroupStatus
 from coterie.actors.groups.key_value import Increment, KeyValue, Put
 from coterie.actors.groups.leader_router import LeaderRouter
+from coterie.actors.groups.routed_command import Way
 from coterie.actors.groups.state_machine import StateMachine
 from coterie.errors import (
     CommandFailed,
@@ -171,9 +172,9 @@ async def test_a_short_timeout_does_not_cut_short_the_others_of_its_batch(
     asked: list[int] = []
     original = LeaderRouter._ask
 
-    def counted(self: LeaderRouter, node: str, batch: Any) -> None:
+    def counted(self: LeaderRouter, node: str, batch: Any, way: Way) -> None:
         asked.append(len(batch))
-        original(self, node, batch)
+        original(self, node, batch, way)
 
     leader = await cluster.leader_of("store")
     others = [name for name in cluster if name != leader]

@@ -9,6 +9,7 @@ import pytest
 
 from coterie.actors.detection.node_health import NodeHealth
 from coterie.actors.groups.leader_router import LeaderRouter
+from coterie.actors.groups.routed_command import Way
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.detection.failure_detector import Suspected
 
@@ -30,9 +31,9 @@ def record_asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked: list[str] = []
     original = LeaderRouter._ask
 
-    def ask(self: LeaderRouter, node: str, batch: Any) -> None:
+    def ask(self: LeaderRouter, node: str, batch: Any, way: Way) -> None:
         asked.append(node)
-        original(self, node, batch)
+        original(self, node, batch, way)
 
     monkeypatch.setattr(LeaderRouter, "_ask", ask)
     return asked
@@ -94,7 +95,7 @@ async def test_nodes_that_are_not_suspected_are_asked_first(cluster: Any) -> Non
     router._leader_hint = None
     suspect(node.health, others[0])
 
-    picked = {router._pick_node() for _ in range(6)}
+    picked = {router._pick_node(Way.EXECUTE) for _ in range(6)}
 
     assert picked == {leader, others[1]}
 

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from coterie.actors.groups.reply_room import REPLY_OVERHEAD_BYTES, ReplyRoom
+from coterie.actors.groups.reply_room import KINDS_MAX, LARGE_BYTES, REPLY_OVERHEAD_BYTES, LargeReplies, ReplyRoom
 
 pytestmark = pytest.mark.virtual
 
@@ -100,3 +100,29 @@ async def test_there_is_never_more_in_the_room_than_fits_and_all_get_in() -> Non
 
     assert finished == sum(result is None for result in results) > 200
     await asyncio.wait_for(room.enter(10**6), 1.0)  # all of it is free again
+
+
+def test_a_large_reply_is_expected_after_two_large_ones_and_no_more_after_a_small_one() -> None:
+    replies = LargeReplies()
+
+    replies.note(int, 2 * LARGE_BYTES)
+    assert replies.expected(int) == 0
+    replies.note(int, LARGE_BYTES)
+    replies.note(str, LARGE_BYTES - 1)
+    replies.note(None, 10 * LARGE_BYTES)
+    assert [replies.expected(kind) for kind in (int, str, None)] == [LARGE_BYTES, 0, 0]
+
+    replies.note(int, 1)
+    replies.note(int, LARGE_BYTES)
+    assert replies.expected(int) == 0
+
+
+def test_only_so_many_kinds_are_remembered() -> None:
+    replies = LargeReplies()
+    kinds = [type(f"Kind{number}", (), {}) for number in range(KINDS_MAX + 1)]
+
+    for kind in kinds:
+        replies.note(kind, LARGE_BYTES)
+        replies.note(kind, LARGE_BYTES)
+
+    assert [replies.expected(kind) for kind in (kinds[0], kinds[1], kinds[-1])] == [0, LARGE_BYTES, LARGE_BYTES]

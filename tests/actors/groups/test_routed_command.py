@@ -33,6 +33,16 @@ def test_a_withheld_reply_shows_that_the_command_was_executed_and_a_second_time_
     assert routed.fate == "it was executed, only its reply is missing"
 
 
+def test_a_reply_larger_than_expected_is_asked_for_once_more_before_it_is_asked_for_alone() -> None:
+    routed = RoutedCommand()
+    routed.reply_bytes = 300
+
+    routed.withheld(500)
+    assert routed.reply_bytes == 500
+    routed.withheld(500)
+    assert routed.reply_bytes == ALONE
+
+
 @pytest.mark.parametrize("outcome", ORDER)
 def test_a_refusal_is_definite_only_if_no_attempt_may_have_been_executed(outcome: Outcome) -> None:
     error = refused("no room", RoutedCommand(outcome))

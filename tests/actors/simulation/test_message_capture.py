@@ -56,7 +56,7 @@ topology.actor("vault", Vault, nodes=["back"])
 
 
 def captured(work: str, *, is_traced: bool = True) -> list[TraceLine]:
-    """Let a client do `work`; return the captured messages."""
+    """Let a client do `work`; return the captured messages, without its questions which nodes and groups there are."""
     sim = Simulation(1, is_traced=is_traced)
 
     async def do(client: SimulatedClient) -> None:
@@ -77,7 +77,7 @@ def captured(work: str, *, is_traced: bool = True) -> list[TraceLine]:
         await sim.clients(1, do)
 
     sim.run(main)
-    return [line for line in sim.trace if not line.what.startswith("node.")]
+    return [line for line in sim.trace if not line.what.startswith("node.") and "Directory" not in line.detail]
 
 
 def words(lines: list[TraceLine]) -> list[tuple[str | None, str, str]]:

@@ -51,4 +51,4 @@ def test_package_offers_every_checker_and_the_violation() -> None:
     offered = {name: getattr(checking, name) for name in checking.__all__}
 
     assert offered["Violation"] is Violation
-    assert sum(name.endswith("Checker") for name in offered) == 7
+    assert sum(name.endswith("Checker") for name in offered) == 8

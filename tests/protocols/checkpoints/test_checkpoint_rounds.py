@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checkpoints.checkpoint_rounds import INTERVAL_S, CheckpointRounds
-from coterie.protocols.checkpoints.digest_count import DigestsAgree
+from coterie.protocols.checkpoints.digest_count import DigestsAgree, DigestsDiffer
 from coterie.protocols.checkpoints.digest_history import RECENT_ENTRIES, Digest
 from coterie.protocols.checkpoints.digest_messages import DigestReport, DigestRequest
 from coterie.protocols.quorums import Majority
@@ -50,6 +50,27 @@ def test_a_busy_group_is_asked_about_an_entry_whose_digest_is_kept_for_long() ->
     assert ask(rounds, 10.0, 3 * RECENT_ENTRIES + 5) == 3 * RECENT_ENTRIES
     assert ask(rounds, 20.0, 3 * RECENT_ENTRIES + 9) == 3 * RECENT_ENTRIES + 9
     assert ask(rounds, 30.0, 4 * RECENT_ENTRIES) == 4 * RECENT_ENTRIES
+
+
+def test_reports_that_differ_and_decide_nothing_in_an_interval_are_told_once() -> None:
+    rounds = CheckpointRounds(TERM, now=0.0)
+    ask(rounds, 10.0, 7)
+    rounds.take(N1, report(7, digest=b"x"))
+    rounds.take(N2, report(7, digest=b"y"))
+
+    assert rounds.differing(now=10.0 + INTERVAL_S - 0.01) is None
+    differing = DigestsDiffer(LogIndex(7), {N1: Digest(b"x"), N2: Digest(b"y")}, is_final=False)
+    assert rounds.differing(now=10.0 + INTERVAL_S) == differing
+    assert rounds.differing(now=10.0 + 2 * INTERVAL_S) is None
+    assert rounds.take(N3, report(7, digest=b"y")) == DigestsAgree(LogIndex(7), Digest(b"y"), (N1,))
+
+
+def test_too_few_reports_that_do_not_differ_are_nothing_to_tell() -> None:
+    rounds = CheckpointRounds(TERM, now=0.0)
+    ask(rounds, 10.0, 7)
+    rounds.take(N1, report(7))
+
+    assert rounds.differing(now=10.0 + INTERVAL_S) is None
 
 
 def test_what_a_quorum_reports_is_the_result() -> None:

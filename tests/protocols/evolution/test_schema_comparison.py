@@ -14,6 +14,7 @@ from coterie.protocols.evolution.schema_comparison import Verdict, compare, sche
 from coterie.protocols.evolution.schema_text import one_of
 from coterie.protocols.evolution.schema_types import (
     ChoiceType,
+    CodecType,
     FlagsType,
     ListType,
     MapType,
@@ -21,10 +22,12 @@ from coterie.protocols.evolution.schema_types import (
     RowType,
     ScalarType,
     SchemaType,
+    UniqueType,
 )
 
 INT, STR, FLOAT, BOOL, NONE = (ScalarType(name) for name in ("int", "str", "float", "bool", "none"))
 COLOUR = ChoiceType((("BLUE", "2"), ("RED", "1")))
+DAY = CodecType("date", STR)
 
 SKU = SchemaField("sku", STR)
 AMOUNT = SchemaField("amount", INT, "1")
@@ -173,6 +176,9 @@ WIDENED = [
     (RowType((INT, STR)), RowType((INT, one_of([STR, NONE])))),
     (MapType(STR, COLOUR), MapType(STR, ChoiceType((*COLOUR.members, ("WHITE", "3"))))),
     (FlagsType((("READ", 1),)), FlagsType((("READ", 1), ("WRITE", 2)))),
+    (UniqueType(COLOUR), UniqueType(ChoiceType((*COLOUR.members, ("WHITE", "3"))))),
+    (DAY, one_of([DAY, NONE])),
+    (one_of([DAY, NONE]), one_of([DAY, NONE, INT])),
     (one_of([NamedType("shop.Order"), NONE]), one_of([NamedType("shop.Order"), NONE, INT])),
     (one_of([COLOUR, NONE]), one_of([ChoiceType((*COLOUR.members, ("WHITE", "3"))), NONE])),
     (COLOUR, ChoiceType((("BLUE", "2"), ("CRIMSON", "1"), ("RED", "1")))),  # RED is an alias of the new name
@@ -197,6 +203,15 @@ RETYPED = [
     (ChoiceType((("RED", "1"),)), ChoiceType((("RED", "true"),))),
     (COLOUR, INT),
     (INT, COLOUR),
+    (DAY, STR),
+    (STR, DAY),
+    (STR, one_of([DAY, NONE])),
+    (DAY, CodecType("datetime", STR)),
+    (one_of([DAY, NONE]), one_of([CodecType("datetime", STR), NONE])),
+    (CodecType("shop.Money", STR), CodecType("shop.Money", RowType((STR, STR)))),
+    (ListType(INT), UniqueType(INT)),  # a row that is in no order would no longer be read
+    (UniqueType(INT), ListType(INT)),  # and a set of two orders would be one of two
+    (UniqueType(INT), UniqueType(STR)),
 ]
 
 

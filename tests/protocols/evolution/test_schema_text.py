@@ -28,6 +28,7 @@ from coterie.protocols.evolution.schema_types import (
     NamedType,
     RowType,
     ScalarType,
+    UniqueType,
 )
 from coterie.protocols.evolution.schema_values import json_text
 
@@ -40,6 +41,8 @@ EVERYTHING = Schema(
                 SchemaField("colour", ChoiceType((("BLUE", '"b"'), ("RED", '"r"')))),
                 SchemaField("rights", FlagsType((("READ", 1), ("WRITE", 2)))),
                 SchemaField("to", CodecType("Address")),
+                SchemaField("price", CodecType("shop.Money", RowType((CodecType("Decimal", STR), STR)))),
+                SchemaField("tags", UniqueType(one_of([STR, ScalarType("none")]))),
                 SchemaField("lines", ListType(NamedType("shop.Line")), "[]"),
                 SchemaField(
                     "by", MapType(STR, RowType((INT, ScalarType("bytes")))), '{"mapping":[["a",[1,{"bytes":"00"}]]]}'
@@ -64,11 +67,13 @@ def test_the_text_never_changes() -> None:
         '{"level":2,"schema":{"commands":{"shop.Order":{"query":false,"reply":{"union":["none",{"message":"shop.Line"}]'
         '}}},"messages":{"shop.Line":[{"name":"inner","type":{"sequence":{"message":"shop.Line"}}}],"shop.Order":[{"name'
         '":"colour","type":{"enum":{"BLUE":"b","RED":"r"}}},{"name":"rights","type":{"flags":{"READ":1,"WRITE":2}}},{"na'
-        'me":"to","type":{"codec":"Address"}},{"default":[],"name":"lines","type":{"sequence":{"message":"shop.Line"}}},'
+        'me":"to","type":{"codec":"Address"}},{"name":"price","type":{"codec":["shop.Money",{"tuple":[{"codec":["Decimal","'
+        'str"]},"str"]}]}},{"name":"tags","type":{"set":{"union":["none","str"]}}},'
+        '{"default":[],"name":"lines","type":{"sequence":{"message":"shop.Line"}}},'
         '{"default":{"mapping":[["a",[1,{"bytes":"00"}]]]},"name":"by","type":{"mapping":["str",{"tuple":["int","bytes"]'
         '}]}}]},"state":{"union":["bool","float","int"]}},"version":3}'
     )
-    assert schema_hash(EVERYTHING).hex() == "000000032ab6fd7bdd59870b39ce87cd"
+    assert schema_hash(EVERYTHING).hex() == "000000033fccc8e0a88a4a83de4c3968"
 
 
 def test_the_hash_tells_the_version() -> None:
@@ -112,6 +117,9 @@ BREACHES: list[Callable[[Any], object]] = [
     lambda value: value["schema"].update(state={"union": ["int", "int"]}),
     lambda value: value["schema"].update(state={"message": "shop.Unknown"}),
     lambda value: value["schema"].update(state={"sequence": "int", "tuple": []}),
+    lambda value: value["schema"].update(state={"set": ["int"]}),
+    lambda value: value["schema"].update(state={"codec": ["Decimal"]}),
+    lambda value: value["schema"].update(state={"codec": ["Decimal", "text"]}),
     lambda value: without(value, "schema", "messages", "shop.Line"),
     lambda value: value["schema"]["messages"].update(idle=[]),
     lambda value: value["schema"]["messages"]["shop.Line"].append({"name": "inner", "type": "int"}),

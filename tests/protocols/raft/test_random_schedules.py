@@ -11,7 +11,7 @@ import pytest
 from coterie.protocols.algorithm import NodeId, Received
 from coterie.protocols.quorums import Grid, Quorum, Weighted
 from coterie.protocols.raft import RaftConfig, RaftRole
-from coterie.protocols.replicated_log import Applied, Entry, EntryKind, LogIndex, Propose
+from coterie.protocols.replicated_log import Applied, Entry, EntryKind, LogIndex, Propose, Read
 from coterie.protocols.simulation.directed.directed_group import DirectedGroup
 from coterie.protocols.simulation.scenarios.random_foundings import random_base
 
@@ -63,6 +63,10 @@ class Chaos:
         self.answered: set[int] = set()
         self.ref = 0
         self.loaded = 0
+        self.commit_index = self.base.index
+        self.seen = self.base.index  # what a client has been told of: the last entry of an answered write or read
+        self.seen_at_read: dict[int, LogIndex] = {}
+        self.reads_answered = 0
         self.cut_off: list[NodeId] = []
         moves: dict[Callable[[NodeId], None], int] = {
             self.deliver: 120,
@@ -70,6 +74,7 @@ class Chaos:
             self.work: 40,
             self.tick: 16,
             self.propose: 10,
+            self.read: 10,
             self.lose: 3,
             self.duplicate: 3,
             self.crash: 1,
@@ -117,6 +122,7 @@ class Chaos:
         for load in loads:
             self.group.handle(name, record.disk.read(load))
         for apply in applies:
+            self.seen = max([self.seen, *apply.refs])
             self.group.handle(name, Applied(apply.entries[-1].index))
 
     def tick(self, name: NodeId) -> None:
@@ -130,6 +136,13 @@ class Chaos:
             refs = range(self.ref, self.ref + count)
             self.ref += count
             self.group.handle(name, *[Propose(ref, b"%d" % ref) for ref in refs])
+
+    def read(self, name: NodeId) -> None:
+        if self.is_up(name):
+            refs = range(self.ref, self.ref + self.rng.choice((1, 3)))
+            self.ref = refs[-1] + 1
+            self.seen_at_read |= dict.fromkeys(refs, self.seen)
+            self.group.handle(name, *map(Read, refs))
 
     def lose(self, name: NodeId) -> None:
         self.group.network = [f for f in self.group.network if f.to != name or self.rng.random() < 0.7]
@@ -164,8 +177,10 @@ class Chaos:
         for name in self.names:
             self.check_disk(name)
             if self.is_up(name):
+                self.commit_index = max(self.commit_index, self.group[name].commit_index)
                 self.check_leader(name)
                 self.check_applied(name)
+                self.check_reads(name)
 
     def check_leader(self, name: NodeId) -> None:
         raft = self.group[name]
@@ -183,6 +198,15 @@ class Chaos:
         refs = record.answered_refs + [reject.ref for reject in record.rejects]
         assert len(refs) == len(set(refs)), "each proposal is answered once"
 
+    def check_reads(self, name: NodeId) -> None:
+        """A read sees every write and every read that was answered before it came."""
+        record, applied = self.group.record(name), self.group[name].applied_index
+        for ref in record.readable:
+            assert self.seen_at_read.pop(ref) <= applied, "a stale read"
+            self.reads_answered += 1
+            self.seen = max(self.seen, applied)
+        record.readable = []
+
     def check_disk(self, name: NodeId) -> None:
         state = self.group.record(name).disk.hard_state
         term, vote = self.vote_by_node.get(name, (0, None))
@@ -196,7 +220,9 @@ class Chaos:
         disk = self.group.record(name).disk
         logged = [entry.index for entry in disk.entries if entry.kind is EntryKind.MEMBERSHIP]
         facts = disk.hard_state.facts.truncated_from(LogIndex(disk.last_index + 1))
-        assert [index for index, _ in facts.memberships] == [0, *logged][-2:]
+        recorded, expected = [index for index, _ in facts.memberships], [0, *logged][-2:]
+        # The last but one is kept until the last is committed; a newer one, which was truncated, has then replaced it.
+        assert recorded == expected or (recorded == expected[-1:] and recorded[0] <= self.commit_index)
 
     # The end.
 
@@ -234,12 +260,13 @@ def test_safety_holds_at_every_step_and_all_converge_once_healed(seed: int) -> N
 def test_schedules_reach_what_they_are_meant_to_reach() -> None:
     """A schedule that commits nothing or never truncates checks nothing."""
     seen: dict[str, int] = {}
-    committed = loaded = recorded = 0
+    committed = loaded = recorded = reads = 0
     for seed in range(10):
         chaos = Chaos(seed)
         chaos.run(STEPS)
         committed += len(chaos.committed)
         loaded += chaos.loaded
+        reads += chaos.reads_answered
         recorded += sum(entry.kind is EntryKind.MEMBERSHIP for entry in chaos.committed.values())
         for observed in chaos.group.observed:
             seen[observed.event] = seen.get(observed.event, 0) + 1
@@ -247,6 +274,7 @@ def test_schedules_reach_what_they_are_meant_to_reach() -> None:
     assert recorded > 5
     assert committed > 200
     assert loaded > 200
+    assert reads > 200
     assert seen["raft.log_truncated"] > 0
     assert seen["raft.conflict_found"] > 0
     assert seen["raft.stepped_down"] > 0

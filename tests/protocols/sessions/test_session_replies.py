@@ -118,6 +118,15 @@ def test_the_first_replies_that_fit_are_kept_and_markers_stand_for_the_others() 
     assert sent == [Done(bytes(40)), Withheld(51), Done(b"x"), Done(bytes(20))]
 
 
+def test_a_reply_for_which_there_is_no_room_now_is_withheld_and_not_called_too_large() -> None:
+    alone = decode_reply(fit_reply(encode_reply(Done(bytes(80))), 100, 50))
+    replies = Replies([Done(b"a"), Done(bytes(80)), Done(bytes(200))])
+    together = decode_replies(fit_reply(encode_reply(replies), 100, 50))
+
+    assert alone == Withheld(81)
+    assert together == [Done(b"a"), Withheld(81), TooLarge(201, 100)]
+
+
 def test_a_reply_that_does_not_show_an_execution_is_never_replaced_by_a_marker_that_does() -> None:
     replies = Replies([StaleCommand(1), SessionFull(2), UnknownSession(), Malformed(), Deferred(), Done(bytes(99))])
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from coterie.runtime.cells.supervision import RestartBudget, Supervision
+from coterie.runtime.cells.supervision import Restart, RestartBudget, Supervision
 
 
 def exactly(max_restarts: int, within_s: float) -> Supervision:
@@ -62,3 +62,8 @@ def test_thousands_of_restarts_stay_at_the_longest_backoff() -> None:
 def test_a_policy_that_makes_no_sense_is_refused(options: dict[str, float], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         Supervision(**options)  # type: ignore[arg-type]
+
+
+def test_a_temporary_actor_cannot_end_its_system_because_its_first_failure_ends_it_alone() -> None:
+    with pytest.raises(ValueError, match="ends_system=True needs max_restarts=0 instead"):
+        Supervision(restart=Restart.TEMPORARY, ends_system=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import field
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -47,18 +48,25 @@ def holder(annotation: Any) -> type[Any]:
         (list, "use tuple"),
         (dict[str, int], "use Mapping"),
         (dict, "use Mapping"),
-        (set[int], "use tuple"),
-        (frozenset[int], "use tuple"),
+        (set[int], "use frozenset"),
+        (frozenset, "use frozenset"),
+        (frozenset[float], "items of a frozenset are None, bool, int, str, bytes, enums"),
+        (frozenset[tuple[int, ...]], "items of a frozenset"),
+        (frozenset[timedelta], "items of a frozenset"),
+        (Mapping[timedelta, int], "keys of a Mapping"),
+        (datetime | str, "ambiguous"),
+        (date | datetime, "ambiguous"),
+        (frozenset[int] | tuple[int, ...], "ambiguous"),
         (Sequence[int], "use tuple"),
         (tuple, "use tuple"),
         (bytearray, "use bytes"),
         (object, "cannot cross"),
         (Any, "cannot cross"),
-        (complex, "cannot cross"),
+        (complex, "cannot cross the wire; register how with coterie.codec"),
         (tuple[list[int], ...], "use tuple"),
         (int | list[int], "use tuple"),
         (Mapping[str, dict[str, int]], "use Mapping"),
-        (Mapping[float, int], "keys of a Mapping are None, bool, int, str, bytes or enums"),
+        (Mapping[float, int], "keys of a Mapping are None, bool, int, str, bytes, enums"),
         (Mapping[tuple[int, ...], int], "keys of a Mapping"),
         (Mapping[tuple[int, str], int], "keys of a Mapping"),
         (Mapping[str | float, int], "keys of a Mapping"),

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import enum
 import typing
+import uuid
 from collections.abc import Mapping
 from typing import NewType, Optional, Union
 
 import pytest
 
 from coterie.errors import MessageTypeError
+from coterie.runtime.messages.codings import STANDARD_CODINGS
 from coterie.runtime.messages.field_types import (
+    CodedType,
     CustomType,
     EnumType,
     ExactType,
@@ -20,6 +23,7 @@ from coterie.runtime.messages.field_types import (
     MappingType,
     RecordType,
     SequenceType,
+    SetType,
     TupleType,
     UnionType,
     field_type_of,
@@ -46,6 +50,7 @@ class Leaf:
 
 LEAF = RecordType(message_type(Leaf))
 INT, STR, NONE = ExactType(int), ExactType(str), ExactType(type(None))
+UUID = CodedType(next(coding for coding in STANDARD_CODINGS if coding.cls is uuid.UUID), ExactType(bytes))
 Number = NewType("Number", int)
 MaybeNumber = NewType("MaybeNumber", Optional[Number])  # type: ignore[valid-newtype]  # noqa: UP045
 
@@ -66,6 +71,10 @@ ANNOTATIONS: list[tuple[object, FieldType]] = [
     (Union[MaybeNumber, str, int], UnionType((INT, NONE, STR))),  # noqa: UP007 (another spelling)
     (Union[Number, int], INT),  # noqa: UP007 (another spelling)
     (Leaf, LEAF),
+    (frozenset[Number], SetType(INT)),
+    (frozenset[uuid.UUID | None], SetType(UnionType((UUID, NONE)))),
+    (uuid.UUID, UUID),
+    (Mapping[uuid.UUID, int], MappingType(UUID, INT)),
     (Address, CustomType(Address)),
 ]
 

@@ -57,6 +57,16 @@ def test_another_kind_is_not_hidden(log: Any, caplog: pytest.LogCaptureFixture, 
     assert len(caplog.records) == 3
 
 
+def test_actors_that_differ_by_a_number_and_errors_whose_classes_have_one_name_are_of_one_kind(
+    log: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(100):
+        made_again: type[Exception] = type("Made", (Exception,), {})
+        log.error("actor.failed", actor=f"shop/request-{number}/step", exc_info=made_again())
+
+    assert len(caplog.records) == 1
+
+
 def test_news_and_the_end_of_a_system_are_never_left_out(log: Any, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(3):
         log.debug("link.changed")

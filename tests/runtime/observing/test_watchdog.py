@@ -62,8 +62,18 @@ class Fake(Actor[Block]):
         return True
 
 
-@pytest.mark.parametrize("kind", [Blocker, AsyncBlocker])
-async def test_an_actor_that_blocks_the_loop_is_reported_while_it_does(kind: type[Blocker]) -> None:
+class BlockingHook(Blocker):
+    def receive(self, msg: Block) -> bool:
+        return True
+
+    def on_visit_end(self) -> None:
+        self.came.wait(10)
+
+
+@pytest.mark.parametrize(
+    ("kind", "named"), [(Blocker, "Block"), (AsyncBlocker, "Block"), (BlockingHook, "none: a hook, or apply")]
+)
+async def test_an_actor_that_blocks_the_loop_is_reported_while_it_does(kind: type[Blocker], named: str) -> None:
     reports = Reports()
     logger = logging.getLogger("coterie.runtime")
     logger.addHandler(reports)
@@ -76,12 +86,12 @@ async def test_an_actor_that_blocks_the_loop_is_reported_while_it_does(kind: typ
             while not events or events[-1].name != "actor.stalled":  # noqa: ASYNC110 (the test's timeout bounds it)
                 await asyncio.sleep(0)
             stalls = [event for event in events if event.name == "actor.stalled"]
-            assert [(event.actor, event.facts["message"]) for event in stalls] == [("blocker", "Block")]
+            assert [(event.actor, event.facts["message"]) for event in stalls] == [("blocker", named)]
     finally:
         logger.removeHandler(reports)
     assert "actor.stalled" in reports.texts[0]
     assert "actor=blocker" in reports.texts[0]
-    assert "message=Block" in reports.texts[0]
+    assert f"message={named}" in reports.texts[0]
 
 
 @pytest.mark.virtual

@@ -6,21 +6,25 @@ A specification is plain data, so that the "next release" of a machine is a chan
 from __future__ import annotations
 
 import copy
+import datetime as dt
 import enum
 import functools
 import random
 import types
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Union
 
 from coterie.actors.groups.state_machine import Query, StateMachine
 from coterie.runtime.messages.message import Ask, message
 
 Kind = tuple[Any, ...]
-"""("int",), ("enum", {name: value}), ("seq", Kind), ("tuple", [Kind]), ("map", Kind, Kind), ("union", [Kind]),
-("msg", name)."""
+"""("int",), ("coded", "Decimal"), ("enum", {name: value}), ("seq", Kind), ("set", Kind), ("tuple", [Kind]),
+("map", Kind, Kind), ("union", [Kind]), ("msg", name)."""
 
+KEYS: list[Kind] = [("int",), ("str",), ("bytes",), ("coded", "UUID")]
 SCALARS = ("none", "bool", "int", "float", "str", "bytes")
 
 
@@ -79,7 +83,7 @@ def draw_fields(rng: random.Random, spec: MachineSpec, parts: list[str], own: st
 
 def draw_kind(rng: random.Random, parts: list[str], depth: int) -> Kind:
     choices: list[Callable[[], Kind]] = [lambda: (rng.choice(SCALARS),)] * 4
-    choices += [lambda: draw_enum(rng)]
+    choices += [lambda: draw_enum(rng), lambda: ("coded", rng.choice(list(CODED)))]
     if parts:
         choices += [lambda: ("msg", rng.choice(parts))] * 2
     if depth:
@@ -87,15 +91,16 @@ def draw_kind(rng: random.Random, parts: list[str], depth: int) -> Kind:
         choices += [
             lambda: ("seq", draw_kind(rng, parts, deeper)),
             lambda: ("tuple", [draw_kind(rng, parts, deeper) for _ in range(rng.randint(1, 2))]),
-            lambda: ("map", (rng.choice(("int", "str", "bytes")),), draw_kind(rng, parts, deeper)),
+            lambda: ("set", rng.choice((*KEYS, draw_enum(rng, with_flags=False)))),
+            lambda: ("map", rng.choice(KEYS), draw_kind(rng, parts, deeper)),
             lambda: draw_union(rng, parts, deeper),
         ]
     return rng.choice(choices)()
 
 
-def draw_enum(rng: random.Random) -> Kind:
+def draw_enum(rng: random.Random, *, with_flags: bool = True) -> Kind:
     names = ["RED", "BLUE", "GREEN"][: rng.randint(1, 3)]
-    if rng.random() < 0.3:
+    if with_flags and rng.random() < 0.3:
         return ("flags", {name: 1 << at for at, name in enumerate(names)})
     values = rng.choice((["r", "b", "g"], [1, 2, 3], [b"r", b"b", b"g"]))
     return ("enum", dict(zip(names, values, strict=False)))
@@ -106,7 +111,7 @@ def draw_union(rng: random.Random, parts: list[str], depth: int) -> Kind:
     if parts and rng.random() < 0.5:
         members += [("msg", name) for name in rng.sample(parts, rng.randint(1, len(parts)))]
     elif rng.random() < 0.3:
-        members.append(("seq", draw_kind(rng, parts, depth)))
+        members.append(rng.choice((("seq", draw_kind(rng, parts, depth)), ("set", ("int",)), ("coded", "timedelta"))))
     if rng.random() < 0.3:
         members.append(("map", ("str",), draw_kind(rng, parts, depth)))
     return ("union", members)
@@ -147,8 +152,8 @@ def widened(rng: random.Random, kind: Kind) -> Kind:
             values = [*members.values()]
             new = max(values) << 1 if kind[0] == "flags" else {str: "new", int: 99, bytes: b"new"}[type(values[0])]
             return (kind[0], {**members, "NEW": new})
-        case ("seq", item):
-            return ("seq", widened(rng, item))
+        case ("seq" | "set", item):
+            return (kind[0], widened(rng, item))
         case ("tuple", items):
             return ("tuple", [widened(rng, item) for item in items])
         case ("map", key, value):
@@ -240,6 +245,10 @@ class Release:
                 return self._enum(kind[0], members)
             case ("seq", item):
                 return tuple[self.annotation(item, within), ...]  # type: ignore[misc]
+            case ("set", item):
+                return frozenset[self.annotation(item, within)]  # type: ignore[misc]
+            case ("coded", name):
+                return type(CODED[name][0])
             case ("tuple", items):
                 return tuple[tuple(self.annotation(item, within) for item in items)]  # type: ignore[misc]
             case ("map", key, value):
@@ -272,6 +281,10 @@ class Release:
                 return self._enum("flags", kind[1])(bits)
             case "seq", (_, items):
                 return tuple(self.build(kind[1], item) for item in items)
+            case "set", (_, items):
+                return frozenset(self.build(kind[1], item) for item in items)
+            case "coded", (_, name, at):
+                return CODED[name][at]
             case "tuple", (_, items):
                 return tuple(self.build(*pair) for pair in zip(kind[1], items, strict=True))
             case "map", (_, pairs):
@@ -284,8 +297,8 @@ class Release:
 
 
 Tree = tuple[Any, ...]
-"""A value without classes: ("int", 1), ("enum", "RED"), ("seq", [Tree]), ("map", [(Tree, Tree)]),
-("msg", name, [Tree])."""
+"""A value without classes: ("int", 1), ("coded", "Decimal", 0), ("enum", "RED"), ("seq", [Tree]), ("set", [Tree]),
+("map", [(Tree, Tree)]), ("msg", name, [Tree])."""
 
 
 def draw_tree(rng: random.Random, spec: MachineSpec, kind: Kind, depth: int = 2) -> Tree:
@@ -296,8 +309,10 @@ def draw_tree(rng: random.Random, spec: MachineSpec, kind: Kind, depth: int = 2)
             return ("enum", rng.choice(list(members)))
         case ("flags", members):
             return ("flags", sum(bit for bit in members.values() if rng.random() < 0.5))
-        case ("seq", item):
-            return ("seq", [draw_tree(rng, spec, item, depth - 1) for _ in few])
+        case ("seq" | "set", item):
+            return (kind[0], [draw_tree(rng, spec, item, depth - 1) for _ in few])
+        case ("coded", name):
+            return ("coded", name, rng.randrange(len(CODED[name])))
         case ("tuple", items):
             return ("tuple", [draw_tree(rng, spec, item, depth - 1) for item in items])
         case ("map", key, value):
@@ -325,3 +340,15 @@ _EXAMPLES: dict[str, list[Any]] = {
     "str": ["", "r", "new", "é"],
     "bytes": [b"", b"r", b"\x00\xff"],
 }
+
+CODED: dict[str, list[Any]] = {
+    "datetime": [
+        dt.datetime(2026, 11, 30, tzinfo=dt.UTC),
+        dt.datetime.max.replace(tzinfo=dt.timezone(dt.timedelta(hours=-3))),
+    ],
+    "date": [dt.date(2026, 11, 30), dt.date.min],
+    "timedelta": [dt.timedelta(0), dt.timedelta(days=-1, microseconds=1)],
+    "Decimal": [Decimal(0), Decimal("-1.50"), Decimal("1E+7")],
+    "UUID": [uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)],
+}
+"""Values of types with a codec, by the name of it."""

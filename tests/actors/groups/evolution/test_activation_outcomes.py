@@ -10,6 +10,7 @@ import pytest
 
 from coterie import Outcome
 from coterie.actors.groups.group_messages import Refused, SchemaActivated, Unsettled
+from coterie.actors.groups.replicas.answer_room import AnswerRoom
 from coterie.actors.groups.replicas.client_proposals import ClientProposals
 from coterie.errors import CommandError, CommandRefused
 from tests.actors.groups.evolution.test_group_evolution import V1, V2, Add, Upgrades
@@ -111,7 +112,7 @@ def test_a_schema_entry_that_may_still_be_committed_is_not_told_as_rejected(
             told.append((ref, is_certain))
 
     schemas: Any = Schemas()
-    proposals = ClientProposals("n1", schemas, command_bytes_max=1, answer_bytes_max=1)
+    proposals = ClientProposals("n1", schemas, AnswerRoom(lambda: None, 1), command_bytes_max=1, answer_bytes_max=1)
     ref = proposals.next_ref()
 
     proposals.answer(ref, answer)

@@ -64,6 +64,8 @@ def plain(value: Any) -> Any:
         return ("flags", value.value)
     if isinstance(value, enum.Enum):
         return ("enum", value.value)
+    if isinstance(value, frozenset):
+        return sorted(map(plain, value), key=repr)
     if isinstance(value, dict):
         return [(plain(key), plain(item)) for key, item in value.items()]
     if isinstance(value, tuple):

@@ -168,6 +168,33 @@ async def test_without_a_quorum_that_agrees_no_replica_stops_and_it_is_told(
     await group.execute(Add(1))
 
 
+async def test_two_replicas_that_differ_are_told_although_the_third_is_down_which_could_say_who_is_right(
+    make_cluster: MakeCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    errors = Errors()
+    errors.by_node = {"n1": 1, "n2": 2, "n3": 2}
+    cluster = make_cluster(errors.topology())
+    await errors.start(cluster, *NODES)
+    group = await group_of(cluster)
+    await group.execute(Add(1))
+    await cluster.kill("n3")
+    await group.execute(Add(13), timeout_s=30.0)
+    await pass_an_interval()
+    await pass_an_interval()
+
+    (told,) = [record for record in caplog.records if "group.digests_differ" in record.getMessage()]
+    assert "start the others" in told.getMessage()
+    troubles = [status.trouble for status in (await group.status()).values() if isinstance(status, GroupStatus)]
+    assert any("n1 and n2 do not have the same state at entry" in str(trouble) for trouble in troubles)
+
+    await errors.start(cluster, "n3")
+    await asyncio.sleep(3)
+    await group.execute(Add(1), timeout_s=30.0)
+    await pass_an_interval()
+    await pass_an_interval()
+    assert (await roles(group))["n1"] == "quarantined"
+
+
 async def test_a_replica_compares_itself_while_it_replays_its_log(make_cluster: MakeCluster) -> None:
     errors = Errors()
     cluster = make_cluster(errors.topology())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import re
@@ -15,15 +16,17 @@ from pathlib import Path
 
 import pytest
 
+from coterie import Client
 from coterie.actors.topology import Topology
 from coterie.cli import cluster_connection, main
 from coterie.cli.commands.run_command import load_topology, parse_peers
+from coterie.errors import CoterieError
 from coterie.runtime.hosts.real_host import RealHost
 from coterie.runtime.storage.data_directory import format_store
 from tests.runtime.transport.certificate_authority import Authority
 
 SHOP = """
-from coterie import KeyValue, Topology
+from coterie import Actor, Ask, KeyValue, Supervision, Topology, message
 
 topology = Topology("shop", nodes=["n1"])
 topology.raft("store", machine=KeyValue)
@@ -40,6 +43,21 @@ def unknown_node():
 def renamed():
     made = Topology("shop", nodes=["n1"])
     made.raft("sums", machine=KeyValue)
+    return made
+
+@message(name="shop.Work")
+class Work(Ask[int]):
+    number: int
+
+class Front(Actor[Work]):
+    def __init__(self, node):
+        pass
+    def receive(self, msg):
+        return 10 // msg.number
+
+def vital():
+    made = Topology("shop", nodes=["n1"])
+    made.actor("front", Front, supervision=Supervision(max_restarts=2, ends_system=True))
     return made
 
 def boom():
@@ -70,13 +88,16 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 class RunningNode:
     """A node in its own process; `address` is where it listens."""
 
-    def __init__(self, shop: Path, *options: str, topology: str = "shop_of_tests:topology") -> None:
+    def __init__(
+        self, shop: Path, *options: str, topology: str = "shop_of_tests:topology", keeps_stderr: bool = False
+    ) -> None:
         command = [sys.executable, "-m", "coterie", "run", topology, "--node", "n1", "--with-stdin"]
         self.process = subprocess.Popen(
             [*command, "--listen", "127.0.0.1:0", *options],
             cwd=shop,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if keeps_stderr else None,
             text=True,
         )
         assert self.process.stdout is not None
@@ -197,6 +218,29 @@ def test_node_ends_when_its_parent_is_gone(shop: Path) -> None:
     running = RunningNode(shop)
 
     assert running.end() == 0
+
+
+def test_node_ends_with_the_actor_that_it_is_of_no_use_without(shop: Path) -> None:
+    running = RunningNode(shop, topology="shop_of_tests:vital", keeps_stderr=True)
+
+    async def fail_three_times() -> None:
+        load_topology("shop_of_tests:vital")
+        work = sys.modules["shop_of_tests"].Work
+        async with Client([running.address]) as client:
+            front = client.actor("front", node="n1")
+            for _ in range(3):
+                with contextlib.suppress(CoterieError):
+                    await front.ask(work(0))
+
+    asyncio.run(fail_three_times())
+    _, errors = running.process.communicate(timeout=60)
+
+    assert running.process.returncode == 1
+    assert errors.splitlines()[-1] == (
+        "coterie: actor 'front' has ended node 'n1': it has spent its restart budget (2 in 30 s): "
+        "ZeroDivisionError: integer division or modulo by zero"
+    )
+    assert "system.failed" in errors
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------

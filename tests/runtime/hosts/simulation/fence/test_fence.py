@@ -27,6 +27,8 @@ import pytest
 
 from coterie.errors import FenceError
 from coterie.runtime.hosts.simulation.simulated_world import SimulatedWorld
+from coterie.runtime.messages.message import message, message_type
+from coterie.runtime.messages.value_codecs import NO_REFS
 
 EPOCH_S = 946_684_800.0  # the world begins on 2000-01-01
 
@@ -86,6 +88,23 @@ def test_dates_are_the_worlds_and_still_dates() -> None:
     assert seen == (dt.datetime(2000, 1, 1, tzinfo=dt.UTC), 1970, True, True, True, True, True, 3, False)
     assert isinstance(seen, tuple)
     assert type(seen[0]) is dt.datetime
+
+
+def test_dates_of_the_world_are_in_messages() -> None:
+    """A module that is imported inside sees the stand-ins of `datetime` and `date`, also in annotations."""
+
+    def cross() -> tuple[object, object]:
+        plain = type("Meeting", (), {"__annotations__": {"at": dt.datetime, "day": dt.date | None}})
+        described = message_type(message(name="fence.Meeting")(plain))
+        sent = described.cls(dt.datetime.now(dt.UTC), dt.date.today())  # noqa: DTZ011 (the question)
+        return sent, described.decode(described.encode(sent), NO_REFS)
+
+    seen = as_life(cross)
+    assert isinstance(seen, tuple)
+    sent, arrived = seen
+    assert sent == arrived
+    assert type(arrived.at) is dt.datetime
+    assert arrived.at == dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
 def test_a_subclass_of_datetime_made_inside_is_one() -> None:
