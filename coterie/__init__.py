@@ -2,14 +2,16 @@
 
 Public names are loaded at their first use, so that `import coterie.protocols` does not load asyncio.
 
-`__main__.py`: entry point of `python -m coterie`, runs the command line
+`__main__.py`: entry point of `coterie` and `python -m coterie`, runs the command line
 `cluster_processes.py`: starts, kills, pauses and ends the node processes of a cluster on this machine
 `errors.py`: defines all exceptions
 `import_order.py`: puts the working directory at the end of the import path, here and in child processes
+`interrupts.py`: says what Ctrl-C does in a process of the command line
 `module_loading.py`: imports a module of the user, and names file and line of what goes wrong in it
 `node_process.py`: starts and ends one node as a child process
 `output_hooks.py`: makes printable what Python itself prints on stderr, warnings and uncaught errors
 `reserved_port.py`: reserves a free loopback port for a node, also while the node is down
+`standard_streams.py`: replaces standard streams that are closed, and writes out the rest of the output
 `terminal_output.py`: prints lines, JSON and values, with what peers have chosen made printable
 `actors/`: runs the consensus protocols as actors; has clients, worker pools and cluster topologies
 `cli/`: defines and runs the commands of the command line
@@ -26,8 +28,8 @@ Public names are loaded at their first use, so that `import coterie.protocols` d
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # for checkers, as in `typing`, which takes some milliseconds to import
 if TYPE_CHECKING:
     from coterie.actors.client import Client
     from coterie.actors.detection.detector_actor import DetectorActor

@@ -6,15 +6,25 @@ line of their own. So each command passes its lines here, and a test sees that n
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Iterable
-from typing import Final, TextIO
+from typing import Final
 
 from coterie.runtime.observing.error_texts import traceback_text
 from coterie.runtime.observing.printable_text import printable
 
-__all__ = ["print_document", "print_error", "print_json", "print_lines", "print_text", "print_traceback", "print_value"]
+__all__ = [
+    "print_document",
+    "print_error",
+    "print_json",
+    "print_lines",
+    "print_text",
+    "print_traceback",
+    "print_value",
+    "unwritten",
+]
 
 _TAB: Final = "\t"
 _DELETE: Final = "\x7f"
@@ -26,7 +36,7 @@ def print_lines(lines: Iterable[str], *, lead: str = "", end: str = "\n", flush:
     `lead` and `end` are printed as they are before the first line and after the last one, for a terminal's sequences.
     """
     shown = "\n".join(printable(line, keep=_TAB) for line in lines)
-    _write(f"{lead}{shown}{end}", sys.stdout, flush=flush)
+    _write(f"{lead}{shown}{end}", flush=flush)
 
 
 def print_text(text: str, *, flush: bool = False) -> None:
@@ -35,13 +45,13 @@ def print_text(text: str, *, flush: bool = False) -> None:
 
 
 def print_error(text: str) -> None:
-    """Print one line on stderr."""
-    _write(f"{printable(text, keep=_TAB)}\n", sys.stderr, flush=True)
+    """Print one line on stderr, if that can be written: there is nobody else to tell."""
+    _write_error(f"{printable(text, keep=_TAB)}\n")
 
 
 def print_traceback(head: str, error: BaseException) -> None:
     """Print a line and the traceback of an error, indented, on stderr."""
-    _write(f"{printable(head, keep=_TAB)}\n{traceback_text(error)}\n", sys.stderr, flush=True)
+    _write_error(f"{printable(head, keep=_TAB)}\n{traceback_text(error)}\n")
 
 
 def print_json(value: object, *, flush: bool = False) -> None:
@@ -51,15 +61,31 @@ def print_json(value: object, *, flush: bool = False) -> None:
 
 def print_document(text: str, *, flush: bool = False) -> None:
     """Print a JSON document: its strings have escapes of their own, except that JSON does not demand one for DEL."""
-    _write(text.replace(_DELETE, "\\u007f"), sys.stdout, flush=flush)
+    _write(text.replace(_DELETE, "\\u007f"), flush=flush)
 
 
 def print_value(text: str) -> None:
     """Print a stored text: as it is to a file or a pipe; on a terminal printable, except for its lines and tabs."""
-    _write(f"{printable(text, keep=_TAB + chr(10)) if sys.stdout.isatty() else text}\n", sys.stdout, flush=False)
+    _write(f"{printable(text, keep=_TAB + chr(10)) if sys.stdout.isatty() else text}\n", flush=False)
 
 
-def _write(text: str, stream: TextIO, *, flush: bool) -> None:
-    stream.write(text)
-    if flush:
-        stream.flush()
+def unwritten(error: OSError) -> str:
+    """Return the text of an error of stdout: what failed, and why."""
+    return f"the output cannot be written: {error.strerror or error}"
+
+
+def _write(text: str, *, flush: bool) -> None:
+    try:
+        sys.stdout.write(text)
+        if flush:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(unwritten(error)) from error
+
+
+def _write_error(text: str) -> None:
+    with contextlib.suppress(OSError):
+        sys.stderr.write(text)
+        sys.stderr.flush()

@@ -10,6 +10,7 @@ import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from coterie.actors.node_report import NODE_REPORT_PATH
 from coterie.actors.simulation.run_log import RunLog
 from coterie.errors import BadMessage
 from coterie.runtime.remote import rows
@@ -56,6 +57,8 @@ class MessageCapture:
 
     def _read(self, node: str, peer: Peer, row: Any, routes: Mapping[int, Route]) -> None:
         match _kind(row), row:
+            case (_, (_, _, int(route), *_)) if routes.get(route, ("",))[0] == NODE_REPORT_PATH:
+                pass  # what each client, and each observer, asks again and again
             case ((rows.ASK | rows.OFFER as kind), (_, number, route, fields, *_)) if route in routes:
                 self._pending_asks[peer.node, number] = routes[route][1]
                 self._record(node, peer, routes[route], fields, verb="asked" if kind == rows.ASK else "offered")

@@ -31,7 +31,6 @@ from __future__ import annotations
 import argparse
 import io
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -68,15 +67,18 @@ from coterie.cli.commands.waits_command import add_parser as add_waits
 from coterie.cli.output.command_output import TABLE, CommandOutput
 from coterie.cli.output.command_parser import CommandParser
 from coterie.errors import CoterieError, NodeUnreachable
+from coterie.interrupts import exit_on_interrupt
 from coterie.output_hooks import install_output_hooks
 from coterie.runtime.hosts.real_resources import raise_descriptor_limit
-from coterie.terminal_output import print_traceback
+from coterie.standard_streams import finish_output, open_standard_streams
+from coterie.terminal_output import print_error, print_traceback, unwritten
 
 __all__ = ["INTERRUPTED", "main"]
 
 EXIT_CODES = """\
 exit codes: 0 healthy or done; 1 failed, or a negative answer; 2 wrong usage, or a void run; 3 no such key, group, pool,
-actor or node; 4 no node accepts the client, or none answers; 5 degraded: a node does not answer, or not all is well
+actor or node; 4 no node accepts the client, or none answers; 5 degraded: a node does not answer, or not all is well;
+130 Ctrl-C; 141 the reader of the output has gone; 143 SIGTERM
 """
 
 BROKEN_PIPE = 141
@@ -91,30 +93,51 @@ def main(argv: Sequence[str] | None = None) -> int:
     or none answers. 5: done, but a node did not answer, or not all is well with those that did.
     130: Ctrl-C. 143: SIGTERM. 141: the reader of the output has closed it (`| head`); nothing more is printed.
 
-    Characters that the output's encoding lacks are printed as `?`.
+    Characters that the output's encoding lacks are printed as `?`. Output that cannot be written (the disk is full) is
+    an error, exit code 1. A stream that is closed from the start is /dev/null.
     """
-    if argv is None and isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
+    if argv is None:
+        exit_on_interrupt()
+        open_standard_streams()
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")
     try:
-        try:
-            return _run_command(argv)
-        finally:
-            sys.stdout.flush()  # now: an error raised while Python shuts down could not be caught
+        code = _run_command(argv)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = BROKEN_PIPE
+    except SystemExit:  # of the parser: help, or wrong usage
+        if (lost := _code_of_lost_output()) is not None:
+            return lost
+        raise
+    lost = _code_of_lost_output()  # now: an error raised while Python shuts down could not be caught
+    return code if lost is None or code in (INTERRUPTED, TERMINATED, BROKEN_PIPE) else lost
+
+
+def _code_of_lost_output() -> int | None:
+    """Write out the rest of the output; return the exit code if that fails, which is said on stderr."""
+    failure = finish_output()
+    if failure is None:
+        return None
+    if isinstance(failure, BrokenPipeError):
         return BROKEN_PIPE
+    print_error(f"coterie: {unwritten(failure)}")
+    finish_output()
+    return FAILED
 
 
 def _run_command(argv: Sequence[str] | None) -> int:
-    args = make_parser().parse_args(argv)
-    args.is_whole_process = argv is None
-    if args.is_whole_process:
-        install_output_hooks()
-        raise_descriptor_limit()  # for every command: nodes, the processes that `up` starts, the sockets of a client
-    args.log_level = args.log_level or args.usual_log_level
-    log_options.configure(args.log_level)
-    args.out = CommandOutput(args.command, args.output)
+    args: argparse.Namespace | None = None
     try:
+        args = make_parser().parse_args(argv)
+        args.is_whole_process = argv is None
+        if args.is_whole_process:
+            install_output_hooks()
+            raise_descriptor_limit()  # for every command: nodes, the processes that `up` starts, sockets of a client
+        args.log_level = args.log_level or args.usual_log_level
+        log_options.configure(args.log_level)
+        args.out = CommandOutput(args.command, args.output)
         return int(args.run(args))
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -124,6 +147,9 @@ def _run_command(argv: Sequence[str] | None) -> int:
         raise
     except (CoterieError, ValueError, OSError) as error:
         logging.getLogger("coterie.cli").debug("the command failed", exc_info=error)
+        if args is None:  # help could not be printed
+            print_error(f"coterie: {error}")
+            return FAILED
         if args.traceback:
             print_traceback("traceback of the error below:", error)
         exit_code = _exit_code_of(error)

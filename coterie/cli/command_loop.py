@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import uvloop
 
 from coterie.errors import CoterieError
+from coterie.interrupts import INTERRUPTED
 
 __all__ = [
     "INTERRUPTED",
@@ -32,9 +33,6 @@ NOT_FOUND = 3
 
 UNREACHABLE = 4
 """The exit code if no node accepts the client, or none that could answer does."""
-
-INTERRUPTED = 130
-"""The exit code of a command that Ctrl-C ended."""
 
 TERMINATED = 143
 """The exit code of a command that SIGTERM ended, unless the command ends in order by itself."""
@@ -65,11 +63,16 @@ def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
         KeyboardInterrupt: SIGINT arrived; the coroutine was cancelled and has ended.
         TerminatedBySignal: the same after SIGTERM.
     """
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_until_signalled(coroutine))
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_until_signalled(coroutine, before))
+    finally:
+        coroutine.close()  # no effect, unless it was never begun
 
 
-async def _until_signalled(coroutine: Coroutine[Any, Any, T]) -> T:
+async def _until_signalled(coroutine: Coroutine[Any, Any, T], usual: Any) -> T:
+    """Run a coroutine; then SIGINT is handled as `usual` again."""
     loop = asyncio.get_running_loop()
     task = loop.create_task(coroutine)
     received: list[signal.Signals] = []
@@ -89,3 +92,5 @@ async def _until_signalled(coroutine: Coroutine[Any, Any, T]) -> T:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
+        if usual is not None:
+            signal.signal(signal.SIGINT, usual)

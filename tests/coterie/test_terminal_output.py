@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import errno
+import io
 import json
 import sys
 from collections.abc import Iterator
@@ -23,6 +25,7 @@ MAY_PRINT = {
     "testing/host_state.py": "it compares the streams, and prints nothing",
     "exploring/fixed_hash_seed.py": "it flushes them, and prints nothing",
     "cli/__init__.py": "it flushes the output and selects its encoding, and prints nothing",
+    "standard_streams.py": "it opens and flushes them, and prints nothing",
     "cli/output/watch_output.py": "it asks whether the output is a terminal",
     "demo/demo_output.py": "it asks whether the output is a terminal",
 }
@@ -107,3 +110,23 @@ def test_no_other_module_prints() -> None:
 )
 def test_printing_is_seen(source: str) -> None:
     assert list(printing(ast.parse(source)))
+
+
+class Full(io.StringIO):
+    """A stream that cannot be written."""
+
+    def write(self, _: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_output_that_cannot_be_written_is_an_error_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", Full())
+
+    with pytest.raises(OSError, match=r"^the output cannot be written: No space left on device$"):
+        print_lines(["a"])
+
+
+def test_what_cannot_be_written_on_stderr_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Full())
+
+    print_error("nobody hears it")

@@ -21,6 +21,7 @@ import errno
 import gc
 import os
 import signal
+import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -141,7 +142,13 @@ def _reload(system: System) -> None:
 
 
 async def _input_end() -> None:
-    """Wait until standard input ends: a pipe ends when the process at its other end has ended."""
+    """Wait until standard input ends: a pipe ends when the process at its other end has ended.
+
+    A file, and /dev/null, end at once: they cannot be waited for, and nothing more can come.
+    """
+    mode = os.fstat(0).st_mode
+    if stat.S_ISREG(mode) or (stat.S_ISCHR(mode) and not os.isatty(0)):
+        return
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
 

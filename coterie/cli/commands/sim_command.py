@@ -26,6 +26,7 @@ from coterie.cli.log_options import NOTHING
 from coterie.cli.output.command_parser import add_output
 from coterie.cli.output.list_option import ListOption
 from coterie.cli.topologies.topology_argument import add_traceback
+from coterie.interrupts import raising_interrupts
 
 __all__ = ["add_parser", "run"]
 
@@ -83,7 +84,8 @@ def run(args: argparse.Namespace) -> int:
     """Carry out `coterie sim`; return the exit code."""
     from coterie.cli.sim_run import run_sim  # noqa: PLC0415 (it imports all of coterie)
 
-    return run_sim(args)
+    with raising_interrupts():  # what has been found is told, and the workers end
+        return run_sim(args)
 
 
 def _scenarios() -> Iterable[str]:

@@ -10,6 +10,7 @@ from typing import Any, Never
 
 from coterie.cli.command_loop import WRONG_USAGE
 from coterie.cli.output.command_output import FORMATS, JSON, TABLE, CommandOutput
+from coterie.terminal_output import print_document
 
 __all__ = ["CommandParser", "add_output"]
 
@@ -63,6 +64,13 @@ class CommandParser(argparse.ArgumentParser):
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return found, unknown
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print help; OSError if that fails, which argparse would hide."""
+        if message and file is sys.stdout:
+            print_document(message)
+        else:
+            super()._print_message(message, file)
 
     def error(self, message: str) -> Never:
         """Print the usage and the message on stderr, as JSON an envelope on stdout, too; exit with 2."""
