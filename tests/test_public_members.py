@@ -28,7 +28,7 @@ MEMBERS = {
     "ChenActor": DETECTOR_ACTOR,
     "ChenConfig": f"{POLICY} for_quality lan local peer_detector wan",
     "CircuitBreaker": POLICY,
-    "Client": f"{CLUSTER} all_linked known_nodes linked",
+    "Client": f"{CLUSTER} all_linked cluster known_nodes linked",
     "ClientKey": "",
     "Context": (
         "after become clock deadline every log pipe random reply_from reply_later run_blocking self_ref spawn stash "

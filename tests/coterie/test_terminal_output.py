@@ -26,6 +26,7 @@ MAY_PRINT = {
     "exploring/fixed_hash_seed.py": "it flushes them, and prints nothing",
     "cli/__init__.py": "it flushes the output and selects its encoding, and prints nothing",
     "standard_streams.py": "it opens and flushes them, and prints nothing",
+    "cli/output/command_parser.py": "it asks whether help goes to the output",
     "cli/output/watch_output.py": "it asks whether the output is a terminal",
     "demo/demo_output.py": "it asks whether the output is a terminal",
 }

@@ -18,10 +18,10 @@ import argparse
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, get_args
 
 from coterie.actors.client import Client
-from coterie.actors.groups.key_value_client import KeyValueClient
+from coterie.actors.groups.key_value_client import Consistency, KeyValueClient
 from coterie.cli.cluster_connection import add_connect, connection_of
 from coterie.cli.command_loop import NameNotFound, run_async
 from coterie.cli.node_queries import NotAnOperator, check_group, code_schemas
@@ -56,7 +56,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(metavar="action", required=True)
-    _add(actions, "get", _get, "print the value of a key").add_argument("key")
+    get = _add(actions, "get", _get, "print the value of a key")
+    get.add_argument("key")
+    get.add_argument(
+        "--consistency",
+        choices=get_args(Consistency),
+        default="linearizable",
+        help="linearizable: at the leader (default); anywhere: the same, at any node; stale: what one node has",
+    )
     put = _add(actions, "put", _put, "set a key")
     put.add_argument("key")
     put.add_argument("value")
@@ -126,7 +133,7 @@ async def _is_other_machine(client: Client, group: str) -> bool:
 
 
 async def _get(store: KeyValueClient, args: argparse.Namespace) -> None:
-    value = await store.get(_bytes(args.key))
+    value = await store.get(_bytes(args.key), consistency=args.consistency)
     if value is None:
         raise _absent(args)
     if args.out.is_json:

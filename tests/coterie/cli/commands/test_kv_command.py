@@ -25,15 +25,16 @@ HOSTILE = b"\x1b[2J\tv\nnext\tline \xff"
 class FakeStore:
     """A store in which a client has put a hostile pair."""
 
-    async def get(self, key: bytes) -> bytes:
-        return key
+    async def get(self, key: bytes, *, consistency: str) -> bytes:
+        return key if consistency == "linearizable" else consistency.encode()
 
     async def scan(self, prefix: bytes) -> AsyncIterator[tuple[bytes, bytes]]:
         yield prefix + HOSTILE, HOSTILE
 
 
 def run(action: Any, form: str = "table", **arguments: object) -> None:
-    asyncio.run(action(FakeStore(), Namespace(out=CommandOutput("kv", form), **arguments)))
+    given = {"consistency": "linearizable", **arguments}
+    asyncio.run(action(FakeStore(), Namespace(out=CommandOutput("kv", form), **given)))
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])
@@ -52,6 +53,15 @@ def test_get_prints_the_value_as_it_is_into_a_pipe(capsys: pytest.CaptureFixture
     run(kv_command._get, key="a\x1b[2J\nb")
 
     assert capsys.readouterr().out == "a\x1b[2J\nb\n"
+
+
+def test_get_reads_as_it_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    for consistency in ("anywhere", "stale"):
+        run(kv_command._get, key="a", consistency=consistency)
+    args = make_parser().parse_args(["kv", "get", "a", "--connect", "h:1"])
+
+    assert capsys.readouterr().out == "anywhere\nstale\n"
+    assert args.consistency == "linearizable"
 
 
 def test_get_prints_the_lines_of_a_value_on_a_terminal_and_no_controls(
