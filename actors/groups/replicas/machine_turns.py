@@ -25,6 +25,9 @@ __all__ = ["MachineTurns"]
 READING_S: Final = 0.002
 """Reads are answered for so long at once; the others follow in the next turn of the loop."""
 
+READING_BYTES: Final = 256 * 1024
+"""Once the replies of reads have so many bytes, the others follow, too: sending them holds the loop for as long again."""
+
 
 class MachineTurns:
     """The work of the state machine in one life of a replica. Call `begin` and `end` around the flush of each visit.
@@ -85,7 +88,7 @@ class MachineTurns:
         if not self._reads:
             return
         monotonic = self._context.clock.monotonic
-        left_bytes, until = VISIT_REPLY_BYTES, monotonic() + READING_S
+        left_bytes, until = READING_BYTES, monotonic() + READING_S
         try:
             with call_room():
                 while self._reads and left_bytes > 0:
