@@ -26,7 +26,7 @@ READING_S: Final = 0.002
 """Reads are answered for so long at once; the others follow in the next turn of the loop."""
 
 READING_BYTES: Final = 256 * 1024
-"""Once the replies of reads have so many bytes, the others follow, too: sending them holds the loop for as long again."""
+"""Once the replies of reads have so many bytes, the others follow, too: sending them holds the loop as long again."""
 
 
 class MachineTurns:

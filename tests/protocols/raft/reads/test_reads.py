@@ -146,6 +146,7 @@ def test_a_follower_answers_once_it_has_applied_what_the_leader_had_committed() 
     group.deliver(to="n1", kind=AppendEntriesReply)
     (reply,) = group.deliver(to="n2", kind=ReadIndexReply)
     assert isinstance(reply, ReadIndexReply)
+    assert reply.index is not None
     assert reply.index == group["n1"].commit_index
     assert readable(group, "n2") == []  # it does not have the entry yet
 
