@@ -47,7 +47,15 @@ from benchmarks.messaging import (
     tell,
     timers,
 )
-from benchmarks.raft import connection_storm, large_reads, raft_failover, raft_put, raft_steady, stranger_storm
+from benchmarks.raft import (
+    connection_storm,
+    large_reads,
+    raft_failover,
+    raft_get,
+    raft_put,
+    raft_steady,
+    stranger_storm,
+)
 
 __all__ = ["BENCHMARKS", "Benchmark"]
 
@@ -142,6 +150,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "real_restart": _own_defaults(real_restart, 1800, is_long=True, trials=2, calm_s=4.0, names=("swim",)),
     "connection_storm": _own_defaults(connection_storm, 90, is_long=True, clients=200, seconds=4.0),
     "stranger_storm": _own_defaults(stranger_storm, 90, is_long=True, strangers=500, seconds=6.0),
+    "raft_get": _own_defaults(raft_get, 300, runs=1, seconds=0.5, clients=(16,)),
     "raft_put": _own_defaults(raft_put, 150, runs=1, seconds=0.5, clients=(16,)),
     "raft_failover": _own_defaults(raft_failover, 600, trials=1),
     "large_reads": _own_defaults(large_reads, 60, runs=1, reads=40, clients=(2,)),

@@ -11,7 +11,7 @@ __all__ = ["ClosedLoopResult", "closed_loop"]
 
 VALUE = b"v" * 100
 
-Put = Callable[[bytes, bytes], Awaitable[None]]
+Put = Callable[[bytes, bytes], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
