@@ -1,4 +1,4 @@
-"""Raft reads: measures linearizable reads per second at the leader and at any node, and stale ones; the log beside them.
+"""Raft reads: measures linearizable reads per second, at the leader and anywhere, and stale ones; the log beside them.
 
 Three node processes, 100-byte values, closed-loop clients over one link each to the nodes, all in one process. `log`:
 the same query as an entry of the log, as every read would be without `read`; it is the floor of this benchmark.
