@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
 
 from coterie.actors.cluster_api import ClusterApi
 from coterie.actors.detection.node_health import NodeHealth
+from coterie.actors.groups.group_messages import HandOver, HandOverAnswer
 from coterie.actors.network_addresses import format_address
 from coterie.actors.pools.pool_options import PoolOptions
+from coterie.runtime.refs import Address
 from coterie.runtime.storage.log_store import LogStore
 from coterie.runtime.system import System
 
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from coterie.actors.topology import Topology
 
 __all__ = ["Node"]
+
+DRAIN_S: Final = 1.0
 
 
 class Node(ClusterApi):
@@ -40,6 +45,22 @@ class Node(ClusterApi):
     def known_groups(self) -> frozenset[str]:
         """The names of the topology's groups."""
         return frozenset(self.topology.group_names)
+
+    async def drain(self, *, timeout_s: float = DRAIN_S) -> tuple[str, ...]:
+        """Hand over the leadership of every group that this node leads; return the groups that it leads still.
+
+        Call it before the node is stopped: clients then wait some round trips instead of an election time-out.
+        """
+        groups = self.topology.group_names
+        asks: list[Any] = [
+            self.system.at(Address(self.name, group)).ask(HandOver(), timeout_s=timeout_s) for group in groups
+        ]
+        answers = await asyncio.gather(*asks, return_exceptions=True)
+        return tuple(
+            group
+            for group, answer in zip(groups, answers, strict=True)
+            if isinstance(answer, HandOverAnswer) and not answer.is_done and answer.leader == self.name
+        )
 
     @property
     def name(self) -> str:

@@ -19,6 +19,7 @@ from coterie.protocols.raft.raft_messages import (
     ReadIndexReply,
     RequestVote,
     RequestVoteReply,
+    TimeoutNow,
 )
 from coterie.protocols.replicated_log import Entry
 from coterie.runtime.messages.lanes import Lane
@@ -47,6 +48,7 @@ NAMES: Final[dict[str, type]] = {
     "raft.ReadIndexReply": ReadIndexReply,
     "raft.RequestVote": RequestVote,
     "raft.RequestVoteReply": RequestVoteReply,
+    "raft.TimeoutNow": TimeoutNow,
     "synod.Ballot": Ballot,
     "synod.Proposal": Proposal,
     "synod.Prepare": Prepare,
@@ -78,6 +80,7 @@ class RaftPeerMessage:
         | PreVoteReply
         | ReadIndex
         | ReadIndexReply
+        | TimeoutNow
         | DigestRequest
         | DigestReport
     )

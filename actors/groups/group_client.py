@@ -20,6 +20,8 @@ from coterie.actors.groups.group_messages import (
     ActivateSchema,
     CodeReport,
     GroupStatus,
+    HandOver,
+    HandOverAnswer,
     LeaderIs,
     NotActivated,
     ReportCode,
@@ -71,6 +73,8 @@ ACTIVATION_ATTEMPT_S: Final = 2.0
 """How long one node has to answer to `ActivateSchema`, until all others are asked."""
 
 ACTIVATION_PAUSE_S: Final = 0.2
+
+LEADER_PAUSE_S: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +269,40 @@ class GroupClient(Generic[C]):
         last = failure or self._system.remoting.unlinked_reason
         text = f"group {self._group!r} did not say in {timeout_s:g} s that its newer schema is active (last: {last})"
         raise refused(text, routed)
+
+    async def transfer(self, to: str | None = None, *, timeout_s: float = TIMEOUT_S) -> str:
+        """Let the leader hand over to the node `to`, or (None) to the one that is furthest; return the new leader.
+
+        No command is lost: those that come meanwhile are refused definitely, and their handles send them again. It
+        takes some round trips, and no election time-out.
+
+        Raises:
+            CommandRefused: the leader goes on; the text says why.
+            CommandTimeout: nobody said in time who leads. It may be called again.
+        """
+        deadline = self._system.host.clock.monotonic() + timeout_s
+        old = await self._leading_node(deadline, but_not=None)
+        if old == to:
+            return old
+        ask: asyncio.Future[HandOverAnswer] = self._router.ref(old).ask(HandOver(to), timeout_s=timeout_s)
+        try:
+            answer = await ask
+        except CoterieError as error:
+            raise CommandTimeout(
+                f"group {self._group!r}: {old!r} did not hand over: {error}", Outcome.UNKNOWN
+            ) from error
+        if not answer.is_done:
+            raise CommandRefused(f"group {self._group!r}: {old!r} leads on: {answer.reason}")
+        return await self._leading_node(deadline, but_not=old)
+
+    async def _leading_node(self, deadline: float, *, but_not: str | None) -> str:
+        """Return the node that says that it leads. CommandTimeout if none does in time."""
+        while (left_s := deadline - self._system.host.clock.monotonic()) > 0:
+            for node, status in (await self.status(timeout_s=min(ACTIVATION_ATTEMPT_S, left_s))).items():
+                if isinstance(status, GroupStatus) and status.leader == node != but_not:
+                    return node
+            await asyncio.sleep(min(LEADER_PAUSE_S, left_s))
+        raise CommandTimeout(f"group {self._group!r}: no node said in time that it leads", Outcome.UNKNOWN)
 
     async def _activate_at(self, node: str, timeout_s: float) -> SchemaActivated | NotActivated:
         """Ask one node; an error is an answer, too."""

@@ -25,6 +25,8 @@ __all__ = [
     "Execute",
     "GroupMember",
     "GroupStatus",
+    "HandOver",
+    "HandOverAnswer",
     "LeaderIs",
     "NotActivated",
     "ReadQueries",
@@ -204,6 +206,22 @@ class NotActivated:
 @message(name="group.ActivateSchema", speaker=Speaker.OPERATOR)
 class ActivateSchema(Ask[SchemaActivated | NotActivated]):
     """Make the schema of the leader's code active, if all voters have it."""
+
+
+@message(name="group.HandOverAnswer")
+class HandOverAnswer:
+    """`is_done`: the node that was asked leads no more; else `reason` says why. `leader`: who does, if it knows."""
+
+    is_done: bool
+    reason: str
+    leader: str | None
+
+
+@message(name="group.HandOver", speaker=Speaker.OPERATOR)
+class HandOver(Ask[HandOverAnswer]):
+    """Hand the leadership of the group to the node `target`, or (None) to the one that is furthest."""
+
+    target: str | None = None
 
 
 @message(name="group.CodeReport")

@@ -7,9 +7,8 @@ timer ── Tick ─────────────▶┘                 
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
 from typing import Any, assert_never
 
@@ -26,6 +25,8 @@ from coterie.actors.groups.group_messages import (
     ActivateSchema,
     Execute,
     GroupStatus,
+    HandOver,
+    HandOverAnswer,
     ReadQueries,
     ReadStale,
     Refused,
@@ -38,11 +39,12 @@ from coterie.actors.groups.group_messages import (
 from coterie.actors.groups.letters.letter_admission import LetterAdmission
 from coterie.actors.groups.letters.letter_identity import LetterIdentity
 from coterie.actors.groups.raft_limits import RaftLimits
-from coterie.actors.groups.raft_records import entries_of, read_restored, write_of
+from coterie.actors.groups.raft_records import read_restored, write_of
 from coterie.actors.groups.replicas.answer_room import AnswerRoom
 from coterie.actors.groups.replicas.apply_failures import ApplyFailures
 from coterie.actors.groups.replicas.client_proposals import ClientProposals
 from coterie.actors.groups.replicas.digest_exchange import DigestExchange
+from coterie.actors.groups.replicas.disk_tasks import DiskTasks
 from coterie.actors.groups.replicas.leader_announcements import LeaderAnnouncements
 from coterie.actors.groups.replicas.machine_turns import MachineTurns
 from coterie.actors.groups.replicas.replica import Replica
@@ -57,7 +59,7 @@ from coterie.protocols.checkpoints import Checkpoint, DigestReport, DigestReques
 from coterie.protocols.raft.membership.membership import StoreId
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent, StoreKnown
+from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent, StoreKnown, TransferEnded, TransferLeadership
 from coterie.protocols.raft.raft_messages import HardState, LogWrite, RaftMessage, Restored
 from coterie.protocols.raft.raft_observations import SERIOUS, SEVERE
 from coterie.protocols.raft.role import RaftRole
@@ -65,7 +67,6 @@ from coterie.protocols.replicated_log import (
     Apply,
     EntryKind,
     Load,
-    Loaded,
     Propose,
     Quarantine,
     Read,
@@ -92,6 +93,7 @@ class RaftActor(
         | ReportStatus
         | ReportCode
         | ActivateSchema
+        | HandOver
         | Tick
         | RegisterStore
         | StoreRegistered
@@ -127,7 +129,7 @@ class RaftActor(
         self._peer_stores = PeerStores(group, store)
         self._activate_after_s = activate_after_s
         self._quarantined_because: str | None = None
-        self._disk_tasks: set[asyncio.Task[None]] = set()
+        self._transfers: dict[int, Later[HandOverAnswer]] = {}
         self._driver: Driver[RaftEvent, RaftEffect] | PendingVoter[RaftEvent] | None = None
 
     # --- life -------------------------------------------------------------------------------------------------------
@@ -136,6 +138,7 @@ class RaftActor(
         """Wait for the writes of an earlier life, restore the durable state, and become a follower once registered."""
         system = self.context.system
         self._node, key = NodeId(system.node), NodeId(self._store.store_id)
+        self._disk_tasks = DiskTasks(self._group, self._store, system.fail)
         restored = await self._restore()
         await self._peer_stores.restore()
         rng = random.Random(self.context.random.getrandbits(64))
@@ -255,9 +258,10 @@ class RaftActor(
         self._driver.close()
         self._registration.close()
         self._leaders.close()
-        for task in self._disk_tasks:
-            task.cancel()
+        self._disk_tasks.close()
         self._proposals.answer_all(Unsettled("stopped", None))
+        for later in self._transfers.values():
+            later.reply(HandOverAnswer(True, "", None))
 
     # --- incoming messages ------------------------------------------------------------------------------------------
 
@@ -271,6 +275,7 @@ class RaftActor(
         | ReportStatus
         | ReportCode
         | ActivateSchema
+        | HandOver
         | Tick
         | RegisterStore
         | StoreRegistered
@@ -291,12 +296,12 @@ class RaftActor(
                 self._running.ticked()
             case WatchLeader():
                 return self._leaders.watch(msg.watcher)
-            case ReportStatus():
-                return self._status()
-            case ReportCode():
-                return self._schemas.report()
+            case ReportStatus() | ReportCode():
+                return self._status() if isinstance(msg, ReportStatus) else self._schemas.report()
             case ActivateSchema():
                 self._schemas.activate(self.context.reply_later(msg).reply)
+            case HandOver():
+                self._hand_over(msg)
             case StoreAccused():
                 self._check_own_store(msg)
             case RegisterStore() | StoreRegistered() | FoundersDiffer() | RetryRegistration():
@@ -366,6 +371,14 @@ class RaftActor(
         behind, heard_s = raft.commit_index - raft.applied_index, raft.heard_s(self.context.clock.monotonic())
         later.reply(StaleAnswer(fitted, raft.applied_index, behind, heard_s))
 
+    def _hand_over(self, msg: HandOver) -> None:
+        ref, later = self._proposals.next_ref(), self.context.reply_later(msg)
+        if isinstance(self._driver, Driver):
+            self._transfers[ref] = later
+            self._running.feed(TransferLeadership(ref, None if msg.target is None else NodeId(msg.target)))
+        else:
+            later.reply(HandOverAnswer(False, "it takes no part in its group", None))
+
     def _propose_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Put a checkpoint into the log. If that fails, the next one follows in a few seconds."""
         self._propose_own(EntryKind.CHECKPOINT, encode_checkpoint(checkpoint))
@@ -418,7 +431,7 @@ class RaftActor(
         heard = Generation(message.life_counter, message.life_nonce)
         evidence = contradiction(heard, self._store.generation)
         if evidence is not None and self._store.lost_promises is None:
-            self._begin(self._mark_lost(f"{message.sender} heard: {evidence}"))
+            self._disk_tasks.mark_lost(f"{message.sender} heard: {evidence}")
             self._take_no_part(evidence)
 
     # --- effects ----------------------------------------------------------------------------------------------------
@@ -436,8 +449,8 @@ class RaftActor(
         if node is not None:
             self._peers[node].tell(RaftPeerMessage(self._node, self._identity, body))
 
-    def perform(self, effect: Apply | Load | ReadReady | Reject) -> RaftEvent | None:
-        """Carry out `Apply`, `Load`, `ReadReady` or `Reject`."""
+    def perform(self, effect: Apply | Load | ReadReady | Reject | TransferEnded) -> RaftEvent | None:
+        """Carry out an effect of Raft's own."""
         match effect:
             case Apply():
                 self._turns.apply(effect)
@@ -446,9 +459,12 @@ class RaftActor(
                     if (command := self._proposals.ready(ref)) is not None:
                         self._turns.read(command, partial(self._proposals.applied, ref))
             case Load():
-                self._begin(self._load(effect))
+                self._disk_tasks.load(effect, self._running.wake_with)
             case Reject():
                 self._reject(effect)
+            case TransferEnded():
+                answer = HandOverAnswer(effect.is_done, effect.reason, self._raft.leader)
+                self._transfers.pop(effect.ref).reply(answer)
             case _:
                 assert_never(effect)
         return None
@@ -458,26 +474,6 @@ class RaftActor(
         log = self.context.log
         (log.error if event in SEVERE else log.warning if event in SERIOUS else log.info)(event, **facts)
         self._leaders.changed()
-
-    def _begin(self, disk_operation: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(disk_operation)
-        self._disk_tasks.add(task)
-        task.add_done_callback(self._disk_tasks.discard)
-
-    async def _mark_lost(self, evidence: str) -> None:
-        try:
-            await self._store.mark_lost(evidence)
-        except Exception as error:  # noqa: BLE001 (a store that cannot keep this would be believed again)
-            self.context.system.fail(error)
-
-    async def _load(self, load: Load) -> None:
-        try:
-            records = await self._store.read(self._group, load.first, load.last, load.max_bytes)
-            entries = entries_of(self._group, load.first, records)
-        except Exception as error:  # noqa: BLE001 (an unreadable log is fatal for the node)
-            self.context.system.fail(error)
-            return
-        self._running.wake_with(Loaded(load.reader, load.first, entries))
 
     def _reject(self, effect: Reject) -> None:
         kind = Unsettled if effect.reason is Refusal.LEADERSHIP_LOST else Refused

@@ -2,8 +2,8 @@
 
 | invariant | broken when |
 | --- | --- |
-| `reads.linearizable` | a read lacks an entry that somebody had been told of before it was requested |
-| `reads.answered` | at the end a read waits, although its node is up and everything is healed |
+| `raft.reads_linearizable` | a read lacks an entry that somebody had been told of before it was requested |
+| `raft.reads_answered` | at the end a read waits, although its node is up and everything is healed |
 
 Somebody is told of an entry by the reply to its command, and of all entries up to the one that a read has seen.
 """
@@ -39,7 +39,7 @@ class ReadsChecker:
         floor = self._floor_by_read[node].pop(read)
         if applied_index < floor:
             text = f"read {read} sees entries up to {applied_index}, and was requested after {floor} had been seen"
-            self._context.fail("reads.linearizable", node, text)
+            self._context.fail("raft.reads_linearizable", node, text)
         self._seen = max(self._seen, applied_index)
         self.answered_count += 1
 
@@ -59,4 +59,4 @@ class ReadsChecker:
         """Check, at the end of a run that has healed, that no read waits any more."""
         for node, floors in self._floor_by_read.items():
             if floors:
-                self._context.fail("reads.answered", node, f"{len(floors)} reads wait at the end")
+                self._context.fail("raft.reads_answered", node, f"{len(floors)} reads wait at the end")

@@ -10,6 +10,7 @@
 * `leadership.py`: `Leadership`, leads one term: replicates and commits, checks that a quorum answers (§5.3, §5.4.2).
 * `replication/`: what a leader knows about its followers (`Progress`: nextIndex, matchIndex) and its commit index.
 * `reads/`: answers reads without entries: which index they must see, once a quorum has answered (dissertation §6.4).
+* `transfer.py`: `Transfer`, hands leadership to another member (dissertation §3.10).
 * `raft_log.py`: `RaftLog`, keeps in memory the term of every entry, and the newest entries in full.
 * `entry_loading.py`: `EntryLoading`, requests entries that are no longer in memory from the disk.
 * `durability.py`: `Durability`, collects the writes, and decides which write each message must wait for.
@@ -45,9 +46,10 @@ Figure 2 of the paper, and where it is here:
 | Leaders: advance commitIndex (§5.3, §5.4) | `Leadership.advance_commit`, `Leadership.may_commit` |
 
 Beyond Figure 2: pre-vote (dissertation §9.6), check-quorum (§6.2) by rounds (`AppendEntries.round`: an answer shows
-that its sender still followed when that round began), no votes while a leader is active (§6), and read-only requests
-(dissertation §6.4). Members are entries of the log (dissertation §4.1), and are known by their stores. Not here yet:
-snapshots (§7), changes of the members but the filling in of their stores (§6).
+that its sender still followed when that round began), no votes while a leader is active (§6), read-only requests
+(dissertation §6.4), and the transfer of leadership (dissertation §3.10). Members are entries of the log (dissertation
+§4.1), and are known by their stores. Not here yet: snapshots (§7), changes of the members but the filling in of their
+stores (§6).
 """
 
 from coterie.protocols.raft.raft import Raft

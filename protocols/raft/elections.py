@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.raft.raft_messages import PreVote, PreVoteReply, RequestVote, RequestVoteReply
+from coterie.protocols.raft.raft_messages import PreVote, PreVoteReply, RequestVote, RequestVoteReply, TimeoutNow
 from coterie.protocols.raft.raft_observations import VOTE_GRANTED
 from coterie.protocols.raft.role import RaftRole, RoleState
 from coterie.protocols.replicated_log import Term
@@ -38,6 +38,13 @@ class Elections:
         for peer in self._electorate.peers:
             self._outbox.send(peer, request, self._durability.after_hard_state())
         self._count_pre_vote(role_state.node_id)
+
+    def handle_timeout_now(self, leader: NodeId, message: TimeoutNow) -> None:
+        """Become a candidate at once, since the leader of the present term wants to hand over (dissertation §3.10)."""
+        role_state = self._role_state
+        is_asked = message.term == role_state.term and leader == role_state.leader
+        if is_asked and not role_state.is_quarantined and self._electorate.is_voter:
+            self._start_election(is_transfer=True)
 
     def handle_pre_vote_reply(self, voter: NodeId, reply: PreVoteReply) -> None:
         """Count a pre-vote; a refusal with a newer term shows that this node missed it."""
@@ -76,9 +83,9 @@ class Elections:
         if request.term < role_state.term:
             # Rule 1: reply false if term < currentTerm.
             self._reply_to_vote(candidate, is_granted=False)
-        elif not role_state.has_active_leader:
+        elif request.is_transfer or not role_state.has_active_leader:
             # Raft §6: a node with an active leader ignores other requests, their terms included, so that a node that
-            # was cut off cannot depose that leader.
+            # was cut off cannot depose that leader. It is no threat if the leader itself asked for it.
             self._reply_to_vote(candidate, is_granted=self._vote(candidate, request))
 
     def would_vote(self, request: PreVote) -> bool:
@@ -128,10 +135,10 @@ class Elections:
         if self.count_vote(voter):
             self._role_state.become_leader()
 
-    def _start_election(self) -> None:
+    def _start_election(self, *, is_transfer: bool = False) -> None:
         role_state = self._role_state
         role_state.become_candidate()
         self._granted_by = {}
-        request = RequestVote(role_state.term, self._log.last_index, self._log.last_term)
+        request = RequestVote(role_state.term, self._log.last_index, self._log.last_term, is_transfer)
         for peer in self._electorate.peers:
             self._outbox.send(peer, request, self._durability.after_hard_state())

@@ -212,6 +212,22 @@ class Leadership:
         self._round_before_period = self.round
         return has_answered
 
+    # Transfer of leadership (dissertation §3.10).
+
+    def successors(self) -> list[NodeId]:
+        """Return the members that could lead next, those that are furthest first: they have answered lately."""
+        able = [
+            progress
+            for progress in self._progress_by_peer.values()
+            if progress.answered_round >= self._round_before_period and not progress.has_lost_entries
+        ]
+        return [progress.peer for progress in sorted(able, key=lambda each: each.match_index, reverse=True)]
+
+    def has_everything(self, peer: NodeId) -> bool:
+        """Return whether the whole log is durable at `peer`."""
+        progress = self._progress_by_peer.get(peer)
+        return progress is not None and progress.match_index == self._log.last_index
+
     # Inside.
 
     def _report_commit_change(self, now: float) -> None:

@@ -6,6 +6,7 @@ Sources: Ongaro and Ousterhout, 2014; Ongaro's dissertation, 2014.
                      │           ── follower.py           AppendEntries (§5.3)
                      │           ── leadership.py         answers to AppendEntries (§5.3, §5.4.2)
                      │           ── reads/                which index a read must see (dissertation §6.4)
+                     │           ── transfer.py           leadership that is handed over (dissertation §3.10)
                      ├─ Propose ─── pending_proposals.py  commands that this leader has not answered yet
                      ├─ Read ────── reads/                reads that wait for such an index
                      ├─ Persisted ─ durability.py         which writes are durable, which message waits for which
@@ -36,7 +37,14 @@ from coterie.protocols.raft.membership.electorate import Electorate
 from coterie.protocols.raft.membership.group_facts import GroupFacts
 from coterie.protocols.raft.pending_proposals import PendingProposals
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.raft.raft_effects import Outbox, RaftEffect, RaftEvent, SchemaReached, StoreKnown
+from coterie.protocols.raft.raft_effects import (
+    Outbox,
+    RaftEffect,
+    RaftEvent,
+    SchemaReached,
+    StoreKnown,
+    TransferLeadership,
+)
 from coterie.protocols.raft.raft_log import RaftLog
 from coterie.protocols.raft.raft_messages import (
     AppendEntries,
@@ -49,10 +57,12 @@ from coterie.protocols.raft.raft_messages import (
     RequestVote,
     RequestVoteReply,
     Restored,
+    TimeoutNow,
 )
 from coterie.protocols.raft.raft_observations import TERM_IMPLAUSIBLE
 from coterie.protocols.raft.reads.pending_reads import PendingReads
 from coterie.protocols.raft.role import RaftRole, RoleState
+from coterie.protocols.raft.transfer import Transfer
 from coterie.protocols.replicated_log import (
     Applied,
     EntryKind,
@@ -131,6 +141,7 @@ class Raft:
         self._applier = Applier(
             node_id, config, log=self._log, loading=self._loading, proposals=self._proposals, outbox=self._outbox
         )
+        self._transfer = Transfer(self._role_state)
         self._reads = PendingReads(self._role_state, self._applier, config, rng)
 
     # What a driver calls.
@@ -255,6 +266,7 @@ class Raft:
             leadership.advance_commit()
             self._role_state.record_members()
             leadership.replicate()
+        self._transfer.advance()
         self._reads.advance()
         self._applier.advance()
         config = self._config
@@ -262,6 +274,7 @@ class Raft:
         return self._outbox.empty(self._durability.seal())
 
     def _tick_leader(self, leadership: Leadership, now: float) -> None:
+        self._transfer.tick(now)
         is_check_due = now >= leadership.check_quorum_deadline
         if is_check_due and not leadership.has_quorum_answered(now):
             self._role_state.step_down_without_quorum()
@@ -284,25 +297,33 @@ class Raft:
                 self._propose(event)
             case Loaded():
                 self._loaded(event)
+            case Read():
+                self._reads.add(event.ref)
+            case _:
+                self._take_rare(event)
+
+    def _take_rare(self, event: Quarantine | StoreKnown | SchemaReached | TransferLeadership) -> None:
+        match event:
             case Quarantine():
                 self._role_state.quarantine(event.reason)
                 self._applier.stop()
                 self._reads.stop()
-            case Read():
-                self._reads.add(event.ref)
             case StoreKnown():
                 if self._electorate.hear(event.node, event.store):
                     self._role_state.members_changed()
             case SchemaReached():
                 self._durability.commit_schema(event.index)
+            case TransferLeadership():
+                self._transfer.begin(event)
             case _:
                 assert_never(event)
 
     def _propose(self, proposal: Propose) -> None:
         leadership = self._role_state.leadership
         size_bytes = len(proposal.command)
-        if leadership is None:
-            self._outbox.add(Reject(proposal.ref, Refusal.NOT_LEADER, self._role_state.leader))
+        if leadership is None or self._transfer.target is not None:
+            leader = self._transfer.target or self._role_state.leader
+            self._outbox.add(Reject(proposal.ref, Refusal.NOT_LEADER, leader))
         elif not self._has_room(size_bytes) or self._is_too_early(proposal.kind):
             self._outbox.add(Reject(proposal.ref, Refusal.OVERLOADED, self._node_id))
         else:
@@ -354,6 +375,8 @@ class Raft:
                 self._elections.handle_request_vote(sender, message)
             case RequestVoteReply():
                 self._elections.handle_request_vote_reply(sender, message)
+            case TimeoutNow():
+                self._elections.handle_timeout_now(sender, message)
             case ReadIndex():
                 self._reads.handle_read_index(sender, message)
             case ReadIndexReply():

@@ -21,7 +21,15 @@ from coterie.protocols.replicated_log import (
     Reject,
 )
 
-__all__ = ["Outbox", "RaftEffect", "RaftEvent", "SchemaReached", "StoreKnown"]
+__all__ = [
+    "Outbox",
+    "RaftEffect",
+    "RaftEvent",
+    "SchemaReached",
+    "StoreKnown",
+    "TransferEnded",
+    "TransferLeadership",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +50,36 @@ class SchemaReached:
     index: LogIndex
 
 
+@dataclass(frozen=True, slots=True)
+class TransferLeadership:
+    """Event: hand leadership to the member on `target` (None: the one that is furthest). `ref` is as in `Propose`."""
+
+    ref: int
+    target: NodeId | None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferEnded:
+    """Effect: the transfer `ref` is over. `is_done`: this node leads no more; else `reason` says why it does."""
+
+    ref: int
+    is_done: bool
+    reason: str
+
+
 RaftEvent = (
-    Received[RaftMessage] | Propose | Read | Persisted | Applied | Loaded | StoreKnown | SchemaReached | Quarantine
+    Received[RaftMessage]
+    | Propose
+    | Read
+    | Persisted
+    | Applied
+    | Loaded
+    | StoreKnown
+    | SchemaReached
+    | Quarantine
+    | TransferLeadership
 )
-RaftEffect = Persist[LogWrite] | Send[RaftMessage] | Apply | Load | ReadReady | Reject | Observe
+RaftEffect = Persist[LogWrite] | Send[RaftMessage] | Apply | Load | ReadReady | Reject | TransferEnded | Observe
 
 
 class Outbox:

@@ -24,6 +24,7 @@ __all__ = [
     "RequestVoteReply",
     "Restored",
     "Round",
+    "TimeoutNow",
 ]
 
 NOT_FOUNDED = GroupFacts()
@@ -34,11 +35,16 @@ Round = NewType("Round", int)
 
 @dataclass(frozen=True, slots=True)
 class RequestVote:
-    """Raft §5.2, §5.4.1: asks for a vote in `term`. Leaves only after term and own vote are durable."""
+    """Raft §5.2, §5.4.1: asks for a vote in `term`. Leaves only after term and own vote are durable.
+
+    `is_transfer`: the leader itself asked for this election (dissertation §3.10): voters need not wait for it to fall
+    silent (§4.2.3).
+    """
 
     term: Term
     last_log_index: LogIndex
     last_log_term: Term
+    is_transfer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,13 @@ class RequestVoteReply:
 
     term: Term
     granted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TimeoutNow:
+    """Dissertation §3.10: the leader of `term` asks the receiver to become a candidate at once."""
+
+    term: Term
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +150,7 @@ RaftMessage = (
     | AppendEntriesReply
     | ReadIndex
     | ReadIndexReply
+    | TimeoutNow
 )
 
 

@@ -24,6 +24,8 @@ __all__ = [
     "STEPPED_DOWN",
     "TERM_ADVANCED",
     "TERM_IMPLAUSIBLE",
+    "TRANSFER_ABORTED",
+    "TRANSFER_STARTED",
     "VOTE_GRANTED",
 ]
 
@@ -84,6 +86,12 @@ MESSAGE_DISCARDED: Final = "raft.message_discarded"
 TERM_IMPLAUSIBLE: Final = "raft.term_implausible"
 """A member speaks in a term that is too far ahead to be true (see `plausibility`), and is not heard: `node`, `sender`,
 `term`, `own_term`. Told once for each sender."""
+
+TRANSFER_STARTED: Final = "raft.transfer_started"
+"""This leader hands its leadership to another member, and takes no commands meanwhile: `node`, `term`, `target`."""
+
+TRANSFER_ABORTED: Final = "raft.transfer_aborted"
+"""The target did not lead in time, and this leader goes on: `node`, `term`, `target`, `reason`."""
 
 SEVERE: Final = frozenset({ENTRIES_LOST, QUARANTINE_ENTERED, TERM_IMPLAUSIBLE})
 """The events that are errors: a node has broken a promise, or cannot take its full part."""

@@ -16,6 +16,7 @@ SPEAKERS = {
     "detection.ReportMembers": Speaker.OPERATOR,
     "group.ActivateSchema": Speaker.OPERATOR,
     "group.Execute": Speaker.CLIENT,
+    "group.HandOver": Speaker.OPERATOR,
     "group.LeaderIs": Speaker.NODE,
     "group.Read": Speaker.CLIENT,
     "group.ReadStale": Speaker.CLIENT,

@@ -45,6 +45,7 @@ from coterie.protocols.raft.raft_messages import (
     RequestVote,
     RequestVoteReply,
     Round,
+    TimeoutNow,
 )
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
 from coterie.runtime.messages.lanes import Lane
@@ -71,6 +72,8 @@ GOLDEN = {
     "detection.ProbeRequest": "ProbeRequest(number, target, timeout_s)",
     "detection.ReportMembers": "ReportMembers()",
     "group.Execute": "Execute(command)",
+    "group.HandOver": "HandOver(target)",
+    "group.HandOverAnswer": "HandOverAnswer(is_done, reason, leader)",
     "group.LeaderIs": "LeaderIs(group, node, leader, term)",
     "group.Member": "GroupMember(node, store, role)",
     "group.Read": "ReadQueries(command)",
@@ -138,8 +141,9 @@ GOLDEN = {
     "raft.PreVoteReply": "PreVoteReply(term, granted)",
     "raft.ReadIndex": "ReadIndex(term, number)",
     "raft.ReadIndexReply": "ReadIndexReply(term, number, index)",
-    "raft.RequestVote": "RequestVote(term, last_log_index, last_log_term)",
+    "raft.RequestVote": "RequestVote(term, last_log_index, last_log_term, is_transfer)",
     "raft.RequestVoteReply": "RequestVoteReply(term, granted)",
+    "raft.TimeoutNow": "TimeoutNow(term)",
     "session.Identity": "Identity(session, sequence, low_water)",
     "swim.Ack": "Ack(sequence, records)",
     "swim.Gossip": "Gossip(records)",
@@ -234,6 +238,8 @@ RAFT: list[RaftMessage] = [
     ReadIndex(T, 2**62 - 1),
     ReadIndexReply(T, 0),
     ReadIndexReply(T, 1, I),
+    RequestVote(T, I, T, is_transfer=True),
+    TimeoutNow(T),
 ]
 SYNOD: list[SynodMessage] = [
     Prepare(HIGH),

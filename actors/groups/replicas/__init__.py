@@ -5,6 +5,7 @@
 `call_room.py`: gives the code of a state machine the same room for nested calls on every replica
 `client_proposals.py`: `ClientProposals`, keeps the commands that clients wait for, and answers each exactly once
 `digest_exchange.py`: `DigestExchange`, lets the replicas of a group compare their digests
+`disk_tasks.py`: `DiskTasks`, reads old entries, and marks a store that has lost promises
 `leader_announcements.py`: `LeaderAnnouncements`, tells clients who leads, and operators when no node does
 `machine_turns.py`: `MachineTurns`, lets the state machine apply entries and answer reads, in slices
 `replica_status.py`: reports what one node of a group is and does, for operators

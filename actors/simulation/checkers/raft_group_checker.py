@@ -26,7 +26,7 @@ from coterie.protocols.checking.raft_disk import AT_THE_BEGINNING, RaftDisk
 from coterie.protocols.faults.kinds.fault_kinds import TargetRole
 from coterie.protocols.quorums import Quorum
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.raft.raft_effects import RaftEvent
+from coterie.protocols.raft.raft_effects import RaftEvent, TransferEnded
 from coterie.protocols.raft.raft_messages import (
     HardState,
     LogWrite,
@@ -254,7 +254,7 @@ class CheckedRaftActor(RaftActor):
             self._checker.sent(self._node, node, message)
         super().send(to, message)
 
-    def perform(self, effect: Apply | Load | ReadReady | Reject) -> RaftEvent | None:
+    def perform(self, effect: Apply | Load | ReadReady | Reject | TransferEnded) -> RaftEvent | None:
         """Report entries that are to be applied, then carry out the effect."""
         if isinstance(effect, Apply):
             self._checker.applied(self._node, effect.entries)

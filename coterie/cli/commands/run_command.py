@@ -129,7 +129,10 @@ async def _run(args: argparse.Namespace, topology: Topology, peers: dict[str, st
             print_lines([up_line(node.name, topology.name, node.address, os.getpid())], flush=True)
             if security.tls is not None:
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, node.system)
-            await (_input_end() if args.with_stdin else asyncio.Event().wait())
+            try:
+                await (_input_end() if args.with_stdin else asyncio.Event().wait())
+            finally:
+                await node.drain()  # clients then wait no election time-out
 
 
 def _reload(system: System) -> None:

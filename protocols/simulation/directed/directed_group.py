@@ -16,7 +16,7 @@ from coterie.protocols.checking.raft_disk import AT_THE_BEGINNING, RaftDisk, fou
 from coterie.protocols.durability_gate import DurabilityGate
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent
+from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent, TransferEnded, TransferLeadership
 from coterie.protocols.raft.raft_messages import LogWrite, PreVote, PreVoteReply, RaftMessage
 from coterie.protocols.replicated_log import Applied, Apply, Entry, Load, LogPosition, Propose, Read, ReadReady, Reject
 from coterie.protocols.simulation.hearing_raft import HearingRaft
@@ -50,6 +50,7 @@ class NodeRecord:
     rejects: list[Reject] = field(default_factory=list)
     readable: list[int] = field(default_factory=list)
     """The refs of reads that may be answered."""
+    transfers: list[TransferEnded] = field(default_factory=list)
 
 
 class DirectedGroup:
@@ -138,6 +139,12 @@ class DirectedGroup:
         """Request a read at node `name`; return its ref."""
         self._ref += 1
         self.handle(name, Read(self._ref))
+        return self._ref
+
+    def transfer(self, name: str, target: str | None = None) -> int:
+        """Let node `name` hand its leadership to `target`; return the ref."""
+        self._ref += 1
+        self.handle(name, TransferLeadership(self._ref, None if target is None else NodeId(target)))
         return self._ref
 
     def sync(self, name: str) -> None:
@@ -273,6 +280,8 @@ class DirectedGroup:
                     record.loads.append(effect)
                 case ReadReady():
                     record.readable += effect.refs
+                case TransferEnded():
+                    record.transfers.append(effect)
                 case Reject():
                     record.rejects.append(effect)
                 case Observe():

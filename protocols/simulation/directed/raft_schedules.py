@@ -4,7 +4,8 @@
 | --- | --- | --- |
 | `stalled_disks` | `raft.leader_kept` | followers whose disks stall, but whose links are fine, depose their leader |
 | `late_answers` | `raft.leader_left` | a leader that is cut off goes on leading, because old answers arrive late |
-| `deposed_leader_reads` | `reads.linearizable` | answers sent before a read let a deposed leader answer it |
+| `deposed_leader_reads` | `raft.reads_linearizable` | answers sent before a read let a deposed leader answer it |
+| `abandoned_transfer` | `raft.commands_taken` | a leader whose successor is silent goes on and takes no commands |
 | `impossible_refusal` | `raft.follower_repaired` | an answer that no follower gives stops replication to its sender |
 | `lost_entries` | `raft.commit_durable` | an entry counts as stored at a follower that has shown that it lost it |
 | `stalled_leader` | `raft.memory_bounded` | a leader whose own disk stalls keeps more and more in memory |
@@ -24,6 +25,7 @@ from coterie.protocols.simulation.directed.directed_group import DirectedGroup
 from coterie.protocols.simulation.directed.raft_shorthand import disk_of, received, refusal, success
 
 __all__ = [
+    "abandoned_transfer",
     "alternating_tails",
     "deposed_leader_reads",
     "impossible_refusal",
@@ -89,7 +91,7 @@ def deposed_leader_reads() -> None:
     """Depose a leader that does not hear of it; then ask it for a read, and let answers of before arrive.
 
     Raises:
-        Violation: `reads.linearizable`, if it answers: another leader has committed an entry since.
+        Violation: `raft.reads_linearizable`, if it answers: another leader has committed an entry since.
     """
     group = DirectedGroup.led_by(N1)
     group.tick(N1)
@@ -103,7 +105,28 @@ def deposed_leader_reads() -> None:
     for flight in late:
         group.handle(flight.to, received(flight.sender, flight.message))
     if group.record(N1).readable:
-        ViolationContext().fail("reads.linearizable", N1, "it answers a read although another node leads and commits")
+        ViolationContext().fail(
+            "raft.reads_linearizable", N1, "it answers a read although another node leads and commits"
+        )
+
+
+def abandoned_transfer() -> None:
+    """Let a leader hand over to a member that goes silent in this moment, and propose a command after a time-out.
+
+    Raises:
+        Violation: `raft.commands_taken`, if it is refused, although the leader leads on.
+    """
+    group = DirectedGroup.led_by(N1)
+    group.transfer(N1, N2)
+    end = group.now + 2 * group.config.election_timeout_max_s
+    while group.now < end:
+        group.drop(to=N2)
+        group.deliver(to=N3, kind=AppendEntries)
+        group.deliver(to=N1, kind=AppendEntriesReply)
+        group.tick(N1)
+    group.propose(N1, b"x")
+    if group.record(N1).rejects and group[N1].role is RaftRole.LEADER:
+        ViolationContext().fail("raft.commands_taken", N1, "it leads on, and refuses a command")
 
 
 def impossible_refusal() -> None:

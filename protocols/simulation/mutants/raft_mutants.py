@@ -21,6 +21,7 @@ from coterie.protocols.raft.raft_messages import AppendEntries, AppendEntriesRep
 from coterie.protocols.raft.reads.pending_reads import PendingReads
 from coterie.protocols.raft.reads.read_rounds import ReadRounds
 from coterie.protocols.raft.replication.progress import Progress
+from coterie.protocols.raft.transfer import Transfer
 from coterie.protocols.replicated_log import Entry, LogIndex, ReadReady, Term
 from coterie.protocols.simulation.directed import raft_schedules
 from coterie.protocols.simulation.mutants.mutation_testing import DirectedTrial, Mutant, Patch, ScenarioTrial
@@ -160,6 +161,10 @@ def _read_index_of_the_log(self: PendingReads, index: LogIndex) -> None:
 _answered = PendingReads._answered
 
 
+def _never_give_up(self: Transfer, now: float) -> None:
+    pass
+
+
 def _mutant(name: str, *patches: Patch, first_seed: int = 0) -> Mutant:
     return Mutant(f"raft: {name}", TRIAL, patches, first_seed)
 
@@ -215,6 +220,7 @@ RAFT_MUTANTS: tuple[Mutant, ...] = (
         raft_schedules.deposed_leader_reads,
         Patch(ReadRounds, "_begin", _begin_without_a_round),
     ),
+    _directed("transfer flag left set", raft_schedules.abandoned_transfer, Patch(Transfer, "tick", _never_give_up)),
     _directed("lost entries counted", raft_schedules.lost_entries, Patch(Progress, "proves_loss", _proves_nothing)),
     _directed(
         "memory unbounded while the own disk stalls",

@@ -26,6 +26,7 @@ from coterie.protocols.faults.profiles.fault_profiles import is_live
 from coterie.protocols.quorums import Quorum
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
+from coterie.protocols.raft.raft_effects import TransferEnded, TransferLeadership
 from coterie.protocols.raft.raft_messages import (
     AppendEntries,
     LogWrite,
@@ -70,6 +71,9 @@ LONGEST_THINK = 1.7
 
 LAST_THINK_S = 0.2
 """The largest think time after everything has healed, so that all clients finish within `CONVERGENCE_TIMEOUT_S`."""
+
+TRANSFER_PROBABILITY = 0.02
+"""How often a leader is asked to hand over in place of a read."""
 
 READS_PER_COMMAND = 0.3
 """How many reads are requested for each command, at random nodes, as long as there are faults."""
@@ -177,6 +181,8 @@ class RaftRun:
             case ReadReady():
                 for ref in effect.refs:
                     self.reads_checker.answered(node, ref, self.checker.applied_index(node))
+            case TransferEnded():
+                pass  # the next leader takes the commands
             case Reject() if self.reads_checker.is_read(node, effect.ref):
                 self.reads_checker.rejected(node, effect.ref)
             case Reject():
@@ -256,15 +262,18 @@ class RaftRun:
             self.world.nodes[node].receive(Propose(self._refs, request.command))
 
     def _read(self) -> None:
-        """Request a read at a random node, and schedule the next one."""
+        """Request a read at a random node, or that it hands its leadership over, and schedule the next one."""
         if not self._is_reading:
             return
-        node = self._reads_rng.choice(self._voters)
+        rng, node = self._reads_rng, self._reads_rng.choice(self._voters)
         self.world.heap.events += 1
         if self.world.nodes[node].is_up:
             self._refs += 1
-            self.reads_checker.requested(node, self._refs)
-            self.world.nodes[node].receive(Read(self._refs))
+            if rng.random() < TRANSFER_PROBABILITY:
+                self.world.nodes[node].receive(TransferLeadership(self._refs, rng.choice((None, *self._voters))))
+            else:
+                self.reads_checker.requested(node, self._refs)
+                self.world.nodes[node].receive(Read(self._refs))
         self.world.heap.after(self._read_pause_s * self._reads_rng.random(), self._read)
 
     def _answer_later(self, answer: Callable[[int, A], None], number: int, about: A) -> None:

@@ -75,6 +75,7 @@ class Chaos:
             self.tick: 16,
             self.propose: 10,
             self.read: 10,
+            self.transfer: 2,
             self.lose: 3,
             self.duplicate: 3,
             self.crash: 1,
@@ -143,6 +144,10 @@ class Chaos:
             self.ref = refs[-1] + 1
             self.seen_at_read |= dict.fromkeys(refs, self.seen)
             self.group.handle(name, *map(Read, refs))
+
+    def transfer(self, name: NodeId) -> None:
+        if self.is_up(name):
+            self.group.transfer(name, self.rng.choice((None, *self.names)))
 
     def lose(self, name: NodeId) -> None:
         self.group.network = [f for f in self.group.network if f.to != name or self.rng.random() < 0.7]
@@ -278,3 +283,4 @@ def test_schedules_reach_what_they_are_meant_to_reach() -> None:
     assert seen["raft.log_truncated"] > 0
     assert seen["raft.conflict_found"] > 0
     assert seen["raft.stepped_down"] > 0
+    assert seen["raft.transfer_started"] > seen["raft.transfer_aborted"] > 0

@@ -1,13 +1,17 @@
-"""`coterie raft`: shows the versions of the code that a group's nodes run, and makes a newer one active.
+"""`coterie raft`: shows the versions of the code that a group's nodes run, activates a newer one, moves the leader.
 
     coterie raft versions totals --connect 127.0.0.1:7401,127.0.0.1:7402
     coterie raft activate totals --connect 127.0.0.1:7401,127.0.0.1:7402
+    coterie raft transfer totals --to n2 --connect 127.0.0.1:7401,127.0.0.1:7402
 
 A group follows one schema and version until a newer one is activated, whatever its nodes run. `activate` makes that of
 the leader active, once every voter runs it; it tells which voters do not, or that it is the leader that is behind.
 
 Exit code of `versions`: 1 if no node leads, one is in quarantine or lost what it promised, or two run code that
 contradicts each other; 5 if a member does not answer, and all is well with the others.
+`transfer` lets the leader hand over, without an election time-out: before its machine is restarted, for instance.
+
+Exit code of `transfer`: 0 if another node leads now; else 1, and the leader goes on.
 Exit code of `activate`: 0 if the version of the leader's code is active now, also if it was before; else 1.
 """
 
@@ -30,7 +34,7 @@ from coterie.errors import CoterieError
 from coterie.protocols.evolution.schema import Schema
 from coterie.protocols.evolution.schema_comparison import Verdict, compare
 
-__all__ = ["activate", "add_parser", "versions"]
+__all__ = ["activate", "add_parser", "transfer", "versions"]
 
 Statuses = Mapping[str, GroupStatus | CoterieError]
 
@@ -41,7 +45,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the command `raft` to the command line."""
     parser = subparsers.add_parser(
         "raft",
-        help="show the versions of a group's code, and make a newer one active",
+        help="show the versions of a group's code, make a newer one active, move the leader",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -49,9 +53,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     for name, function, text in (
         ("versions", versions, "show which version is active, and what each node runs"),
         ("activate", activate, "make the version of the leader's code active"),
+        ("transfer", transfer, "let the leader hand over to another node"),
     ):
         action = actions.add_parser(name, help=text, description=text)
         action.add_argument("group", help="the Raft group")
+        if function is transfer:
+            action.add_argument("--to", metavar="NODE", help="who shall lead (default: the node that is furthest)")
         add_connect(action)
         add_output(action)
         action.set_defaults(run=function)
@@ -65,6 +72,19 @@ def versions(args: argparse.Namespace) -> int:
 def activate(args: argparse.Namespace) -> int:
     """Carry out `coterie raft activate`; return the exit code."""
     return run_async(_activate(connection_of(args), args.group, args.out))
+
+
+def transfer(args: argparse.Namespace) -> int:
+    """Carry out `coterie raft transfer`; return the exit code."""
+    return run_async(_transfer(connection_of(args), args.group, args.to, args.out))
+
+
+async def _transfer(connection: ClusterConnection, group: str, to: str | None, out: CommandOutput) -> int:
+    async with connection.client_of_all() as client:
+        await check_group(client, group)
+        leader = await client.group(group).transfer(to)
+    out.show({"group": group, "leader": leader}, [f"group {group!r}: {leader} leads"])
+    return 0
 
 
 async def _versions(connection: ClusterConnection, group: str, out: CommandOutput) -> int:

@@ -1,0 +1,99 @@
+"""`Transfer`: hands leadership to another member, without an election time-out (dissertation §3.10).
+
+The leader takes no commands meanwhile. Once the target has all of its log, it sends `TimeoutNow`: the target becomes a
+candidate at once, and the others vote although their leader is active. If it does not lead within an election
+time-out, the leader goes on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coterie.protocols.algorithm import NodeId
+from coterie.protocols.raft.leadership import Leadership
+from coterie.protocols.raft.raft_effects import TransferEnded, TransferLeadership
+from coterie.protocols.raft.raft_messages import TimeoutNow
+from coterie.protocols.raft.raft_observations import TRANSFER_ABORTED, TRANSFER_STARTED
+from coterie.protocols.raft.role import RoleState
+
+__all__ = ["Transfer"]
+
+
+@dataclass(slots=True)
+class _UnderWay:
+    """`target` is the key of a member; `is_asked`: it was told to become a candidate."""
+
+    ref: int
+    target: NodeId
+    leadership: Leadership
+    deadline: float
+    is_asked: bool = False
+
+
+class Transfer:
+    """The transfers of one node: at most one at a time.
+
+    Args:
+        role_state: of this node.
+    """
+
+    __slots__ = ("_role_state", "_under_way")
+
+    def __init__(self, role_state: RoleState) -> None:
+        self._role_state = role_state
+        self._under_way: _UnderWay | None = None
+
+    @property
+    def target(self) -> NodeId | None:
+        """The member that is to lead; None: no transfer is under way, and commands are taken."""
+        return None if self._under_way is None else self._under_way.target
+
+    def begin(self, event: TransferLeadership) -> None:
+        """Begin a transfer, or say why there is none."""
+        state = self._role_state
+        leadership = state.leadership
+        if leadership is None:
+            self._refuse(event.ref, "it does not lead")
+        elif self._under_way is not None:
+            self._refuse(event.ref, f"a transfer to {state.electorate.node_of(self._under_way.target)} is under way")
+        elif (target := self._target(event.target, leadership)) is None:
+            whom = "no member" if event.target is None else repr(event.target)
+            self._refuse(event.ref, f"{whom} can lead next: it must be another member, and answer")
+        else:
+            deadline = state.now + state.config.election_timeout_max_s
+            self._under_way = _UnderWay(event.ref, target, leadership, deadline)
+            state.outbox.observe(TRANSFER_STARTED, term=state.term, target=target)
+
+    def advance(self) -> None:
+        """Tell the target to become a candidate once it has everything; note the end of the leadership."""
+        under_way, state = self._under_way, self._role_state
+        if under_way is None:
+            return
+        if state.leadership is not under_way.leadership:
+            self._end(under_way, is_done=True, reason="")
+        elif not under_way.is_asked and under_way.leadership.has_everything(under_way.target):
+            under_way.is_asked = True
+            state.outbox.send(under_way.target, TimeoutNow(state.term), state.durability.after_hard_state())
+
+    def tick(self, now: float) -> None:
+        """Give up what has taken longer than an election time-out: this node leads on."""
+        under_way, state = self._under_way, self._role_state
+        if under_way is None or now < under_way.deadline:
+            return
+        reason = "it was not elected in time" if under_way.is_asked else "it does not have the whole log in time"
+        state.outbox.observe(TRANSFER_ABORTED, term=state.term, target=under_way.target, reason=reason)
+        self._end(under_way, is_done=False, reason=f"{state.electorate.node_of(under_way.target)}: {reason}")
+
+    def _target(self, node: NodeId | None, leadership: Leadership) -> NodeId | None:
+        """Return the key of the member on `node`, or (None) of the one that is furthest; None if it does not answer."""
+        candidates = leadership.successors()
+        if node is None:
+            return candidates[0] if candidates else None
+        return next((key for key in candidates if self._role_state.electorate.node_of(key) == node), None)
+
+    def _refuse(self, ref: int, reason: str) -> None:
+        self._role_state.outbox.add(TransferEnded(ref, False, reason))
+
+    def _end(self, under_way: _UnderWay, *, is_done: bool, reason: str) -> None:
+        self._under_way = None
+        self._role_state.outbox.add(TransferEnded(under_way.ref, is_done, reason))
