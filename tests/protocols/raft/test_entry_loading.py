@@ -47,7 +47,7 @@ def test_answer_closes_the_load() -> None:
     reads, _ = loading()
     request(reads, A, 2, 3)
 
-    assert raft.reads_answered(Loaded(A, LogIndex(2), (entry(2, 1), entry(3, 2))))
+    assert reads.answered(Loaded(A, LogIndex(2), (entry(2, 1), entry(3, 2))))
     assert not reads.is_open(A)
 
 
@@ -61,7 +61,7 @@ def test_entries_that_do_not_fit_the_log_are_discarded_and_may_be_asked_for_agai
     request(reads, A, 2, 3)
     outbox.empty([])
 
-    assert not raft.reads_answered(Loaded(A, LogIndex(2), entries))
+    assert not reads.answered(Loaded(A, LogIndex(2), entries))
     assert not reads.is_open(A)
     (observed,) = outbox.empty([])
     assert isinstance(observed, Observe)
@@ -72,6 +72,6 @@ def test_answer_that_nobody_asked_for_is_ignored() -> None:
     reads, _ = loading()
     request(reads, A, 2, 3)
 
-    assert not raft.reads_answered(Loaded(B, LogIndex(2), (entry(2, 1),)))
-    assert not raft.reads_answered(Loaded(A, LogIndex(1), (entry(1, 1),)))
+    assert not reads.answered(Loaded(B, LogIndex(2), (entry(2, 1),)))
+    assert not reads.answered(Loaded(A, LogIndex(1), (entry(1, 1),)))
     assert reads.is_open(A)
