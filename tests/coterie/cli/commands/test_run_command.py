@@ -17,9 +17,12 @@ from pathlib import Path
 import pytest
 
 from coterie import Client
+from coterie.actors.node import Node
 from coterie.actors.topology import Topology
-from coterie.cli import cluster_connection, main
+from coterie.cli import cluster_connection, main, make_parser
+from coterie.cli.commands import run_command
 from coterie.cli.commands.run_command import parse_peers
+from coterie.cli.security_options import security_of
 from coterie.cli.topologies.topology_argument import load_topology
 from coterie.errors import CoterieError
 from coterie.runtime.hosts.real_host import RealHost
@@ -224,6 +227,27 @@ def test_node_ends_in_order_on_a_signal_and_keeps_its_data(
 
     assert said(capsys, "kv", "get", "k", "--connect", second.address) == (0, "v\n")
     assert second.end() == 0
+
+
+async def test_a_node_that_is_told_to_end_hands_its_leadership_over_first(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drained: list[bool] = []
+
+    async def drain(node: Node) -> tuple[str, ...]:
+        drained.append(node.system.fault is None and await node.key_value("store").get(b"k") is None)
+        return ()
+
+    monkeypatch.setattr(Node, "drain", drain)
+    args = make_parser().parse_args(["run", "shop:topology", "--node", "n1", "--listen", "127.0.0.1:0"])
+    up = asyncio.Event()
+    monkeypatch.setattr(run_command, "print_lines", lambda lines, **_: up.set())
+    running = asyncio.create_task(run_command._run(args, load_topology("shop:topology"), {}, security_of(args)))
+    await up.wait()
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    assert drained == [True]
 
 
 def test_node_ends_when_its_parent_is_gone(shop: Path) -> None:

@@ -20,7 +20,7 @@ from coterie.cli.cluster_connection import ClusterConnection
 from coterie.cli.commands.evolving import raft_command
 from coterie.cli.node_queries import code_schemas
 from coterie.cli.output.command_output import CommandOutput
-from coterie.errors import NodeUnreachable
+from coterie.errors import CommandRefused, NodeUnreachable
 from coterie.protocols.evolution.revisions import Revision
 from coterie.testing import Cluster
 
@@ -230,3 +230,21 @@ async def test_a_member_that_is_down_is_a_row_and_exit_code_5(
     assert [error["code"] for error in found["errors"]] == ["degraded"]
     assert found["data"]["nodes"][leader]["active_version"] == 1
     assert "no answer" in found["data"]["nodes"][victim]["error"]
+
+
+@pytest.mark.virtual
+async def test_the_leader_hands_over(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    topology = Topology("three", nodes=["n1", "n2", "n3"])
+    topology.raft("totals", machine=First)
+    async with Cluster(topology) as cluster:
+        old = await cluster.leader_of("totals")
+        to = next(name for name in cluster if name != old)
+        client = await cluster.client()
+        monkeypatch.setattr(ClusterConnection, "client_of_all", lambda _: contextlib.nullcontext(client))
+        connection, out = ClusterConnection(("here",)), CommandOutput("raft transfer")
+
+        assert await raft_command._transfer(connection, "totals", to, out) == 0
+        assert capsys.readouterr().out == f"group 'totals': {to} leads\n"
+        assert await cluster.leader_of("totals") == to
+        with pytest.raises(CommandRefused, match="'n9' can lead next"):
+            await raft_command._transfer(connection, "totals", "n9", out)
