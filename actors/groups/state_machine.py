@@ -22,7 +22,7 @@ from coterie.protocols.replicated_log import LogIndex
 from coterie.runtime.messages.message import Ask, message_type
 from coterie.runtime.messages.message_codecs import MessageType
 
-__all__ = ["Query", "StateMachine", "apply_mistake", "commands_of", "queries_read_by"]
+__all__ = ["Query", "StateMachine", "commands_of", "machine_mistake", "queries_read_by"]
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -66,8 +66,10 @@ class StateMachine(Generic[C]):
         It must be deterministic, as `apply` is. A node on which it raises goes into quarantine.
         """
 
-    def apply(self, command: C, /) -> object:
-        """Execute a command; the return value is its reply. It must be a `def`, not an `async def`.
+    def apply(self, command: Any, /) -> object:
+        """Execute a command, one of C that `read` does not take: annotate which. The return value is its reply.
+
+        It must be a `def`, not an `async def`.
 
         Any exception is the outcome of that command, the same on all replicas: the caller gets `CommandFailed`, changes
         made before remain, and the next command follows. Only `MemoryError`, `SystemExit` and `KeyboardInterrupt` stop
@@ -122,18 +124,22 @@ def _members(annotation: Any) -> list[type]:
     return [annotation]
 
 
-def apply_mistake(machine: StateMachine[Any]) -> str | None:
-    """Return why the `apply` of a machine cannot be one, as far as that shows without calling it; None if it can."""
-    name = type(machine).__name__
-    apply = machine.apply
-    if getattr(apply, "__func__", None) is StateMachine.apply:
+def machine_mistake(machine: StateMachine[Any]) -> str | None:
+    """Return why the `apply` or `read` of a machine cannot be one, as far as that shows without calling it."""
+    if getattr(machine.apply, "__func__", None) is StateMachine.apply:
+        name = type(machine).__name__
         return f"{name} has no apply: write `def apply(self, command)`, which returns the command's reply"
-    function: Any = apply
+    return _mistake_in(machine, "apply") or _mistake_in(machine, "read")
+
+
+def _mistake_in(machine: StateMachine[Any], method: str) -> str | None:
+    where = f"{type(machine).__name__}.{method}"
+    function: Any = getattr(machine, method)
     while function is not None:
         call = function if inspect.isroutine(function) else type(function).__call__
         if inspect.iscoroutinefunction(call):
-            return f"{name}.apply is `async def`: write `def`, because every replica executes it to its end at once"
+            return f"{where} is `async def`: write `def`, because a replica executes it to its end at once"
         if inspect.isgeneratorfunction(call) or inspect.isasyncgenfunction(call):
-            return f"{name}.apply has a `yield`, so that a call returns a generator: it must return the command's reply"
+            return f"{where} has a `yield`, so that a call returns a generator: it must return the reply"
         function = getattr(function, "__wrapped__", None) or getattr(function, "func", None)
     return None

@@ -69,7 +69,7 @@ def decode_result(command: AskOf[Any, R], payload: bytes) -> R:
         raise CommandRefused(decoded[2].decode())
     if kind == FAILED:
         error_type, text = decoded[1], decoded[2].decode()
-        raise CommandFailed(f"{type(command).__name__} failed where it was applied: {error_type}: {text}")
+        raise CommandFailed(f"{type(command).__name__} failed where it was executed: {error_type}: {text}")
     try:
         return typing.cast("R", message_type(type(command)).reply.decode(decoded[1], NO_REFS))
     except (BadMessage, RecursionError) as error:

@@ -258,7 +258,7 @@ class Raft:
         """Start the election timer: before the first call the time is unknown."""
         self._is_armed = True
         self._log_clock.start(self._role_state.now)
-        self._role_state.reset_election_timer()
+        self._role_state.start(self._role_state.now)
 
     def _settle(self) -> list[RaftEffect]:
         leadership = self._role_state.leadership

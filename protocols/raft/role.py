@@ -107,8 +107,16 @@ class RoleState:
             return True
         return self.leader is not None and self.now < self._leader_heard_at_s + self.config.election_timeout_min_s
 
+    def start(self, now: float) -> None:
+        """Begin a life at `now` (monotonic, s): it has heard from nobody yet."""
+        self._leader_heard_at_s = now
+        self.reset_election_timer()
+
     def heard_s(self, now: float) -> float:
-        """Return how long ago this node heard from a leader (s), or, as a leader, from a quorum: at most."""
+        """Return how long ago this node heard from a leader (s), or, as a leader, from a quorum: at most.
+
+        A node that has heard from none counts from its start.
+        """
         if self.leadership is None:
             return max(0.0, now - self._leader_heard_at_s)
         checked_at_s = self.leadership.check_quorum_deadline - self.config.election_timeout_max_s
@@ -228,6 +236,7 @@ class RoleState:
         if self.leadership is None:
             return
         self.outbox.observe(STEPPED_DOWN, term=self.leadership.term, reason=reason)
+        self._leader_heard_at_s = self.now - self.heard_s(self.now)
         self.leadership = None
         self._proposals.lose(self.outbox, leader)
         self.reset_election_timer()

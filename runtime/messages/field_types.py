@@ -24,7 +24,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NewType, Protocol, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, NewType, Protocol, assert_never, get_args, get_origin
 
 from coterie.errors import MessageTypeError
 from coterie.runtime.messages.codings import Coding, coding_of
@@ -51,6 +51,7 @@ __all__ = [
     "field_type_of",
     "parts_of",
     "records_in",
+    "type_text",
     "with_records",
 ]
 
@@ -326,3 +327,28 @@ def parts_of(kind: FieldType) -> Iterator[FieldType]:
 def records_in(kind: FieldType) -> Iterator[Record]:
     """Yield the message classes that this type names, in order; not those that they name in turn."""
     return (part.record for part in parts_of(kind) if isinstance(part, RecordType))
+
+
+def type_text(kind: FieldType) -> str:
+    """Return the type of a field in words, for errors."""
+    match kind:
+        case ExactType(cls) | EnumType(cls) | FlagType(cls) | CustomType(cls):
+            return str(cls.__name__)
+        case CodedType(coding):
+            return str(coding.cls.__name__)
+        case SetType(item):
+            return f"frozenset[{type_text(item)}]"
+        case RecordType(record):
+            return record.cls.__name__
+        case FloatType():
+            return "float"
+        case MappingType(key, value):
+            return f"Mapping[{type_text(key)}, {type_text(value)}]"
+        case SequenceType(item):
+            return f"tuple[{type_text(item)}, ...]"
+        case TupleType(items):
+            return f"tuple[{', '.join(map(type_text, items)) or '()'}]"
+        case UnionType(members):
+            return " or ".join(map(type_text, members))
+        case _:
+            assert_never(kind)

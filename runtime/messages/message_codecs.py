@@ -24,7 +24,7 @@ from coterie.runtime.messages.codec_generation import compile_decoder, compile_e
 from coterie.runtime.messages.field_types import FieldType, field_type_of
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.trimmed_rows import TrimmedRecord
-from coterie.runtime.messages.value_codecs import Codec, Resolver, codec_of, show, why_not_encodable
+from coterie.runtime.messages.value_codecs import Codec, RefusedByUser, Resolver, codec_of, show, why_not_encodable
 from coterie.runtime.observing.error_texts import error_line
 from coterie.runtime.user_code import is_exit, is_of
 
@@ -180,7 +180,7 @@ class MessageType:
         except BaseException as error:  # a message may check its fields in __post_init__ and raise anything
             if is_of(error, RecursionError) or is_exit(error):
                 raise
-            raise BadMessage(f"message {self.name!r} refuses its fields: {error_line(error)}") from error
+            raise RefusedByUser(f"message {self.name!r} refuses its fields: {error_line(error)}") from error
 
     @property
     def fields(self) -> tuple[DeclaredField, ...]:

@@ -30,13 +30,24 @@ from coterie.runtime.messages.field_types import (
     SetType,
     TupleType,
     UnionType,
+    type_text,
 )
 from coterie.runtime.messages.short_values import short_value
 from coterie.runtime.messages.unpacking import INT_KEYS_MAX
 from coterie.runtime.observing.error_texts import error_line
 from coterie.runtime.user_code import is_exit, is_of
 
-__all__ = ["INT64", "NO_REFS", "Codec", "HoldsRef", "Resolver", "codec_of", "show", "type_text", "why_not_encodable"]
+__all__ = [
+    "INT64",
+    "NO_REFS",
+    "Codec",
+    "HoldsRef",
+    "RefusedByUser",
+    "Resolver",
+    "codec_of",
+    "show",
+    "why_not_encodable",
+]
 
 T = TypeVar("T")
 
@@ -54,6 +65,10 @@ class Resolver(Protocol):
 
 class HoldsRef(BadMessage):
     """A value that is stored holds a `Ref`."""
+
+
+class RefusedByUser(BadMessage):
+    """A value that a message's `__post_init__`, or a codec that a user has registered, refuses: its cause says why."""
 
 
 class _NoRefs:
@@ -243,12 +258,14 @@ def _sequence(codec: Codec) -> Codec:
 
 def _set(codec: Codec) -> Codec:
     """Return the codec of a frozenset: the row of its encoded items, in ascending order, so that each set has one."""
-    encode_item, decode_item = codec.encode, codec.decode
+    encode_item, decode_item, exact = codec.encode, codec.decode, frozenset(codec.exact)
 
     def encode(value: Any) -> object:
         if not isinstance(value, frozenset):
             raise BadMessage(f"expected a frozenset, got {show(value)}")
         row: tuple[Any, ...] = tuple(map(encode_item, value))
+        if codec.exact and not exact.issuperset(map(type, row)):
+            raise BadMessage(f"an item of a frozenset is of another type than declared: {show(value)}")
         row = tuple(sorted(row) if _are_alike(row) else sorted(row, key=_place))
         _check_keys("a frozenset", row, codec)
         if not codec.exact and not _is_ascending(row):
@@ -337,8 +354,12 @@ def _coded(kind: CodedType, wire: Codec) -> Codec:
             encoded = wire.encode(plain)
         except BaseException as error:
             raise _refusal(error, f"{show(value)} cannot cross the wire") from error
-        if exact and type(plain) not in exact and not (type(plain) is int and float in exact):
-            raise BadMessage(f"the codec {coding.name!r} makes {show(plain)}: expected {type_text(kind.wire)}")
+        if not coding.is_exact:
+            try:
+                wire.decode(encoded, NO_REFS)
+            except BadMessage as error:
+                made = f"the codec {coding.name!r} makes {show(plain)}"
+                raise BadMessage(f"{made}: expected {type_text(kind.wire)} ({error})") from error
         return encoded
 
     def decode(value: object, resolver: Resolver) -> object:
@@ -346,7 +367,8 @@ def _coded(kind: CodedType, wire: Codec) -> Codec:
         try:
             made = coding.decode(plain)
         except BaseException as error:
-            raise _refusal(error, f"expected {type_text(kind)}, got {show(value)}") from error
+            kind_of_refusal = BadMessage if coding.is_exact else RefusedByUser
+            raise _refusal(error, f"expected {type_text(kind)}, got {show(value)}", kind_of_refusal) from error
         if not isinstance(made, cls):
             raise BadMessage(f"the codec {coding.name!r} makes {show(made)} of {show(value)}")
         return made
@@ -354,11 +376,11 @@ def _coded(kind: CodedType, wire: Codec) -> Codec:
     return Codec(encode, decode, wire_types=wire.wire_types, instances=cls, has_open_hash=not coding.has_secret_hash)
 
 
-def _refusal(error: BaseException, what: str) -> BaseException:
+def _refusal(error: BaseException, what: str, kind: type[BadMessage] = BadMessage) -> BaseException:
     """Return what to raise for an error of a codec's function: a BadMessage, unless the error ends the program."""
     if is_exit(error) or is_of(error, RecursionError):
         return error
-    return BadMessage(f"{what}: {error_line(error)}")
+    return kind(f"{what}: {error_line(error)}")
 
 
 def _record(record: Record) -> Codec:
@@ -438,31 +460,6 @@ def _tagged(records: Sequence[Record]) -> Codec:
         raise BadMessage(f"expected {' or '.join(by_name)}, got {show(value)}")
 
     return Codec(encode, decode, wire_types=_ROW, instances=tuple(by_class))
-
-
-def type_text(kind: FieldType) -> str:
-    """Return the type of a field in words, for errors."""
-    match kind:
-        case ExactType(cls) | EnumType(cls) | FlagType(cls) | CustomType(cls):
-            return str(cls.__name__)
-        case CodedType(coding):
-            return str(coding.cls.__name__)
-        case SetType(item):
-            return f"frozenset[{type_text(item)}]"
-        case RecordType(record):
-            return record.cls.__name__
-        case FloatType():
-            return "float"
-        case MappingType(key, value):
-            return f"Mapping[{type_text(key)}, {type_text(value)}]"
-        case SequenceType(item):
-            return f"tuple[{type_text(item)}, ...]"
-        case TupleType(items):
-            return f"tuple[{', '.join(map(type_text, items)) or '()'}]"
-        case UnionType(members):
-            return " or ".join(map(type_text, members))
-        case _:
-            assert_never(kind)
 
 
 def why_not_encodable(kind: FieldType, codec: Codec, value: object) -> str | None:

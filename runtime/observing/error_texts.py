@@ -82,7 +82,8 @@ def loggable(error: BaseException) -> BaseException:
     """Return what to log as `exc_info`: `error` itself, or a stand-in with the same traceback.
 
     The stand-in is for an error whose traceback, with those of its causes and of the errors of a group, would have a
-    text that cannot be had, or is too long.
+    text that cannot be had, or is too long; and for one whose class has code of its own where `logging` and `traceback`
+    look: an exception with `__len__` is asked whether it is true.
     """
     try:
         is_short = _is_short(error)
@@ -107,10 +108,33 @@ def traceback_text(error: BaseException) -> str:
 def _is_short(error: BaseException) -> bool:
     chain = [error]
     for each in chain:
-        if len(chain) > CHAIN_MAX or not _has_short_text(each):
+        if len(chain) > CHAIN_MAX or _has_own_code(each) or not _has_short_text(each):
             return False
         chain += [other for other in _related(each) if all(other is not known for known in chain)]
     return True
+
+
+_MRO: Final = type.__dict__["__mro__"].__get__
+_NAMESPACE: Final = type.__dict__["__dict__"].__get__
+
+_LOOKED_AT: Final = frozenset(
+    ("__bool__", "__len__", "__getattribute__", "__getattr__", "__class__", "__traceback__", "__cause__")
+    + ("__context__", "__suppress_context__", "__notes__", "__module__", "exceptions")
+)
+"""What a logger reads of an exception, or calls."""
+
+_PLAIN: Final = (str, tuple, type(None))
+
+
+def _has_own_code(error: BaseException) -> bool:
+    """Return whether a class of this exception, below those of Python, defines what a logger looks at."""
+    for cls in _MRO(type(error)):
+        if cls.__module__ == "builtins":
+            return False
+        namespace = _NAMESPACE(cls)
+        if any(name in namespace and not isinstance(namespace[name], _PLAIN) for name in _LOOKED_AT):
+            return True
+    return False
 
 
 def _related(error: BaseException) -> list[BaseException]:

@@ -40,6 +40,25 @@ class ShyAttributes(Exception):
         raise RuntimeError(f"{name} is not for you")
 
 
+class Collection(Exception):
+    """Counts what it was never given, as soon as somebody asks whether it is true."""
+
+    def __len__(self) -> int:
+        return len(self.errors)  # type: ignore[attr-defined]
+
+
+class OwnTraceback(Exception):
+    """Cannot say where it was raised."""
+
+    @property
+    def __traceback__(self) -> Any:  # type: ignore[override]
+        raise RuntimeError("nowhere")
+
+    @property
+    def __suppress_context__(self) -> Any:  # type: ignore[override]
+        raise RuntimeError("who knows")
+
+
 def _cyclic() -> Exception:
     one, other = ValueError("one"), ValueError("other")
     one.__cause__, other.__cause__ = other, one
@@ -53,6 +72,8 @@ THROWN: Final[dict[str, Callable[[], BaseException]]] = {
     "a huge text": lambda: ValueError("x" * 3_000_000),
     "line breaks and controls": lambda: ValueError("a\nb\x1b[31m\u202e\ud800"),
     "shy attributes": ShyAttributes,
+    "no truth": Collection,
+    "a traceback of its own": OwnTraceback,
     "a cause that is its own cause": _cyclic,
     "a group": lambda: BaseExceptionGroup("several", [ValueError("one"), Own("other")]),
     "a BaseException": lambda: Own("own"),

@@ -52,13 +52,18 @@ from coterie.runtime.messages.field_types import (
 )
 from coterie.runtime.messages.message_codecs import MessageType
 from coterie.runtime.messages.trimmed_rows import encoded_default
-from coterie.runtime.messages.value_codecs import Codec, HoldsRef, Resolver, codec_of, show
+from coterie.runtime.messages.value_codecs import Codec, HoldsRef, RefusedByUser, Resolver, codec_of, show
+from coterie.runtime.observing.error_texts import error_line
 
 __all__ = ["NotActiveRow", "RecordedRecord", "RecordedTypes"]
 
 
 class NotActiveRow(BadMessage):
     """A row has a length that the recorded message does not have (yet): its text names the message alone."""
+
+
+class _FieldRefused(BadMessage):
+    """The text says which field of which message is wrong, as it was recorded."""
 
 
 class RecordedTypes:
@@ -220,10 +225,14 @@ class RecordedRecord:
             except (HoldsRef, NotActiveRow):
                 raise  # another text would not tell
             except BadMessage as error:
-                raise BadMessage(self._field_error(at, value)) from error
+                raise _FieldRefused(self._field_error(at, value, error)) from error
         return self._described.make(values)
 
-    def _field_error(self, at: int, value: object) -> str:
+    def _field_error(self, at: int, value: object, error: BadMessage) -> str:
         recorded = self._recorded.fields[at]
-        expected = type_text(recorded.type)
-        return f"message {self.name!r}, field {recorded.name!r}: expected {expected}, got {show(value)}"
+        where = f"message {self.name!r}, field {recorded.name!r}"
+        if isinstance(error, _FieldRefused):  # of a message in this one
+            return f"{where}: {error}"
+        cause = error.__cause__ if isinstance(error, RefusedByUser) else None
+        why = "" if cause is None else f": {error_line(cause)}"
+        return f"{where}: expected {type_text(recorded.type)}, got {show(value)}{why}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import inspect
 from collections.abc import Callable
 from typing import Any, Final
@@ -18,10 +19,10 @@ from coterie.protocols.evolution.schema import Schema
 from coterie.protocols.evolution.schema_text import SchemaHash, schema_hash
 from coterie.protocols.replicated_log import LogIndex
 from coterie.runtime.messages.unpacking import unpack_recorded
-from coterie.runtime.messages.value_codecs import NO_REFS, Codec
+from coterie.runtime.messages.value_codecs import NO_REFS, Codec, RefusedByUser
 from coterie.runtime.observing.error_texts import error_text, type_name, value_text
 
-__all__ = ["LOCAL_CONDITIONS", "ReportFailure", "TypedMachine", "is_local"]
+__all__ = ["LOCAL_CONDITIONS", "Failed", "ReportFailure", "TypedMachine", "is_local"]
 
 _ERROR_ROW: Final = b"\x93"
 """The first byte of an encoded error: a row of three."""
@@ -40,8 +41,18 @@ CAUSES_MAX: Final = 100
 GROUPED_MAX: Final = 10_000
 """So many exceptions of a group are looked at."""
 
-ReportFailure = Callable[[LogIndex, object, BaseException], None]
-"""Called with the index of an entry, the command (bytes, if it did not decode) and the exception that came of it.
+
+class Failed(enum.Enum):
+    """What failed: `apply`, `read`, or the making of a command's message, by a codec or a `__post_init__`."""
+
+    APPLY = "apply"
+    READ = "read"
+    DECODE = "decode"
+
+
+ReportFailure = Callable[[Failed, LogIndex, object, BaseException], None]
+"""Called with what failed, the index of an entry (of a read: the last that was applied), the command (bytes, if it did
+not decode) and the exception that came of it.
 
 That is the outcome of the command, or one of the `LOCAL_CONDITIONS`: then the node stops after this call.
 """
@@ -68,7 +79,7 @@ class TypedMachine:
         self.awaits_schema = False
         """Whether this replica has not come to a schema yet: then it knows no command."""
         self._read_heads = tuple(msgpack.packb((one.name, None))[:-1] for one in queries_read_by(type(machine)))
-        self._report: ReportFailure = lambda index, command, error: None
+        self._report: ReportFailure = lambda failed, index, command, error: None
 
     def report_failures_to(self, report: ReportFailure) -> None:
         """Call `report` with each exception that is the outcome of a command, except refusals."""
@@ -110,7 +121,7 @@ class TypedMachine:
         Raises:
             BaseException: as `apply`.
         """
-        return self._execute(self.machine.index, command, self.machine.read)
+        return self._execute(Failed.READ, self.machine.index, command, self.machine.read)
 
     def apply(self, index: LogIndex, command: bytes) -> bytes:
         """Decode, execute, encode. An error is a reply, too: all replicas must continue in the same way.
@@ -120,9 +131,9 @@ class TypedMachine:
         """
         self.machine.index = index
         is_read = self._read_heads and command.startswith(self._read_heads)  # it may be in the log nevertheless
-        return self._execute(index, command, self.machine.read if is_read else self.machine.apply)
+        return self._execute(Failed.APPLY, index, command, self.machine.read if is_read else self.machine.apply)
 
-    def _execute(self, index: LogIndex, command: bytes, execute: Callable[[Any], object]) -> bytes:
+    def _execute(self, failed: Failed, index: LogIndex, command: bytes, execute: Callable[[Any], object]) -> bytes:
         decoded: object = None
         try:
             recorded, decoded = self._active.decode(command)
@@ -136,10 +147,16 @@ class TypedMachine:
             return self._error_reply(REFUSED, error)
         except BaseException as error:  # noqa: BLE001 (it is an outcome, or raised again)
             local = local_cause(error)
-            if decoded is None and local is None and issubclass(type(error), BadMessage):
-                return self._error_reply(REFUSED, error)
+            is_refused = decoded is None and local is None and issubclass(type(error), BadMessage)
+            culprit = local
+            if local is None:
+                culprit = raised_by_user(error) if is_refused else error
             with contextlib.suppress(BaseException):  # what a log or the error's own code does must change nothing
-                self._report(index, command if decoded is None else decoded, local or error)
+                if culprit is not None:
+                    what = Failed.DECODE if is_refused else failed
+                    self._report(what, index, command if decoded is None else decoded, culprit)
+            if is_refused:
+                return self._error_reply(REFUSED, error)
             if local is not None:
                 raise local  # noqa: B904 (it keeps its own cause)
             return self._error_reply(FAILED, error)
@@ -161,7 +178,7 @@ class TypedMachine:
         """Encode a reply. One of `_NOT_ENCODABLE` if it is not of the type that the command declares."""
         if inspect.iscoroutine(result):
             result.close()
-            raise TypeError("apply returned a coroutine: it must be a def, not an async def, and await nothing")
+            raise TypeError("it returned a coroutine: it must be a def, not an async def, and await nothing")
         codec = recorded.reply
         encoded = codec.encode(result)
         packed = self._pack((OK, encoded))
@@ -175,6 +192,18 @@ class TypedMachine:
         """Encode an error, its type apart from its text, which is arbitrary: long, or not valid Unicode."""
         text = error_text(error, REASON_CHARS_MAX)
         return self._pack((kind, type_name(error), text.encode(errors="backslashreplace")))
+
+
+def raised_by_user(error: BaseException) -> BaseException | None:
+    """Return the exception of a message's or codec's own code because of which a command did not decode, if any."""
+    refusal: BaseException | None = error
+    for _ in range(CAUSES_MAX):
+        if not isinstance(refusal, BadMessage):
+            return None
+        if type(refusal) is RefusedByUser:
+            return refusal.__cause__
+        refusal = refusal.__cause__
+    return None
 
 
 def _wrong_reply(recorded: RecordedCommand, result: object, error: Exception) -> BadMessage:

@@ -105,6 +105,26 @@ async def test_mistakes_in_read_are_the_outcome_of_that_query_alone(make_cluster
     assert await group.execute(Add(1)) == 1
 
 
+async def test_a_read_that_raises_is_logged_as_that_also_before_anything_was_applied_in_this_life(
+    make_cluster: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    cluster = make_cluster(counters())
+    await cluster.start()
+    group = (await cluster.client()).group("counter")
+    await group.execute(Add(1))
+    for name in list(cluster):
+        await cluster.kill(name)
+        await cluster.start(name)
+    caplog.clear()
+    for _ in range(5):
+        with pytest.raises(CommandFailed, match="ZeroDivisionError"):
+            await group.read(Total("raises"), timeout_s=30.0)
+    told = [record for record in caplog.records if "read_failed" in record.getMessage()]
+    assert [record.levelname for record in told] == ["ERROR"] * 3  # the first, the second and the fourth
+    assert told[0].exc_info
+    assert not [record for record in caplog.records if "apply_failed" in record.getMessage()]
+
+
 async def test_a_follower_reads_what_the_leader_has_acknowledged_and_not_what_it_happens_to_have(
     make_cluster: Any,
 ) -> None:
@@ -130,19 +150,21 @@ async def test_a_follower_reads_what_the_leader_has_acknowledged_and_not_what_it
     assert await read == 7
 
 
-async def test_a_stale_read_needs_no_leader_and_says_how_old_it_is(make_cluster: Any) -> None:
+@pytest.mark.parametrize("was_leader", [False, True])
+async def test_a_stale_read_needs_no_leader_and_says_how_old_it_is(make_cluster: Any, *, was_leader: bool) -> None:
     cluster = make_cluster(counters())
     await cluster.start()
     group = (await cluster.client()).group("counter")
     await group.execute(Add(1))
-    alone = "n1"
+    alone = await cluster.leader_of("counter") if was_leader else "n1"
     await asyncio.sleep(0.5)
     fresh = await cluster[alone].group("counter").read_stale(Total(), node=alone)
     assert (fresh.value, fresh.behind) == (1, 0)
     assert fresh.heard_s < 1.0
-    for name in ("n2", "n3"):
-        cluster.network.partition(alone, name)
-    await asyncio.sleep(5.0)
+    for name in cluster:
+        if name != alone:
+            cluster.network.partition(alone, name)
+    await asyncio.sleep(5.0)  # also as a leader, which steps down
 
     stale = await cluster[alone].group("counter").read_stale(Total(), node=alone)
 
@@ -236,7 +258,21 @@ def test_the_queries_that_read_takes_are_those_of_its_annotation() -> None:
         def read(self, query: Add, /) -> int:
             return 0
 
-    for machine, why in ((NoAnnotation, "annotate its parameter"), (NoQuery, "no Query of the machine")):
+    class Awaiting(Counter):
+        async def read(self, query: Total, /) -> int:  # type: ignore[override]
+            return 0
+
+    class Yielding(Counter):
+        def read(self, query: Total, /) -> Any:
+            yield 0
+
+    wrong: list[tuple[Any, str]] = [
+        (NoAnnotation, "annotate its parameter"),
+        (NoQuery, "no Query of the machine"),
+        (Awaiting, "Awaiting.read is `async def`"),
+        (Yielding, "Yielding.read has a `yield`"),
+    ]
+    for machine, why in wrong:
         topology = Topology("reads", nodes=["n1"])
         topology.raft("wrong", machine=machine)
         with pytest.raises(TopologyError, match=why):

@@ -122,7 +122,7 @@ def test_what_the_machine_refuses_is_refused_to_who_asked(machine: TypedMachine,
 
 @pytest.mark.parametrize("how", ["raise", "no unicode", "at length", "beyond 64 bits", "no reply at all"])
 def test_a_poison_command_fails_alone_and_the_machine_goes_on(machine: TypedMachine, how: str) -> None:
-    with pytest.raises(CommandFailed, match="Fail failed where it was applied") as caught:
+    with pytest.raises(CommandFailed, match="Fail failed where it was executed") as caught:
         execute(machine, Fail(how))
 
     assert caught.value.outcome is Outcome.HAPPENED

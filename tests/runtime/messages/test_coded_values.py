@@ -148,6 +148,8 @@ REFUSED_AT_ENCODING: list[tuple[Any, Any, str]] = [
     (Decimal, Decimal("9" * (DECIMAL_CHARS_MAX + 1)), "a Decimal of 1,001 characters: at most 1,000"),
     (uuid.UUID, "0" * 32, "expected UUID, got str"),
     (frozenset[int], {1}, "expected a frozenset, got set"),
+    (frozenset[int], frozenset("a"), "an item of a frozenset is of another type"),
+    (Money, Money(Decimal(1), None), "makes tuple .*: expected tuple.Decimal, str. .expected str, got NoneType"),  # type: ignore[arg-type]
     (frozenset[int], frozenset(range(INT_KEYS_MAX + 1)), "1025 keys, more than 1024 of them ints"),
     (frozenset[Decimal], frozenset(map(Decimal, range(INT_KEYS_MAX + 1))), "of a type with a codec"),
     (Mapping[uuid.UUID, int], {uuid.UUID(int=n): n for n in range(INT_KEYS_MAX + 1)}, "of a type with a codec"),

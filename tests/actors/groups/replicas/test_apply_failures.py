@@ -11,7 +11,7 @@ import msgpack
 import pytest
 
 from coterie import Outcome, Topology
-from coterie.actors.groups.replicas.typed_machine import TypedMachine
+from coterie.actors.groups.replicas.typed_machine import Failed, TypedMachine
 from coterie.actors.groups.state_machine import StateMachine
 from coterie.actors.groups.typed_commands import decode_result, encode_command
 from coterie.errors import CommandFailed, CommandRefused, CommandTimeout
@@ -113,7 +113,8 @@ def reported_machine() -> tuple[TypedMachine, list[tuple[LogIndex, object, str]]
     machine = TypedMachine(Fragile())
     reported: list[tuple[LogIndex, object, str]] = []
 
-    def report(index: LogIndex, command: object, error: BaseException) -> None:
+    def report(failed: Failed, index: LogIndex, command: object, error: BaseException) -> None:
+        assert failed is Failed.APPLY
         reported.append((index, command, type(error).__name__))
 
     machine.report_failures_to(report)
@@ -128,7 +129,7 @@ def test_any_exception_is_the_outcome_of_its_command_and_the_machine_goes_on(how
 
     with pytest.raises(CommandFailed) as caught:
         decode_result(Try(how), reply)
-    assert f"Try failed where it was applied: {OUTCOMES[how][1]}" in str(caught.value)
+    assert f"Try failed where it was executed: {OUTCOMES[how][1]}" in str(caught.value)
     assert len(str(caught.value)) < 1200
     assert caught.value.outcome is Outcome.HAPPENED
     assert [(index, command) for index, command, _ in reported] == [(5, Try(how))]
@@ -164,7 +165,7 @@ def test_a_refusal_whose_text_cannot_be_had_is_a_refusal() -> None:
 
 def test_a_report_that_fails_does_not_change_the_outcome() -> None:
     machine = TypedMachine(Fragile())
-    machine.report_failures_to(lambda index, command, error: throw(OSError("the log is full")))
+    machine.report_failures_to(lambda failed, index, command, error: throw(OSError("the log is full")))
 
     reply = machine.apply(LogIndex(1), encode_command(Try("exception"), pack))
 

@@ -46,6 +46,7 @@ class MachineHook:
 HOOKS: Final = (
     MachineHook("apply", "CommandFailed", "group.apply_failed", is_local=True),
     MachineHook("apply of a query", "CommandFailed", "group.apply_failed", is_local=True),
+    MachineHook("read", "CommandFailed", "group.read_failed", is_local=True),
     MachineHook("__post_init__ of a command", "CommandRefused", is_local=True),
     MachineHook("__post_init__ of a part of a command", "CommandRefused", is_local=True),
     MachineHook("__post_init__ of a reply", "CommandFailed", "group.apply_failed", is_local=True),
@@ -154,7 +155,14 @@ class Look(Query[int]):
     where: str = ""
 
 
-class Machine(StateMachine[Do | Look]):
+@message(name="hooks.machine.Peek")
+class Peek(Query[int]):
+    """Let `read` throw."""
+
+    where: str = ""
+
+
+class Machine(StateMachine[Do | Look | Peek]):
     """Fails where it is told to."""
 
     def __init__(self) -> None:
@@ -173,6 +181,10 @@ class Machine(StateMachine[Do | Look]):
             raise Refused
         return Result(command.where)
 
+    def read(self, query: Peek, /) -> int:
+        Fail.at(query.where)
+        return self.applied
+
 
 def topology_of(machine: type[StateMachine[Any]] = Machine) -> Topology:
     topology = Topology("hooks", nodes=list(NODES))
@@ -187,8 +199,10 @@ async def outcome_of(group: Any, command: Any) -> str:
         return type(error).__name__
 
 
-def command_for(hook: MachineHook) -> Do | Look:
-    return Look(hook.where) if hook.where == "apply of a query" else Do(hook.where, Part(hook.where))
+def command_for(hook: MachineHook) -> Do | Look | Peek:
+    if hook.where in ("apply of a query", "read"):
+        return (Peek if hook.where == "read" else Look)(hook.where)
+    return Do(hook.where, Part(hook.where))
 
 
 def errors(caplog: pytest.LogCaptureFixture) -> set[str]:
@@ -224,8 +238,9 @@ async def test_whatever_a_machine_throws_its_caller_hears_of_it_and_the_group_go
             facts = vars(record)["facts"]
             assert record.exc_info
             assert facts["index"] > 0
-            assert "Do" in facts["command"] or "Look" in facts["command"]
-    assert await group.execute(Look()) == (0 if "of a query" in hook.where or hook in AT_DECODING else 1)
+            assert type(command_for(hook)).__name__ in facts["command"]
+    changes_nothing = hook.where in ("apply of a query", "read") or hook in AT_DECODING
+    assert await group.execute(Look()) == (0 if changes_nothing else 1)
     for node in cluster.values():
         assert node.system.fault is None
         assert node.system.failures == 0

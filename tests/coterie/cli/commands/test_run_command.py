@@ -242,7 +242,9 @@ async def test_a_node_that_is_told_to_end_hands_its_leadership_over_first(
     args = make_parser().parse_args(["run", "shop_of_tests:topology", "--node", "n1", "--listen", "127.0.0.1:0"])
     up = asyncio.Event()
     monkeypatch.setattr(run_command, "print_lines", lambda lines, **_: up.set())
-    running = asyncio.create_task(run_command._run(args, load_topology("shop_of_tests:topology"), {}, security_of(args)))
+    running = asyncio.create_task(
+        run_command._run(args, load_topology("shop_of_tests:topology"), {}, security_of(args))
+    )
     await up.wait()
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
