@@ -141,6 +141,11 @@ class Later(Generic[R]):
         """The node or client that asks, by the name that its link has proved; None: an actor of this system."""
         return self._envelope.asker if self._envelope is not None else None
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether anybody waits for the reply: not if it was told, was answered, has expired or was given up."""
+        return self._envelope is not None and not self._envelope.is_abandoned()
+
     def reply(self, value: R) -> None:
         """Send the reply. A second one is ignored; so is every reply to a message sent by `tell`.
 

@@ -14,6 +14,7 @@ from coterie.runtime.refs import Ref
 __all__ = [
     "ENVELOPE_BYTES",
     "LOST_PROMISES",
+    "NOT_AWAITED",
     "NOT_READ",
     "NOT_REGISTERED",
     "NO_SCHEMA",
@@ -45,6 +46,7 @@ NOT_REGISTERED: Final = "not_registered"
 NO_SCHEMA: Final = "no_schema"
 QUARANTINED: Final = "quarantined"
 LOST_PROMISES: Final = "lost_promises"
+NOT_AWAITED: Final = "not_awaited"
 NOT_READ: Final = "not_read"
 
 ENVELOPE_BYTES: Final = 4096
@@ -89,8 +91,8 @@ class Execute(Ask[Answer]):
 class ReadQueries(Ask[Answer]):
     """Answer an encoded query, or batch of queries, so that it is linearizable; any node of the group may be asked.
 
-    Queries that the machine's `read` answers are not put into the log. If any other one is among them, all of them are
-    executed as an `Execute` would be.
+    Queries that the machine's `read` answers are never put into the log; a batch of others is executed as an `Execute`
+    would be. A batch of both is refused (`NOT_READ`): send each class of queries apart.
     """
 
     command: bytes

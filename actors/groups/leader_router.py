@@ -80,6 +80,14 @@ PAUSE_DOUBLINGS_MAX: Final = 10
 SUBSCRIBE_PAUSE_MAX_S: Final = 5.0
 
 
+_Route = tuple[Way, type[object] | None]
+"""What is sent together: commands; or queries of one class: a machine reads all of them without the log, or none."""
+
+
+def _route_of(routed: RoutedCommand) -> _Route:
+    return (routed.way, None if routed.way is Way.EXECUTE else routed.kind)
+
+
 class _LeaderWatcher(Actor[LeaderIs]):
     """Receives the announcements of new leaders from the group's nodes."""
 
@@ -118,7 +126,7 @@ class LeaderRouter:
         self._newest_leader: LeaderIs | None = None
         self._next_node = 0
         self._leader_hint: str | None = None
-        self._outbox_by_way: dict[Way, list[QueuedCommand]] = {}
+        self._outbox_by_route: dict[_Route, list[QueuedCommand]] = {}
         transport = system.config.transport
         entry_bytes_max = max(1, transport.frame_cap_bytes - ENVELOPE_BYTES)
         is_client = system.identity.role is PeerRole.CLIENT
@@ -170,7 +178,7 @@ class LeaderRouter:
             if routed.reply_bytes:
                 answer = await self._attempt_in_room(command, deadline, routed)
             else:
-                answer = await self._attempt(command, left_s, routed.way)
+                answer = await self._attempt(command, left_s, _route_of(routed))
             if not isinstance(answer, NO_REPLY):
                 if type(answer) is Done:
                     self._large_replies.note(routed.kind, len(answer.payload))
@@ -244,26 +252,27 @@ class LeaderRouter:
         except TimeoutError:
             return FailedAttempt("", None)
         try:
-            return await self._attempt(command, max(0.0, deadline - monotonic()), routed.way, reply_bytes)
+            return await self._attempt(command, max(0.0, deadline - monotonic()), _route_of(routed), reply_bytes)
         finally:
             self._reply_room.leave(reply_bytes)
 
-    def _attempt(self, command: bytes, left_s: float, way: Way, reply_bytes: int = 0) -> Attempt:
+    def _attempt(self, command: bytes, left_s: float, route: _Route, reply_bytes: int = 0) -> Attempt:
         """Send a command with all others of this iteration of the loop; the future has the reply or the failure."""
         future: Attempt = self._system.loop.create_future()
-        outbox = self._outbox_by_way.get(way)
+        outbox = self._outbox_by_route.get(route)
         if outbox is None:
-            outbox = self._outbox_by_way[way] = []
-            self._system.loop.call_soon(self._flush, way, context=self._batch_context)
+            outbox = self._outbox_by_route[route] = []
+            self._system.loop.call_soon(self._flush, route, context=self._batch_context)
         outbox.append((command, left_s, reply_bytes, future))
         if left_s < ATTEMPT_S:  # a batch waits as long as its command with the longest timeout
             timer = self._system.loop.call_later(left_s, expire, future)
             future.add_done_callback(lambda _: timer.cancel())
         return future
 
-    def _flush(self, way: Way) -> None:
+    def _flush(self, route: _Route) -> None:
+        way, _ = route
         node = self._pick_node(way)
-        for batch in batches(self._outbox_by_way.pop(way), self._batch_bytes_max):
+        for batch in batches(self._outbox_by_route.pop(route), self._batch_bytes_max):
             if node is None:
                 fail_all(batch, FailedAttempt("", None))
             else:

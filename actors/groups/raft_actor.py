@@ -47,7 +47,7 @@ from coterie.actors.groups.replicas.digest_exchange import DigestExchange
 from coterie.actors.groups.replicas.disk_tasks import DiskTasks
 from coterie.actors.groups.replicas.leader_announcements import LeaderAnnouncements
 from coterie.actors.groups.replicas.machine_turns import MachineTurns
-from coterie.actors.groups.replicas.replica import Replica
+from coterie.actors.groups.replicas.replica import ReadsIn, Replica
 from coterie.actors.groups.replicas.replica_status import replica_status
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
@@ -288,10 +288,10 @@ class RaftActor(
         match msg:
             case RaftPeerMessage():
                 self._receive_peer_message(msg)
-            case Execute():
+            case Execute() | ReadQueries():
                 self._propose(msg)
-            case ReadQueries() | ReadStale():
-                self._read(msg)
+            case ReadStale():
+                self._read_stale(msg)
             case Tick():
                 self._running.ticked()
             case WatchLeader():
@@ -340,36 +340,44 @@ class RaftActor(
     def _feed(self, event: RaftEvent) -> None:
         self._running.feed(event)
 
-    def _propose(self, msg: Execute) -> None:
-        later = self.context.reply_later(msg)
-        proposal = self._proposals.propose(msg.command, later, is_leader=self._raft.role is RaftRole.LEADER)
-        if proposal is not None:
-            self._running.feed(proposal)
-
-    def _read(self, msg: ReadQueries | ReadStale) -> None:
-        """Read, if the machine answers all these queries without the log; if not, execute them."""
-        if isinstance(msg, ReadStale):
-            self._read_stale(msg)
-            return
+    def _propose(self, msg: Execute | ReadQueries) -> None:
+        """Put commands into the log, and answer queries that the machine reads without it."""
         later, is_leader = self.context.reply_later(msg), self._raft.role is RaftRole.LEADER
-        ask = self._proposals.read if self._replica.is_read(msg.command) else self._proposals.propose
+        reads = self._replica.reads_of(msg.command)
+        if reads is ReadsIn.SOME or (reads is ReadsIn.ALL and not self._replica.is_ready):
+            reason = NOT_READ if reads is ReadsIn.SOME else NO_SCHEMA if is_leader else Refusal.NOT_LEADER.value
+            later.reply(Refused(reason, None if is_leader else self._raft.leader))
+            return
+        ask = self._proposals.read if reads is ReadsIn.ALL else self._proposals.propose
         if (event := ask(msg.command, later, is_leader=is_leader)) is not None:
             self._running.feed(event)
 
     def _read_stale(self, msg: ReadStale) -> None:
         """Answer from what is applied here, unless this replica takes no part or its machine must not be used."""
-        later, is_running = self.context.reply_later(msg), isinstance(self._driver, Driver)
-        if not is_running or self._quarantined_because is not None:
-            later.reply(Refused(QUARANTINED if is_running else NOT_REGISTERED, None))
-        elif not self._replica.is_read(msg.command):
-            later.reply(Refused(NOT_READ if self._replica.is_ready else NO_SCHEMA, None))
+        later, room = self.context.reply_later(msg), self._proposals.read_room
+        if (refusal := self._refusal_of_stale(msg.command)) is not None:
+            later.reply(Refused(refusal, None))
+        elif not room.enter(later.asker, msg.command):
+            later.reply(Refused(Refusal.OVERLOADED.value, self._node))
         else:
-            self._turns.read(msg.command, partial(self._answer_stale, later))
+            answer = partial(self._answer_stale, later, msg.command)
+            self._turns.reads.add(later.asker, msg.command, is_awaited=lambda: later.is_awaited, answer=answer)
 
-    def _answer_stale(self, later: Later[StaleAnswer | Refused], answer: bytes) -> None:
-        raft, fitted = self._raft, self._proposals.fit(later.asker, answer)
-        behind, heard_s = raft.commit_index - raft.applied_index, raft.heard_s(self.context.clock.monotonic())
-        later.reply(StaleAnswer(fitted, raft.applied_index, behind, heard_s))
+    def _refusal_of_stale(self, command: bytes) -> str | None:
+        is_running = isinstance(self._driver, Driver)
+        if not is_running or self._quarantined_because is not None:
+            return QUARANTINED if is_running else NOT_REGISTERED
+        if self._replica.reads_of(command) is not ReadsIn.ALL:
+            return NOT_READ
+        return None if self._replica.is_ready else NO_SCHEMA
+
+    def _answer_stale(self, later: Later[StaleAnswer | Refused], command: bytes, answer: bytes | None) -> None:
+        raft = self._raft
+        self._proposals.read_room.leave(later.asker, command)
+        if answer is not None:
+            behind, heard_s = raft.commit_index - raft.applied_index, raft.heard_s(self.context.clock.monotonic())
+            fitted = self._proposals.fit(later.asker, answer)
+            later.reply(StaleAnswer(fitted, raft.applied_index, behind, heard_s))
 
     def _hand_over(self, msg: HandOver) -> None:
         ref, later = self._proposals.next_ref(), self.context.reply_later(msg)
@@ -456,8 +464,7 @@ class RaftActor(
                 self._turns.apply(effect)
             case ReadReady():
                 for ref in effect.refs:
-                    if (command := self._proposals.ready(ref)) is not None:
-                        self._turns.read(command, partial(self._proposals.applied, ref))
+                    self._proposals.ready(ref, self._turns.reads)
             case Load():
                 self._disk_tasks.load(effect, self._running.wake_with)
             case Reject():

@@ -5,14 +5,14 @@ Everything here is pure: no I/O, no clock.
 `deduplication.py`: `Deduplication`, executes each session command once and answers repeats with the stored reply
 `kept_sessions.py`: keeps the open sessions and their replies, within limits, and ends those that go first
 `length_prefixed.py`: encodes and decodes lists of byte strings
-`plain_reads.py`: answers queries from a state, within the limits of a batch
+`plain_reads.py`: `PlainReads`, answers queries from a state, in slices and within the limits of a batch
 `session_commands.py`: the client commands that a log entry may contain; encodes and decodes them
 `session_replies.py`: the results of session commands; encodes and decodes them, also within a limit of bytes
 """
 
 from coterie.protocols.sessions.deduplication import BATCH_REPLY_BYTES, Deduplication, Machine
 from coterie.protocols.sessions.kept_sessions import KeptLimits
-from coterie.protocols.sessions.plain_reads import read_commands
+from coterie.protocols.sessions.plain_reads import PlainReads
 from coterie.protocols.sessions.session_commands import (
     SESSION_ID_BYTES,
     Command,
@@ -70,6 +70,7 @@ __all__ = [
     "OpenSession",
     "Opened",
     "Plain",
+    "PlainReads",
     "Replies",
     "Reply",
     "SentReply",
@@ -93,7 +94,6 @@ __all__ = [
     "machine_commands",
     "opening_of",
     "opens_session",
-    "read_commands",
     "with_refusals",
     "without_commands",
 ]

@@ -59,7 +59,7 @@ class ApplyFailures:
     def report(self, failed: Failed, index: LogIndex, command: object, error: BaseException) -> None:
         """Log that `command` of entry `index` failed with `error`, unless it is a repetition."""
         kind = (type_name(error), type_name(command))
-        if is_local(error):
+        if is_local(error) and failed is not Failed.READ:
             self._report_stop(index, command, error)
             return
         if failed is not Failed.READ and index <= self._replayed_to:

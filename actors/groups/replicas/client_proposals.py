@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from typing import TYPE_CHECKING
 
 from coterie.actors.groups.evolution.proposal_check import Checked
 from coterie.actors.groups.evolution.schema_keeper import SchemaKeeper
-from coterie.actors.groups.group_messages import NO_SCHEMA, TOO_LARGE, Answer, Refused
+from coterie.actors.groups.group_messages import NO_SCHEMA, NOT_AWAITED, TOO_LARGE, Answer, Refused
 from coterie.actors.groups.replicas.answer_room import AnswerRoom
+from coterie.actors.groups.replicas.read_queue import ReadQueue, ReadRoom
 from coterie.protocols.replicated_log import Propose, Read, Refusal
 from coterie.protocols.sessions import fit_reply, opening_of, opens_session
 from coterie.runtime.transport.handshake.identity import owner_of
@@ -41,7 +43,8 @@ class ClientProposals:
         self._answer_bytes_max = answer_bytes_max
         self._refs = itertools.count(1)
         self._waiting: dict[int, Later[Answer]] = {}  # by Propose.ref
-        self._reads: dict[int, bytes] = {}  # the commands of those of them that are read, until they may be
+        self._reads: dict[int, bytes] = {}  # the commands of those of them that are read
+        self.read_room = ReadRoom()
         self._checked: dict[int, Checked] = {}  # the same, of batches of which something was left out
 
     def next_ref(self) -> int:
@@ -63,12 +66,25 @@ class ClientProposals:
         admitted = self._admit(command, later, is_leader=is_leader)
         if admitted is None:
             return None
-        ref, self._reads[admitted[0]] = admitted
+        ref, command = admitted
+        if not self.read_room.enter(later.asker, command):
+            self.answer(ref, Refused(Refusal.OVERLOADED.value, self._node))
+            return None
+        self._reads[ref] = command
         return Read(ref)
 
-    def ready(self, ref: int) -> bytes | None:
-        """Return the command of a read that may be answered now, by `applied`; None: it is answered already."""
-        return self._reads.pop(ref, None)
+    def ready(self, ref: int, queue: ReadQueue) -> None:
+        """Let a read that may be answered now wait for its turn."""
+        later = self._waiting.get(ref)
+        if later is not None:
+            answer = partial(self._answer_read, ref)
+            queue.add(later.asker, self._reads[ref], is_awaited=lambda: later.is_awaited, answer=answer)
+
+    def _answer_read(self, ref: int, reply: bytes | None) -> None:
+        if reply is None:
+            self.answer(ref, Refused(NOT_AWAITED, None))
+        else:
+            self.applied(ref, reply)
 
     def _admit(self, command: bytes, later: Later[Answer], *, is_leader: bool) -> tuple[int, bytes] | None:
         """Return the reference of a command and what is left of it; None: it is answered already."""
@@ -107,8 +123,9 @@ class ClientProposals:
     def answer(self, ref: int, answer: Answer) -> None:
         """Answer the caller of a proposal, if it is not one of this node's own."""
         self._checked.pop(ref, None)
-        self._reads.pop(ref, None)
         later = self._waiting.pop(ref, None)
+        if later is not None and (read := self._reads.pop(ref, None)) is not None:
+            self.read_room.leave(later.asker, read)
         if later is not None:
             later.reply(answer)
         elif not isinstance(answer, bytes):

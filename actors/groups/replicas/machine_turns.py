@@ -5,28 +5,21 @@ A long backlog comes in many chunks, and reads may have long replies: between tw
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
 
 from coterie.actors.groups.evolution.group_schemas import CannotFollow
 from coterie.actors.groups.group_messages import QUARANTINED, Unsettled
 from coterie.actors.groups.replicas.apply_failures import ApplyFailures
 from coterie.actors.groups.replicas.call_room import call_room
 from coterie.actors.groups.replicas.client_proposals import ClientProposals
+from coterie.actors.groups.replicas.read_queue import ReadQueue
 from coterie.actors.groups.replicas.replica import APART, VISIT_REPLY_BYTES, Replica
 from coterie.protocols.raft.raft_effects import RaftEvent, SchemaReached
 from coterie.protocols.replicated_log import Applied, Apply, EntryKind, LogIndex
 from coterie.runtime.actor import Context
 
 __all__ = ["MachineTurns"]
-
-READING_S: Final = 0.002
-"""Reads are answered for so long at once; the others follow in the next turn of the loop."""
-
-READING_BYTES: Final = 256 * 1024
-"""Once the replies of reads have so many bytes, the others follow, too: sending them holds the loop as long again."""
 
 
 class MachineTurns:
@@ -61,7 +54,8 @@ class MachineTurns:
         self._is_quarantined = is_quarantined
         self._quarantine = quarantine
         self._to_apply: Apply | None = None  # Raft emits the next chunk when this one is applied
-        self._reads: deque[tuple[bytes, Callable[[bytes], None]]] = deque()
+        self.reads = ReadQueue(replica.read, context.clock.monotonic)
+        """What waits to be answered from the state."""
         self._is_woken = False
 
     def apply(self, effect: Apply) -> None:
@@ -72,10 +66,6 @@ class MachineTurns:
         """
         self._context.system.loop.call_soon(self._visit_to_apply, effect)
 
-    def read(self, command: bytes, answer: Callable[[bytes], None]) -> None:
-        """Answer an encoded command, or batch, of queries from the state, in this visit or a later one."""
-        self._reads.append((command, answer))
-
     def begin(self) -> None:
         """Apply the entries for which this visit was requested."""
         if self._to_apply is not None:
@@ -85,29 +75,22 @@ class MachineTurns:
 
     def end(self) -> None:
         """Answer reads, as many as one visit may; request another one for the rest."""
-        if not self._reads:
+        if self.reads.is_empty:
             return
-        monotonic = self._context.clock.monotonic
-        left_bytes, until = READING_BYTES, monotonic() + READING_S
         try:
             with call_room():
-                while self._reads and left_bytes > 0:
-                    command, answer = self._reads.popleft()
-                    reply = self._replica.read(command)
-                    answer(reply)
-                    left_bytes -= len(reply)
-                    if monotonic() >= until:
-                        break
-        except BaseException as error:  # noqa: BLE001 (of this node, as in `apply`: it cannot go on)
+                self.reads.work()
+        except BaseException as error:  # noqa: BLE001 (of this node: it cannot go on)
             self._context.system.fail(error)
             return
-        if self._reads and not self._is_woken:
+        if not self._is_woken:
             self._is_woken = True
             self._context.system.loop.call_soon(self._wake_to_read)
 
     def _wake_to_read(self) -> None:
         self._is_woken = False
-        self._context.wake()
+        if not self.reads.is_empty:
+            self._context.wake()
 
     def _visit_to_apply(self, effect: Apply) -> None:
         self._to_apply = effect

@@ -9,6 +9,7 @@ because its text may contain what differs between nodes.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -23,10 +24,9 @@ from coterie.protocols.sessions import (
     Reply,
     encode_reply,
     machine_commands,
-    read_commands,
 )
 
-__all__ = ["APART", "VISIT_REPLY_BYTES", "Replica"]
+__all__ = ["APART", "VISIT_REPLY_BYTES", "ReadsIn", "Replica"]
 
 VISIT_REPLY_BYTES: Final = 1024 * 1024
 """How many bytes of replies are made at once; then the loop reads heartbeats, before more is applied."""
@@ -39,6 +39,14 @@ APART: Final = (
     "a higher `version`, or does it use a clock, random numbers or the order of a set? Start this node on the code of "
     "the others. Or has a voter gone back in time (`coterie status`)? Then keep this data directory: it may be the last"
 )
+
+
+class ReadsIn(enum.Enum):
+    """How much of a batch are queries that the machine's `read` answers: they are never put into the log."""
+
+    NONE = "none"
+    SOME = "some"
+    ALL = "all"
 
 
 class Replica:
@@ -93,23 +101,22 @@ class Replica:
         """Whether the machine knows its commands: not before it has come to a schema."""
         return not getattr(self._machine, "awaits_schema", False)
 
-    def is_read(self, command: bytes) -> bool:
-        """Return whether all machine's commands in an encoded command are answered by the machine's own `read`."""
-        if not self.is_ready:
-            return False
+    def reads_of(self, command: bytes) -> ReadsIn:
+        """Return how much of an encoded command, or batch, the machine answers by its own `read`."""
         is_read: Callable[[bytes], bool] | None = getattr(self._machine, "is_read", None)
         if is_read is None:
-            return False
-        places = machine_commands(command)
-        return bool(places) and all(end and is_read(command[start:end]) for start, end in places)
+            return ReadsIn.NONE
+        found = {end > 0 and is_read(command[start:end]) for start, end in machine_commands(command)}
+        return ReadsIn.SOME if len(found) > 1 else ReadsIn.ALL if True in found else ReadsIn.NONE
 
-    def read(self, command: bytes) -> bytes:
-        """Answer an encoded command, or batch, of queries from the present state; return the encoded reply.
+    def read(self, query: bytes) -> bytes:
+        """Answer one encoded query of the machine from its present state; return the encoded reply.
 
         Raises:
             BaseException: a local condition, as from `apply`.
         """
-        return read_commands(command, self._machine.read)
+        reply: bytes = self._machine.read(query)
+        return reply
 
     def digest_at(self, index: LogIndex) -> Digest | None:
         """Return the digest of all replies up to `index`; None if it is not applied yet, or no longer kept."""

@@ -118,8 +118,10 @@ class TypedMachine:
     def read(self, command: bytes) -> bytes:
         """Decode a query, let the machine's `read` answer it, encode. An error is a reply, too.
 
+        Nothing that it raises stops the node: it changes nothing, and one query would end one node after another.
+
         Raises:
-            BaseException: as `apply`.
+            KeyboardInterrupt: Ctrl-C.
         """
         return self._execute(Failed.READ, self.machine.index, command, self.machine.read)
 
@@ -157,7 +159,7 @@ class TypedMachine:
                     self._report(what, index, command if decoded is None else decoded, culprit)
             if is_refused:
                 return self._error_reply(REFUSED, error)
-            if local is not None:
+            if local is not None and (failed is not Failed.READ or issubclass(type(local), KeyboardInterrupt)):
                 raise local  # noqa: B904 (it keeps its own cause)
             return self._error_reply(FAILED, error)
 

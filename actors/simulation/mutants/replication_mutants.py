@@ -10,7 +10,6 @@ from typing import Any
 
 from coterie.actors.driver import Driver
 from coterie.actors.groups.leader_router import LeaderRouter
-from coterie.actors.groups.routed_command import Way
 from coterie.actors.simulation.scenarios.member_runs import unheard_store
 from coterie.actors.simulation.scenarios.raft_kv import RAFT_KV
 from coterie.actors.voter_registration import VoterRegistration
@@ -27,13 +26,13 @@ _attempt = LeaderRouter._attempt
 
 
 def _attempt_without_session(
-    self: LeaderRouter, command: bytes, left_s: float, way: Way, reply_bytes: int = 0
+    self: LeaderRouter, command: bytes, left_s: float, route: Any, reply_bytes: int = 0
 ) -> asyncio.Future[Any]:
     sent_before: dict[bytes, None] = vars(self).setdefault("sent_before", {})
     if command in sent_before and isinstance(decoded := decode_command(command), SessionCommand):
-        return _attempt(self, encode_plain(decoded.payload), left_s, way, reply_bytes)
+        return _attempt(self, encode_plain(decoded.payload), left_s, route, reply_bytes)
     sent_before[command] = None
-    return _attempt(self, command, left_s, way, reply_bytes)
+    return _attempt(self, command, left_s, route, reply_bytes)
 
 
 def _vote_at_once(self: VoterRegistration) -> None:

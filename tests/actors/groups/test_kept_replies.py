@@ -13,10 +13,19 @@ from coterie.actors.groups.group_messages import Execute
 from coterie.actors.groups.key_value import Get, Increment, KeyValue, Put
 from coterie.actors.groups.raft_actor import RaftActor
 from coterie.actors.groups.replicas.replica import VISIT_REPLY_BYTES, Replica
+from coterie.actors.groups.replicas.typed_machine import TypedMachine
 from coterie.actors.groups.state_machine import StateMachine
 from coterie.actors.groups.typed_commands import encode_command
 from coterie.errors import CommandTimeout
-from coterie.protocols.sessions import Deduplication, Done, KeptLimits, Replies, encode_open_session, encode_plain
+from coterie.protocols.sessions import (
+    Deduplication,
+    Done,
+    KeptLimits,
+    PlainReads,
+    Replies,
+    encode_open_session,
+    encode_plain,
+)
 from coterie.protocols.sessions.deduplication import BATCH_REPLY_BYTES
 from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Address
@@ -96,7 +105,7 @@ async def test_many_large_reads_at_once_all_come_and_no_batch_makes_all_replies(
 ) -> None:
     """200 reads travel in one batch; what one batch would make too much of is asked for again."""
     made: list[int] = []
-    apply, read = Deduplication.apply, Replica.read
+    apply, read = Deduplication.apply, PlainReads.advance
 
     def measured(self: Deduplication, index: Any, command: bytes) -> Any:
         reply = apply(self, index, command)
@@ -104,15 +113,16 @@ async def test_many_large_reads_at_once_all_come_and_no_batch_makes_all_replies(
             made.append(sum(len(each.payload) for each in reply.replies if isinstance(each, Done)))
         return reply
 
-    def measured_read(self: Replica, command: bytes) -> bytes:
-        reply = read(self, command)
-        made.append(len(reply))
-        return reply
+    def measured_read(self: PlainReads, *arguments: Any) -> int:
+        size = read(self, *arguments)
+        if self.reply is not None:
+            made.append(len(self.reply))
+        return size
 
     monkeypatch.setattr(Deduplication, "apply", measured)
-    monkeypatch.setattr(Replica, "read", measured_read)
+    monkeypatch.setattr(PlainReads, "advance", measured_read)
     if not is_read:
-        monkeypatch.setattr(Replica, "is_read", lambda self, command: False)
+        monkeypatch.setattr(TypedMachine, "is_read", lambda self, command: False)
     cluster = make_cluster(topology_of(KeyValue))
     await cluster.start()
     store = (await cluster.client()).group("store")
@@ -138,6 +148,7 @@ async def test_between_long_replies_the_loop_goes_on(make_cluster: Any, monkeypa
         made[-1] += len(reply or b"")
         return reply
 
+    monkeypatch.setattr(TypedMachine, "is_read", lambda self, command: False)
     cluster = make_cluster(topology_of(KeyValue))
     await cluster.start()
     client = await cluster.client()

@@ -12,7 +12,7 @@ import pytest
 
 from coterie import KeyValue, Topology
 from coterie.actors.groups.group_messages import Execute, LeaderIs, Refused, ReportStatus, Unsettled, WatchLeader
-from coterie.actors.groups.key_value import Get, Increment
+from coterie.actors.groups.key_value import CompareAndSwap, Get, Increment, Scan
 from coterie.actors.groups.typed_commands import encode_command
 from coterie.errors import ActorNotFound, UnsupportedFormat
 from coterie.protocols.raft.raft_config import RaftConfig
@@ -34,7 +34,7 @@ def cell_of(cluster: Any, name: str) -> Any:
     return cluster[name].system.registry.cell_at("store")
 
 
-READ = encode_plain(encode_command(Get(b"n"), msgpack.Packer().pack))
+READ = encode_plain(encode_command(Scan(b"n", 1), msgpack.Packer().pack))
 
 
 def make(topology_config: Any = RaftConfig, nodes: int = 3) -> Topology:
@@ -99,14 +99,15 @@ async def test_a_batch_is_one_entry_and_each_of_its_commands_gets_its_reply(clus
     before = await actor.ask(ReportStatus())
     pack = msgpack.Packer().pack
     commands = [
-        encode_plain(encode_command(command, pack)) for command in (Increment(b"n"), Increment(b"n"), Get(b"n"))
+        encode_plain(encode_command(command, pack))
+        for command in (Increment(b"n"), Increment(b"n"), CompareAndSwap(b"n", b"2", b"5"))
     ]
 
     answer = await actor.ask(Execute(encode_batch([*commands, b"?"])))
 
     assert isinstance(answer, bytes)
     *replies, malformed = decode_replies(answer)
-    assert [msgpack.unpackb(reply.payload)[1] for reply in replies if isinstance(reply, Done)] == [1, 2, b"2"]
+    assert [msgpack.unpackb(reply.payload)[1] for reply in replies if isinstance(reply, Done)] == [1, 2, True]
     assert malformed == Malformed()
     assert (await actor.ask(ReportStatus())).last_index == before.last_index + 1
 

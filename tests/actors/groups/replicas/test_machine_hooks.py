@@ -46,7 +46,7 @@ class MachineHook:
 HOOKS: Final = (
     MachineHook("apply", "CommandFailed", "group.apply_failed", is_local=True),
     MachineHook("apply of a query", "CommandFailed", "group.apply_failed", is_local=True),
-    MachineHook("read", "CommandFailed", "group.read_failed", is_local=True),
+    MachineHook("read", "CommandFailed", "group.read_failed"),
     MachineHook("__post_init__ of a command", "CommandRefused", is_local=True),
     MachineHook("__post_init__ of a part of a command", "CommandRefused", is_local=True),
     MachineHook("__post_init__ of a reply", "CommandFailed", "group.apply_failed", is_local=True),
