@@ -236,7 +236,8 @@ async def test_a_query_that_is_read_is_never_put_into_the_log_however_it_is_sent
     answers = [await at.ask(request(read)) for request in (Execute, ReadQueries)]
     mixed = [await at.ask(request(encode_batch((read, logged)))) for request in (Execute, ReadQueries)]
     assert await asyncio.gather(*(group.read(query) for query in (Total(), Logged(), Total(), Logged()))) == [2] * 4
-    assert [decode_result(Total(), decode_reply(answer).payload) for answer in answers] == [2, 2]
+    replies: list[Any] = list(map(decode_reply, answers))
+    assert [decode_result(Total(), reply.payload) for reply in replies] == [2, 2]
     assert [answer.reason for answer in mixed] == [NOT_READ] * 2
     assert await last_index(cluster) == before + 1  # the two that are logged share one
 

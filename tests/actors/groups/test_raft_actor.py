@@ -98,10 +98,8 @@ async def test_a_batch_is_one_entry_and_each_of_its_commands_gets_its_reply(clus
     actor = actor_of(cluster, await cluster.leader_of("store"))
     before = await actor.ask(ReportStatus())
     pack = msgpack.Packer().pack
-    commands = [
-        encode_plain(encode_command(command, pack))
-        for command in (Increment(b"n"), Increment(b"n"), CompareAndSwap(b"n", b"2", b"5"))
-    ]
+    changes = (Increment(b"n"), Increment(b"n"), CompareAndSwap(b"n", b"2", b"5"))
+    commands = [encode_plain(encode_command(change, pack)) for change in changes]
 
     answer = await actor.ask(Execute(encode_batch([*commands, b"?"])))
 
