@@ -38,7 +38,9 @@ MEMBERS = {
     "DetectorActor": DETECTOR_ACTOR,
     "Event": "",
     "Failed": "",
-    "GroupClient": "activate close code execute execute_as leader on_leader open_session read read_stale status transfer",
+    "GroupClient": (
+        "activate close code execute execute_as leader on_leader open_session read read_stale status transfer"
+    ),
     "HashRing": "make points uses_keys",
     "HeartbeatActor": DETECTOR_ACTOR,
     "Hedging": POLICY,

@@ -15,12 +15,23 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import itertools
+import operator
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["DECIMAL_CHARS_MAX", "STANDARD_CODINGS", "Coding", "coding_of", "known_coding", "register"]
+__all__ = [
+    "DECIMAL_CHARS_MAX",
+    "STANDARD_CODINGS",
+    "Coding",
+    "coding_of",
+    "in_order",
+    "is_ascending",
+    "known_coding",
+    "register",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,3 +150,28 @@ def register(coding: Coding, instead_of: Iterable[Coding] = ()) -> None:
     for one in instead_of:
         _coding_by_class.pop(one.cls, None)
     _coding_by_class[coding.cls] = coding
+
+
+_RANKS: Final[dict[type, int]] = {type(None): 0, bool: 1, int: 2, str: 3, bytes: 4}
+
+
+def _place(key: Any) -> tuple[int, Any]:
+    """Return where an encoded key stands among others: by type, then by value; a member of an IntEnum is an int."""
+    return (_RANKS.get(type(key), _RANKS[int]), key)
+
+
+def _are_alike(row: tuple[object, ...]) -> bool:
+    """Return whether all items are of one type, and can be compared as they are."""
+    return len(set(map(type, row))) == 1 and row[0] is not None
+
+
+def is_ascending(row: tuple[Any, ...]) -> bool:
+    """Return whether encoded keys are in their one order, each once."""
+    if _are_alike(row):
+        return all(map(operator.lt, row, row[1:]))
+    return all(_place(one) < _place(other) for one, other in itertools.pairwise(row))
+
+
+def in_order(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return encoded keys, all different, in their one order: by type, then by value."""
+    return tuple(sorted(row) if _are_alike(row) else sorted(row, key=_place))

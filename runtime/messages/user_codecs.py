@@ -56,13 +56,23 @@ def codec(
         raise MessageTypeError(f"{shown} crosses the wire already: it needs no codec")
     if cls is object:
         raise MessageTypeError("a codec of object would be one for everything: register each class")
+    if issubclass(cls, (list, dict, set, bytearray)):
+        raise MessageTypeError(f"{shown} is mutable: values of messages must not change")
+    if not all(map(callable, (encode, decode))):
+        raise MessageTypeError(f"the codec of {shown}: encode and decode must be functions")
+    if name == "":
+        raise MessageTypeError(f"the codec of {shown}: name= must be a text that is not empty")
     kind = field_type_of(wire, f"the wire= of the codec of {shown}")
     if any(isinstance(part, RecordType | CustomType) for part in parts_of(kind)):
         raise MessageTypeError(f"the codec of {shown}: wire= names a message or a Ref, which have codecs of their own")
     coding = Coding(name or f"{cls.__module__}.{cls.__qualname__}", cls, wire, encode, decode)
     known = [one for one in (coding_of(cls), known_coding(coding.name)) if one is not None]
     for one in known:
-        if _facts(one) != _facts(coding):
+        is_loaded_again = one.cls is not cls and (one.cls.__module__, one.cls.__qualname__) == (
+            cls.__module__,
+            cls.__qualname__,
+        )
+        if not is_loaded_again and _facts(one) != _facts(coding):
             where = f"{one.cls.__module__}.{one.cls.__qualname__}"
             raise MessageTypeError(f"the codec of {shown}: {where} has a codec with the name {one.name!r} already")
     register(coding, known)
@@ -70,6 +80,13 @@ def codec(
 
 def _facts(coding: Coding) -> tuple[object, ...]:
     """Return by what a coding is known again when its module is loaded a second time: the class is another one then."""
-    defined = (coding.cls, coding.encode, coding.decode)
-    names = [(getattr(one, "__module__", None), getattr(one, "__qualname__", one)) for one in defined]
-    return (coding.name, coding.wire, *names)
+    cls = coding.cls
+    return (coding.name, coding.wire, cls.__module__, cls.__qualname__, _code(coding.encode), _code(coding.decode))
+
+
+def _code(function: object) -> object:
+    """Return what a function does and where it stands: all lambdas of a module have one name."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return (getattr(function, "__module__", None), getattr(function, "__qualname__", function))
+    return (code.co_filename, code.co_code, tuple(map(repr, code.co_consts)), code.co_names)

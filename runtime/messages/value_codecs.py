@@ -10,11 +10,11 @@ from __future__ import annotations
 import dataclasses
 import enum
 import itertools
-import operator
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, NoReturn, Protocol, TypeVar, assert_never
 
 from coterie.errors import BadMessage, MessageTypeError
+from coterie.runtime.messages.codings import in_order, is_ascending
 from coterie.runtime.messages.field_types import (
     CodedType,
     CustomType,
@@ -266,9 +266,11 @@ def _set(codec: Codec) -> Codec:
         row: tuple[Any, ...] = tuple(map(encode_item, value))
         if codec.exact and not exact.issuperset(map(type, row)):
             raise BadMessage(f"an item of a frozenset is of another type than declared: {show(value)}")
-        row = tuple(sorted(row) if _are_alike(row) else sorted(row, key=_place))
+        row = in_order(row)
         _check_keys("a frozenset", row, codec)
-        if not codec.exact and not _is_ascending(row):
+        if codec.has_open_hash:
+            _check_hashes("a frozenset", value)
+        if not codec.exact and not is_ascending(row):
             raise BadMessage(f"two items of a frozenset are encoded alike: {show(row)}")
         return row
 
@@ -279,23 +281,14 @@ def _set(codec: Codec) -> Codec:
             return frozenset()
         _check_keys("a frozenset", row, codec)
         decoded = [decode_item(item, resolver) for item in row]
+        if codec.has_open_hash:
+            _check_hashes("a frozenset", decoded)
         items: frozenset[object] = _hashed(frozenset, decoded)
-        if len(items) < len(row) or not _is_ascending(row):
+        if len(items) < len(row) or not is_ascending(row):
             raise BadMessage(f"expected items of a frozenset, each once, in ascending order, got {show(row)}")
         return items
 
     return Codec(encode, decode, wire_types=_ROW, instances=frozenset)
-
-
-def _are_alike(row: tuple[object, ...]) -> bool:
-    """Return whether all items are of one type, and can be compared as they are."""
-    return len(set(map(type, row))) == 1 and row[0] is not None
-
-
-def _is_ascending(row: tuple[Any, ...]) -> bool:
-    if _are_alike(row):
-        return all(map(operator.lt, row, row[1:]))
-    return all(_place(one) < _place(other) for one, other in itertools.pairwise(row))
 
 
 def _hashed(make: Callable[[Any], T], items: list[Any]) -> T:
@@ -304,14 +297,6 @@ def _hashed(make: Callable[[Any], T], items: list[Any]) -> T:
         return make(items)
     except BaseException as error:
         raise _refusal(error, "a key cannot be used") from error
-
-
-_RANKS: Final[dict[type, int]] = {type(None): 0, bool: 1, int: 2, str: 3, bytes: 4}
-
-
-def _place(key: Any) -> tuple[int, Any]:
-    """Return where an encoded key stands among others: by type, then by value; a member of an IntEnum is an int."""
-    return (_RANKS.get(type(key), _RANKS[int]), key)
 
 
 def _check_keys(what: str, keys: Collection[object], codec: Codec) -> None:
@@ -324,10 +309,25 @@ def _check_keys(what: str, keys: Collection[object], codec: Codec) -> None:
             raise BadMessage(f"{why}: use a tuple{' of pairs' if isinstance(keys, dict) else ''}")
 
 
+ALIKE_MAX: Final = 8
+"""So many keys may have the hash of another one: each costs comparisons, by the code of its class, with all others."""
+
+
+def _check_hashes(what: str, keys: Collection[object]) -> None:
+    """Raise a BadMessage if more keys than happens by chance have one hash."""
+    hashes: list[int] = _hashed(lambda items: list(map(hash, items)), list(keys))
+    if len(hashes) - len(set(hashes)) > ALIKE_MAX:
+        raise BadMessage(f"{what} with more than {ALIKE_MAX} keys that have the hash of another one")
+
+
 def _mapping(key: Codec, value: Codec) -> Codec:
     def encode(mapping: Any) -> object:
         encoded = {key.encode(k): value.encode(v) for k, v in mapping.items()}
+        if len(encoded) < len(mapping):
+            raise BadMessage(f"two keys of a mapping are encoded alike: {show(mapping)}")
         _check_keys("a mapping", encoded, key)
+        if key.has_open_hash:
+            _check_hashes("a mapping", mapping)
         return encoded
 
     def decode(mapping: object, resolver: Resolver) -> object:
@@ -336,7 +336,12 @@ def _mapping(key: Codec, value: Codec) -> Codec:
         if key.has_open_hash:  # ints were counted when the map was made
             _check_keys("a mapping", mapping, key)
         decoded = [(key.decode(k, resolver), value.decode(v, resolver)) for k, v in mapping.items()]
-        return _hashed(dict, decoded)
+        if key.has_open_hash:
+            _check_hashes("a mapping", [k for k, _ in decoded])
+        made: dict[object, object] = _hashed(dict, decoded)
+        if len(made) < len(mapping):
+            raise BadMessage(f"two keys of a mapping are equal: {show(mapping)}")
+        return made
 
     return Codec(encode, decode, wire_types=_MAP, instances=Mapping)
 
@@ -400,6 +405,9 @@ def _union(members: Sequence[FieldType], where: str) -> Codec:
     The decoder distinguishes members by their wire type. MessageTypeError if two members have the same one.
     """
     plain = [codec_of(member, where) for member in members if not isinstance(member, RecordType)]
+    coded = [member.coding.cls for member in members if isinstance(member, CodedType) and not member.coding.is_exact]
+    if any(issubclass(one, other) for one, other in itertools.permutations(coded, 2)):
+        raise MessageTypeError(f"{where}: this union has a class and a subclass of it, each with a codec of its own")
     records = [member.record for member in members if isinstance(member, RecordType)]
     codecs = plain + ([_tagged(records)] if records else [])
     by_wire_type = _by_wire_type(codecs, where)

@@ -297,11 +297,95 @@ def test_two_items_that_a_codec_encodes_alike_are_refused_where_they_are_sent() 
         (Refund, Address, None, "names a message or a Ref"),
         (Refund, tuple[Address | None, ...], None, "names a message or a Ref"),
         ("Refund", str, None, "is no class"),
+        (list, str, None, "list is mutable"),
+        (Refund, str, "", "must be a text that is not empty"),
     ],
 )
 def test_a_codec_that_cannot_be_is_refused(cls: Any, wire: Any, name: str | None, why: str) -> None:
     with pytest.raises(MessageTypeError, match=why):
         codec(cls, str, cls, wire=wire, name=name)
+
+
+class Cents:
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Cents) and self.number == other.number
+
+    def __hash__(self) -> int:
+        return hash(self.number)
+
+
+codec(Cents, lambda cents: cents.number, Cents, wire=int, name="shop.Cents")
+
+
+def test_a_second_codec_of_a_class_is_refused_also_if_both_are_lambdas() -> None:
+    with pytest.raises(MessageTypeError, match=r"has a codec with the name 'shop\.Cents' already"):
+        codec(Cents, lambda cents: cents.number * 100, Cents, wire=int, name="shop.Cents")
+    assert message_type(holder(Cents)).encode(holder(Cents)(Cents(5))) == (5,)
+
+
+ZONES = ("Europe/Berlin", "Europe/Paris")
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        (Mapping[bool | Cents, str], {True: "true", Cents(1): "one cent"}),
+        (
+            Mapping[dt.datetime, str],
+            {dt.datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo(zone)): zone for zone in ZONES},
+        ),
+    ],
+)
+def test_no_entry_of_a_mapping_is_lost_on_the_way(annotation: Any, value: Any) -> None:
+    assert len(value) == 2
+    with pytest.raises(BadMessage, match="encoded alike"):
+        crossed(annotation, value)
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        {"1.0": 1, "1.00": 2},
+    ],
+)
+def test_keys_that_are_equal_once_they_are_decoded_are_refused(encoded: Any) -> None:
+    with pytest.raises(BadMessage, match="two keys of a mapping are equal"):
+        decoded(Mapping[Decimal, int], encoded)
+
+
+def test_keys_that_all_have_one_hash_are_refused_on_both_sides() -> None:
+    step = 2**61 - 1
+    alike = frozenset(uuid.UUID(int=number * step) for number in range(1, 100))
+    assert len(set(map(hash, alike))) == 1
+    cls = holder(frozenset[uuid.UUID])
+    with pytest.raises(BadMessage, match="that have the hash of another one"):
+        message_type(cls).encode(cls(alike))
+    with pytest.raises(BadMessage, match="that have the hash of another one"):
+        decoded(frozenset[uuid.UUID], tuple(sorted(one.bytes for one in alike)))
+    with pytest.raises(BadMessage, match="that have the hash of another one"):
+        decoded(Mapping[uuid.UUID, int], {one.bytes: 1 for one in alike})
+
+
+class Base:
+    pass
+
+
+class Sub(Base):
+    pass
+
+
+codec(Base, lambda _: 1, lambda _: Base(), wire=int, name="coded.Base")
+codec(Sub, lambda _: "1", lambda _: Sub(), wire=str, name="coded.Sub")
+
+
+def test_a_union_of_a_class_and_its_subclass_is_ambiguous() -> None:
+    """The bytes would depend on the order in which they are named."""
+    for annotation in (Base | Sub, Sub | Base):
+        with pytest.raises(MessageTypeError, match="a class and a subclass of it"):
+            holder(annotation)
 
 
 def test_a_codec_may_be_registered_again_when_its_module_is_loaded_again() -> None:
