@@ -86,8 +86,9 @@ class StaleRead(Generic[R]):
         node: who answered.
         index: the last entry that it had applied.
         behind: how many more entries it knew to be committed.
-        heard_s: how long ago it had heard from a leader of the group; a leader: from a majority, at most (s). Whatever
-            was acknowledged since then may be missing.
+        heard_s: how long ago it *received* a message of a leader; a leader: how long ago a majority had answered it, at
+            most (s). That message may have been on its way for long, or have waited in a process that was stopped: so
+            the answer may be older than this.
     """
 
     value: R

@@ -103,8 +103,8 @@ class StaleAnswer:
     """The answer of one replica from what it has applied, and how old that may be.
 
     `answer`: as an `Answer` has it. `index`: the last entry that it has applied. `behind`: how many more entries it
-    knows to be committed. `heard_s`: how long ago it heard from a leader; a leader: from a quorum, at most (s). What
-    was committed since then may be missing, too.
+    knows to be committed. `heard_s`: how long ago it received a message of a leader; a leader: from a quorum, at most
+    (s). That message may have been on its way for long: so the answer may be older than this.
     """
 
     answer: bytes

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 from coterie.errors import ActorGaveUp, InvariantViolated
 from coterie.runtime.cells.sibling_restarts import SiblingPause, SiblingRestarts
 from coterie.runtime.cells.stash import unstash
-from coterie.runtime.cells.supervision import Restart, RestartBudget, Supervision
+from coterie.runtime.cells.supervision import Restart, RestartBudget
 from coterie.runtime.observing.error_texts import error_line, type_name
 from coterie.runtime.user_code import is_closing, is_exit, is_of
 
@@ -147,6 +147,8 @@ class LifeCycle:
         policy = self._cell.options.supervision
         cause = f"failed: {error_line(error)}"
         if self.is_killed or is_of(error, InvariantViolated) or policy.restart is Restart.TEMPORARY:
+            if policy.ends_system and not self.is_killed:
+                self._cell.system.fail(self._gave_up(error, "it must not be restarted"))
             self.begin_stop(cause)
             return
         if self._budget is None:
@@ -155,16 +157,16 @@ class LifeCycle:
         backoff_s = self._budget.next_backoff_s(host.clock.monotonic(), host.random)
         if backoff_s is None:
             if policy.ends_system:
-                self._cell.system.fail(self._gave_up(error, policy))
+                spent = f"it has spent its restart budget ({policy.max_restarts} in {policy.within_s:g} s)"
+                self._cell.system.fail(self._gave_up(error, spent))
             self.begin_stop(cause, escalate=error if policy.escalates else None)
         else:
             self._cell.state = State.RESTARTING
             self._cell.run_soon(self._restart(error, backoff_s))
 
-    def _gave_up(self, error: BaseException, policy: Supervision) -> ActorGaveUp:
+    def _gave_up(self, error: BaseException, why: str) -> ActorGaveUp:
         path, node = self._cell.path, self._cell.system.node
-        spent = f"it has spent its restart budget ({policy.max_restarts} in {policy.within_s:g} s)"
-        gave_up = ActorGaveUp(f"actor {path!r} has ended node {node!r}: {spent}: {error_line(error)}")
+        gave_up = ActorGaveUp(f"actor {path!r} has ended node {node!r}: {why}: {error_line(error)}")
         gave_up.__cause__ = error
         return gave_up
 

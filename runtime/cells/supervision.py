@@ -46,8 +46,8 @@ class Supervision:
     else one of them ends all the others.
 
     `ends_system`: when the budget is spent, the system fails with `ActorGaveUp`, and so a node of a topology ends: for
-    an actor without which the node is of no use. False (default): the system goes on without it, and what asks it gets
-    `ActorNotFound`.
+    an actor without which the node is of no use (an `InvariantViolated` ends it at once). False (default): the system
+    goes on without it, and what asks it gets `ActorNotFound`.
     """
 
     max_restarts: int = 5

@@ -99,7 +99,7 @@ class Dialer:
             self._is_target_full = error.reason == RefusalReason.TOO_MANY_CONNECTIONS.value
             self._refused(str(self._target), str(error))
             return None
-        except OSError:  # TimeoutError is one
+        except (OSError, UnicodeError):  # TimeoutError is an OSError; UnicodeError: it cannot be the name of a host
             self._shared.counters.failed_dials += 1
             return None
         finally:

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from coterie.errors import ActorGaveUp
+from coterie.errors import ActorGaveUp, InvariantViolated
 from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
 from coterie.runtime.system import System
@@ -51,4 +51,17 @@ async def test_a_child_that_ends_its_system_ends_it_although_its_parent_could_be
     with pytest.raises(ActorGaveUp, match="'top/child' has ended"):  # noqa: PT012 (the whole `async with` is meant)
         async with System(host=virtual_host) as system:
             system.spawn(partial(Recorder, [], script), name="top")
+            await asyncio.sleep(2)
+
+
+async def test_an_actor_that_must_not_be_restarted_ends_its_system_at_once(virtual_host: VirtualHost) -> None:
+    vital = Supervision(max_restarts=5, ends_system=True)
+
+    def script(actor: Recorder, what: str) -> None:
+        if what == "broken":
+            raise InvariantViolated("two leaders")
+
+    with pytest.raises(ActorGaveUp, match="it must not be restarted: InvariantViolated: two leaders"):  # noqa: PT012
+        async with System(host=virtual_host) as system:
+            system.spawn(partial(Recorder, [], script), name="top", supervision=vital).tell(Do("broken"))
             await asyncio.sleep(2)

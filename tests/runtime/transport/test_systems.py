@@ -146,3 +146,17 @@ async def test_a_peer_that_has_just_reset_its_connections_disturbs_no_end() -> N
             assert system.remoting.transport is not None
             for connection in system.remoting.transport._shared.connections:
                 connection._transport = ResetTransport(connection._transport)  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64])
+async def test_a_name_that_no_host_can_have_is_dialled_like_one_that_does_not_answer(
+    host: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The resolver refuses it by an error that is no OSError."""
+    async with System("n1", cluster="dialer") as system:
+        await system.listen()
+        system.add_peer("n2", host, 80)
+        async with asyncio.timeout(10):
+            while system.stats().transport["failed_dials"] < 2:  # noqa: ASYNC110 (nothing tells of it)
+                await asyncio.sleep(0.01)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
