@@ -12,7 +12,7 @@ import sys
 import sysconfig
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from types import ModuleType
 from typing import Final
 
@@ -55,9 +55,13 @@ def import_module(name: str, where: str) -> ModuleType:
 
 @contextmanager
 def naming_user_lines(where: str) -> Iterator[None]:
-    """Turn whatever code of the user raises in the block into a ModuleFailed, except for Ctrl-C."""
+    """Turn whatever code of the user raises in the block into a ModuleFailed, except for Ctrl-C.
+
+    What it prints goes to stderr: standard output is the command's own.
+    """
     try:
-        yield
+        with redirect_stdout(sys.stderr):
+            yield
     except (KeyboardInterrupt, ModuleFailed):
         raise
     except BaseException as error:  # `sys.exit()` and whatever else is no Exception, too

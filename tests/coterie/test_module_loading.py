@@ -94,3 +94,11 @@ def test_an_error_without_a_line_of_the_user_is_told_without_one() -> None:
         compile("(", "<string>", "exec", dont_inherit=True)
 
     assert "'x' cannot be loaded: " in str(failed.value)
+
+
+def test_what_a_module_prints_is_no_output_of_the_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / f"{NAME}.py").write_text("print('hello from the module')")
+
+    import_module(NAME, "x")
+
+    assert capsys.readouterr() == ("", "hello from the module\n")

@@ -24,6 +24,7 @@ MAY_PRINT = {
     "demo/plain_count.py": "a program of its own, without coterie",
     "testing/host_state.py": "it compares the streams, and prints nothing",
     "exploring/fixed_hash_seed.py": "it flushes them, and prints nothing",
+    "module_loading.py": "what a module of the user prints while it is loaded goes to stderr",
     "cli/__init__.py": "it flushes the output and selects its encoding, and prints nothing",
     "standard_streams.py": "it opens and flushes them, and prints nothing",
     "cli/output/command_parser.py": "it asks whether help goes to the output",
