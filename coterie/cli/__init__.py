@@ -66,8 +66,9 @@ from coterie.cli.commands.up_command import add_parser as add_up
 from coterie.cli.commands.waits_command import add_parser as add_waits
 from coterie.cli.output.command_output import TABLE, CommandOutput
 from coterie.cli.output.command_parser import CommandParser
-from coterie.errors import CoterieError, NodeUnreachable
+from coterie.errors import CoterieError, NodeUnreachable, TopologyError
 from coterie.interrupts import exit_on_interrupt
+from coterie.module_loading import ModuleFailed
 from coterie.output_hooks import install_output_hooks
 from coterie.runtime.hosts.real_resources import raise_descriptor_limit
 from coterie.standard_streams import finish_output, open_standard_streams
@@ -76,9 +77,10 @@ from coterie.terminal_output import print_error, print_traceback, unwritten
 __all__ = ["INTERRUPTED", "main"]
 
 EXIT_CODES = """\
-exit codes: 0 healthy or done; 1 failed, or a negative answer; 2 wrong usage, or a void run; 3 no such key, group, pool,
-actor or node; 4 no node accepts the client, or none answers; 5 degraded: a node does not answer, or not all is well;
-130 Ctrl-C; 141 the reader of the output has gone; 143 SIGTERM
+exit codes: 0 healthy or done; 1 failed, or a negative answer; 2 wrong usage (also a topology, a key or a certificate
+that cannot be used), or a void run; 3 no such key, group, pool, actor or node; 4 no node accepts the client, or none
+answers; 5 degraded: a node does not answer, or not all is well; 130 Ctrl-C; 141 the reader of the output has gone;
+143 SIGTERM (run and up stop in order: 0)
 """
 
 BROKEN_PIPE = 141
@@ -89,9 +91,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code.
 
     0: done. 1: an error, reported in one line on stderr (with `-o json` in the envelope), or a negative answer.
-    2: wrong usage, or a void run. 3: there is no such key, group, pool, actor or node. 4: no node accepts the client,
-    or none answers. 5: done, but a node did not answer, or not all is well with those that did.
-    130: Ctrl-C. 143: SIGTERM. 141: the reader of the output has closed it (`| head`); nothing more is printed.
+    2: wrong usage: words, a topology, a key or a certificate that cannot be used; or a void run. 3: there is no such
+    key, group, pool, actor or node. 4: no node accepts the client, or none answers. 5: done, but a node did not answer,
+    or not all is well with those that did. 130: Ctrl-C. 143: SIGTERM (`run` and `up`, which stop in order: 0). 141: the reader of the output has closed it (`| head`); nothing more is printed.
 
     Characters that the output's encoding lacks are printed as `?`. Output that cannot be written (the disk is full) is
     an error, exit code 1. A stream that is closed from the start is /dev/null.
@@ -153,12 +155,19 @@ def _run_command(argv: Sequence[str] | None) -> int:
         if args.traceback:
             print_traceback("traceback of the error below:", error)
         exit_code = _exit_code_of(error)
-        args.out.fail(exit_code, str(error) or type(error).__name__)
+        args.out.fail(exit_code, *_texts_of(error))
         return exit_code
 
 
+def _texts_of(error: Exception) -> list[str]:
+    """Return the text of an error; of a topology with several mistakes a text for each."""
+    if isinstance(error, TopologyError):
+        return [f"topology {error.topology!r} cannot run: {mistake}" for mistake in error.mistakes]
+    return [str(error) or type(error).__name__]
+
+
 def _exit_code_of(error: Exception) -> int:
-    if isinstance(error, WrongUsage):
+    if isinstance(error, WrongUsage | ModuleFailed | TopologyError):
         return WRONG_USAGE
     if isinstance(error, NameNotFound):
         return NOT_FOUND

@@ -82,7 +82,7 @@ def add_connect(parser: argparse.ArgumentParser, *, required: bool = True) -> No
 def connection_of(args: argparse.Namespace) -> ClusterConnection:
     """Return the connection that the options, or the environment, describe.
 
-    OSError, ValueError: as `security_of`. WrongUsage: there is no address, or one is malformed; it names the option.
+    WrongUsage: there is no address, or one is malformed; or as `security_of`. It names the option.
     """
     source, given = "--connect", args.connect
     if given is None:

@@ -12,9 +12,10 @@ A node that was up and hangs (a stopped process, a blocked event loop) is fenced
 it has not answered for --hang-timeout seconds, or for 2 s if the failure detectors of most other nodes have declared it
 failed. One node is fenced at a time: while it has not answered again, the others wait, for 30 s at most.
 
-The delay before a restart grows with each restart in the window. A node that ends too often is given up: the others go
-on, and the exit code is 1. Ctrl-C and SIGTERM stop all nodes in order. If a certificate is not issued to its node, no
-node is started, and the exit code is 2. With certificates, SIGHUP lets all nodes read their files again.
+The delay before a restart grows with each restart in the window. A node that ends too often, or cannot start with its
+code, options and data (exit code 2 of `coterie run`), is given up: the others go on, and the exit code is 1. Ctrl-C and
+SIGTERM stop all nodes in order. If a certificate is not issued to its node, no node is started, and the exit code is 2.
+With certificates, SIGHUP lets all nodes read their files again.
 """
 
 from __future__ import annotations
@@ -159,7 +160,7 @@ def _restarts(args: argparse.Namespace) -> Supervision:
 def _check_data(directory: str, topology: Topology) -> None:
     found = cluster_in(directory)
     if found not in (None, topology.name):
-        raise ValueError(f"{directory!r} holds data of cluster {found!r}, not of {topology.name!r}: see --data")
+        raise WrongUsage(f"{directory!r} holds data of cluster {found!r}, not of {topology.name!r}: see --data")
 
 
 def _addresses(topology: Topology, first: int) -> dict[str, str]:

@@ -267,7 +267,7 @@ def test_data_of_another_cluster_is_refused_by_name(shop: Path, capsys: pytest.C
     (shop / "up_of_tests.py").write_text(MODULE.replace('"shop"', '"other"'))
     sys.modules.pop("up_of_tests", None)
 
-    assert main(["up", "up_of_tests:topology", "--port", "0"]) == 1
+    assert main(["up", "up_of_tests:topology", "--port", "0"]) == 2
 
     error = capsys.readouterr().err
     assert "coterie-data/n1" in error
@@ -333,6 +333,20 @@ def test_an_output_that_nobody_reads_any_more_ends_all_nodes_without_a_traceback
 
     assert (running.process.returncode, stderr) == (141, "")
     assert not any(map(is_alive, pids.values()))
+
+
+@pytest.mark.slow
+def test_a_node_whose_code_is_broken_is_given_up_at_once_and_the_others_go_on(shop: Path) -> None:
+    running = Running(shop)
+    pids = running.pids()
+    (shop / "up_of_tests.py").write_text(MODULE + "\ndef half(\n")
+
+    os.kill(pids["n2"], signal.SIGKILL)
+    running.wait_for(r"n2 \| coterie: .*up_of_tests\.py, line 7: SyntaxError")
+    running.wait_for(r"n2 \| GIVEN UP: it cannot start with the topology, the options and the data that it has;")
+
+    assert is_alive(pids["n1"])
+    assert running.end() == 1
 
 
 @pytest.mark.slow

@@ -179,7 +179,7 @@ def test_what_is_dumped_to_the_output_is_what_is_dumped_to_a_file(capsys: pytest
             "no Raft group 'carts': the groups are orders, stock",
         ),
         (["dump", "shop_of_tests:nothing", "--group", "carts"], 3, "no Raft group 'carts': the groups are none"),
-        (["dump", "shop_of_tests:bad"], 1, "node 'n1' is named twice"),
+        (["dump", "shop_of_tests:bad"], 2, "node 'n1' is named twice"),
         (["check", "shop_of_tests:recorded", "--against", "none.json"], 1, "none.json"),
         (["check", "shop_of_tests:recorded"], 2, "give either --against or --connect"),
         (["check", "shop_of_tests:recorded", "--against", "."], 1, "'.' is not formatted"),
