@@ -93,7 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     0: done. 1: an error, reported in one line on stderr (with `-o json` in the envelope), or a negative answer.
     2: wrong usage: words, a topology, a key or a certificate that cannot be used; or a void run. 3: there is no such
     key, group, pool, actor or node. 4: no node accepts the client, or none answers. 5: done, but a node did not answer,
-    or not all is well with those that did. 130: Ctrl-C. 143: SIGTERM (`run` and `up`, which stop in order: 0). 141: the reader of the output has closed it (`| head`); nothing more is printed.
+    or not all is well with those that did. 130: Ctrl-C. 143: SIGTERM (`run` and `up`, which stop in order: 0).
+    141: the reader of the output has closed it (`| head`); nothing more is printed.
 
     Characters that the output's encoding lacks are printed as `?`. Output that cannot be written (the disk is full) is
     an error, exit code 1. A stream that is closed from the start is /dev/null.

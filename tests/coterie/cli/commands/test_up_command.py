@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ import pytest
 
 from coterie import Client, Swim, Topology, message
 from coterie.cli import main
+from coterie.cli.commands import up_command
 from coterie.cli.commands.up_command import _addresses
 from coterie.node_process import cluster_in
 from coterie.runtime.hosts.real_resources import RealResources
@@ -195,6 +197,26 @@ def test_a_killed_node_comes_back_although_its_child_lives_on_and_sigterm_ends_a
     finally:
         for group in (pids["n2"], *again.values()):
             os.killpg(group, signal.SIGKILL)  # the children
+
+
+@pytest.mark.parametrize(
+    ("options", "of_nodes", "own"),
+    [((), "warning", logging.ERROR), (("--log-level", "nothing"), "nothing", logging.CRITICAL + 1)],
+)
+def test_the_log_level_is_that_of_the_nodes(
+    options: tuple[str, ...], of_nodes: str, own: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, list[str]]] = []
+
+    def not_made(*_: object, options: dict[str, list[str]], **__: object) -> None:
+        seen.append(options)
+        raise ValueError("enough")
+
+    monkeypatch.setattr(up_command, "ClusterSupervisor", not_made)
+
+    assert main(["up", "up_of_tests:topology", "--port", "0", *options]) == 2
+    assert seen == [{node: ["--log-level", of_nodes] for node in ("n1", "n2")}]
+    assert logging.getLogger("coterie").level == own
 
 
 def test_a_taken_udp_port_is_named_if_there_is_a_detector() -> None:
