@@ -19,6 +19,7 @@ wrong usage.
 `security_options.py`: reads the options for a shared key and TLS certificates
 `log_options.py`: adds the option `--log-level`, and configures logging
 `limit_option.py`: adds the option `--limit`, how many lines a command shows at most
+`unavailable_group.py`: `naming_no_leader`, tells that a group has no leader, where a command has failed for want of one
 `watch_option.py`: adds the option `--watch`, how often a table is shown again
 `sim_run.py`: runs the seeds of `coterie sim`, shrinks and saves a failing run, prints results
 `nemesis_run.py`: runs the fault plan of `coterie nemesis` on real processes, prints the result
@@ -66,6 +67,8 @@ from coterie.cli.commands.up_command import add_parser as add_up
 from coterie.cli.commands.waits_command import add_parser as add_waits
 from coterie.cli.output.command_output import TABLE, CommandOutput
 from coterie.cli.output.command_parser import CommandParser
+from coterie.cli.output.json_envelope import Code
+from coterie.cli.unavailable_group import GroupUnavailable
 from coterie.errors import CoterieError, NodeUnreachable, TopologyError
 from coterie.interrupts import exit_on_interrupt
 from coterie.module_loading import ModuleFailed
@@ -156,7 +159,8 @@ def _run_command(argv: Sequence[str] | None) -> int:
         if args.traceback:
             print_traceback("traceback of the error below:", error)
         exit_code = _exit_code_of(error)
-        args.out.fail(exit_code, *_texts_of(error))
+        code = Code.UNAVAILABLE if isinstance(error, GroupUnavailable) else None
+        args.out.fail(exit_code, *_texts_of(error), code=code)
         return exit_code
 
 

@@ -53,7 +53,7 @@ for `sim`; nor does a defect of coterie itself, which leaves a traceback on stan
 | `members` | `members`: row by member; `troubles` | `healthy`, `degraded` |
 | `pools`, `actors`, `top` | `nodes`: report by node | |
 | `waits` | `waits`: `asker`, `target`, `message`, `left_s` | |
-| `kv get`, `kv incr` | `key`, `value` | |
+| `kv get`, `kv incr` | `key`, `value`; with `--consistency stale` also `node`, `index`, `behind`, `heard_s` | |
 | `kv put`, `kv delete`, `kv cas` | `key` | |
 | `kv scan` | `pairs`: `key`, `value` | |
 | `raft versions` | `group`; `nodes`: the versions by node | `healthy`, `degraded`, `failed` |
