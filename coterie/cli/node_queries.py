@@ -34,6 +34,7 @@ __all__ = [
     "query_node",
     "query_nodes",
     "refusals_of",
+    "silent_lines",
     "silent_nodes",
     "unlinked",
     "with_silent",
@@ -204,8 +205,12 @@ def exit_code_of(reports: Mapping[str, object]) -> int:
     return DEGRADED if errors else 0
 
 
+def silent_lines(reports: Mapping[str, object]) -> list[str]:
+    """Return a line for each node that has not answered."""
+    return [f"node {node}: {report}" for node, report in reports.items() if isinstance(report, CoterieError)]
+
+
 def silent_nodes(reports: Mapping[str, object]) -> list[Problem]:
     """Return an entry of `errors` for each node that has not answered."""
     code = Code.UNREACHABLE if exit_code_of(reports) == UNREACHABLE else Code.DEGRADED
-    silent = {node: report for node, report in reports.items() if isinstance(report, CoterieError)}
-    return problems(code, (f"node {node}: {error}" for node, error in silent.items()))
+    return problems(code, silent_lines(reports))
