@@ -6,9 +6,9 @@ r"""`coterie kv`: reads and writes a replicated key-value store. Keys and values
 `get` prints a value as it is to a file or a pipe. On a terminal, and in the lines of `scan` everywhere, characters that
 are not visible are shown as escapes (`\x1b`; in `scan` tabs and line breaks too). A byte that is no UTF-8 is `\xNN`.
 
-`get --consistency stale` also says which node has answered, and how old that is: on stderr, or with `-o json` in `node`,
-`index` (what it has applied), `behind` (what it knows to be committed beyond that) and `heard_s` (since it has heard
-from a leader).
+`get --consistency stale` also says which node has answered, and how old that is: on stderr, or with `-o json` in
+`node`, `index` (what it has applied), `behind` (what it knows to be committed beyond that) and `heard_s` (the time since
+it has heard from a leader, s).
 
 With `-o json` a value that is no UTF-8 is `{"base64": …}`, and `scan` prints nothing before it has all pairs.
 
@@ -168,9 +168,8 @@ async def _get(store: KeyValueClient, args: argparse.Namespace) -> None:
 
 
 def _age_text(read: StaleRead[bytes | None]) -> str:
-    heard = (
-        "has never heard from a leader" if math.isinf(read.heard_s) else f"heard from a leader {read.heard_s:.3g} s ago"
-    )
+    has_heard = math.isfinite(read.heard_s)
+    heard = f"heard from a leader {read.heard_s:.3g} s ago" if has_heard else "has never heard from a leader"
     behind = f", and knows of {read.behind} more that it has not applied" if read.behind else ""
     return f"as {read.node} has it: it {heard}, and has applied entries up to {read.index}{behind}"
 

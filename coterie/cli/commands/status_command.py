@@ -184,7 +184,8 @@ def _leads(status: GroupStatus | CoterieError) -> bool:
 def _lines(seen: _ClusterStatus) -> Iterator[str]:
     for node, report in seen.nodes.items():
         if isinstance(report, NodeReport):
-            parts = ", ".join([*report.groups, *report.synods, *report.pools, *report.balancers]) or "nothing"
+            names = [*report.groups, *report.synods, *report.pools, *report.balancers, *report.actors]
+            parts = ", ".join(names) or "nothing"
             yield f"node {node} of {report.cluster}: runs {parts}; linked with {', '.join(report.links) or 'no node'}"
         else:
             yield f"node {node}: {report}"

@@ -2,8 +2,8 @@
 
     coterie waits --connect 127.0.0.1:7401,127.0.0.1:7402 [--as text|mermaid|dot | -o json]
 
-Each line is a handler that takes no other message until its ask is answered or times out. Exit code 4 if no node answers,
-5 if only some do: those that do not are the last lines.
+Each line is a handler that takes no other message until its ask is answered or times out. Exit code 4 if no node
+answers, 5 if only some do: those that do not are the last lines.
 """
 
 from __future__ import annotations

@@ -251,6 +251,26 @@ async def test_a_node_that_is_told_to_end_hands_its_leadership_over_first(
     assert drained == [True]
 
 
+async def test_a_node_that_stores_in_memory_warns_of_it_once_and_names_its_groups(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for options in ((), ("--data", "data", "--bootstrap", "new")):
+        words = ["run", "shop_of_tests:topology", "--node", "n1", "--listen", "127.0.0.1:0", *options]
+        args = make_parser().parse_args(words)
+        up = asyncio.Event()
+        monkeypatch.setattr(run_command, "print_lines", lambda lines, up=up, **_: up.set())
+        topology = load_topology("shop_of_tests:topology")
+        running = asyncio.create_task(run_command._run(args, topology, {}, security_of(args)))
+        await up.wait()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    (warned,) = [record for record in caplog.records if record.getMessage().startswith("store.in_memory")]
+    assert warned.levelname == "WARNING"
+    assert "give --data DIR" in warned.getMessage()
+    assert vars(warned)["facts"]["groups"].split(", ")[0] == "store"
+
+
 def test_node_ends_when_its_parent_is_gone(shop: Path) -> None:
     running = RunningNode(shop)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import shutil
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -230,6 +231,15 @@ def test_code_is_checked_against_a_data_directory(capsys: pytest.CaptureFixture[
     assert check_data("wrong") == 1
     assert "field 'sku': str became int" in capsys.readouterr().out
     assert files() == before
+
+
+def test_the_copy_of_a_data_directory_is_private_and_nothing_is_logged_of_it(caplog: pytest.LogCaptureFixture) -> None:
+    asyncio.run(run_once())
+    caplog.clear()
+
+    assert check_data("newer") == 0
+
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 async def check_connected(topology: str, address: str, monkeypatch: pytest.MonkeyPatch) -> int:
