@@ -7,8 +7,8 @@ r"""`coterie kv`: reads and writes a replicated key-value store. Keys and values
 are not visible are shown as escapes (`\x1b`; in `scan` tabs and line breaks too). A byte that is no UTF-8 is `\xNN`.
 
 `get --consistency stale` also says which node has answered, and how old that is: on stderr, or with `-o json` in
-`node`, `index` (what it has applied), `behind` (what it knows to be committed beyond that) and `heard_s` (the time since
-it has heard from a leader, s).
+`node`, `index` (what it has applied), `behind` (what it knows to be committed beyond that) and `heard_s` (how long ago
+it heard from a leader, s).
 
 With `-o json` a value that is no UTF-8 is `{"base64": …}`, and `scan` prints nothing before it has all pairs.
 
