@@ -12,6 +12,7 @@ wrong usage.
 `caller_rows.py`: formats what the callers of pools know of their targets
 `command_loop.py`: runs a command's coroutine until it ends or a signal arrives; defines shared exit codes
 `cluster_connection.py`: reads the options `--connect` and `--name`, and links a client with that cluster
+`failed_connection.py`: finds out why no node is linked, and logs a refusal only where the error does not tell it
 `inactive_members.py`: explains why a node takes no full part in a group, and what can be done about it
 `member_reports.py`: `MemberReports`, asks the nodes what they think of each other, with a time limit
 `member_rows.py`: `MemberRow`, merges the opinions of several nodes into one row per member
