@@ -93,7 +93,7 @@ async def _query(connection: ClusterConnection, wanted: Sequence[str]) -> _Clust
         check_groups(nodes, wanted)
         groups, stalled = await _look_twice(client, wanted or sorted(known))
         members = {name: _of_members(statuses, nodes) for name, statuses in groups.items()}
-        return _ClusterStatus(nodes, members, refusals_of(client, len(set(connection.addresses))), stalled)
+        return _ClusterStatus(nodes, members, refusals_of(client, connection.addresses), stalled)
 
 
 async def _look_twice(client: Client, names: Sequence[str]) -> tuple[dict[str, Statuses], dict[str, GroupStatus]]:
