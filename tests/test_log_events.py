@@ -84,7 +84,7 @@ def test_the_facts_of_a_peer_are_the_evidence_of_the_detectors() -> None:
         "peer.trusted": evidence,
         "peer.failed": evidence | {"suspected_s", "accusers"},
     }
-    assert {name: facts - on_page[name][1] for name, facts in wanted.items()} == dict.fromkeys(wanted, set())
+    assert {name: facts - on_page[name][1] for name, facts in wanted.items()} == {name: set() for name in wanted}
 
 
 def test_every_event_of_the_page_is_in_the_code() -> None:

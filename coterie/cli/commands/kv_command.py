@@ -22,6 +22,7 @@ import argparse
 import asyncio
 import contextlib
 import math
+import re
 from collections.abc import Awaitable, Callable
 from typing import Final, get_args
 
@@ -49,6 +50,9 @@ CHECK_TIMEOUT_S = 2.0
 
 ANY_COMMAND: Final = "kv.Get"
 """A command that every key-value store has."""
+
+
+_BYTES_MARK: Final = re.compile(r"\bb(?=['\"])")
 
 
 class WrongValue(ValueError):
@@ -194,7 +198,10 @@ async def _cas(store: KeyValueClient, args: argparse.Namespace) -> None:
 
 
 async def _incr(store: KeyValueClient, args: argparse.Namespace) -> None:
-    total = await store.increment(_bytes(args.key), args.by)
+    try:
+        total = await store.increment(_bytes(args.key), args.by)
+    except CommandRefused as error:  # its text has the key and the value as Python's bytes
+        raise CommandRefused(_BYTES_MARK.sub("", str(error))) from error
     args.out.show({"key": _bytes(args.key), "value": total}, [str(total)])
 
 
