@@ -222,5 +222,5 @@ async def test_a_command_that_a_store_refuses_is_no_unknown_name() -> None:
         given = make_parser().parse_args(["kv", "incr", "k", "--connect", node.address])
         given.out = CommandOutput("kv incr")
         await node.key_value("store").put(b"k", b"no number")
-        with pytest.raises(CommandRefused, match="^increment of 'k': its value 'no number' is not a number"):
+        with pytest.raises(CommandRefused, match=r"^increment of 'k': its value 'no number' is not a number"):
             await kv_command._run(given)
