@@ -497,4 +497,4 @@ class TopologyError(CoterieError, ValueError):
 
     def __init__(self, topology: str, mistakes: tuple[str, ...]) -> None:
         super().__init__(f"topology {topology!r} cannot run: {'; '.join(mistakes)}")
-        self.mistakes = mistakes
+        self.topology, self.mistakes = topology, mistakes

@@ -12,6 +12,7 @@ wrong usage.
 `caller_rows.py`: formats what the callers of pools know of their targets
 `command_loop.py`: runs a command's coroutine until it ends or a signal arrives; defines shared exit codes
 `cluster_connection.py`: reads the options `--connect` and `--name`, and links a client with that cluster
+`failed_connection.py`: finds out why no node is linked, and logs a refusal only where the error does not tell it
 `inactive_members.py`: explains why a node takes no full part in a group, and what can be done about it
 `member_reports.py`: `MemberReports`, asks the nodes what they think of each other, with a time limit
 `member_rows.py`: `MemberRow`, merges the opinions of several nodes into one row per member
@@ -19,6 +20,7 @@ wrong usage.
 `security_options.py`: reads the options for a shared key and TLS certificates
 `log_options.py`: adds the option `--log-level`, and configures logging
 `limit_option.py`: adds the option `--limit`, how many lines a command shows at most
+`unavailable_group.py`: `naming_no_leader`, tells that a group has no leader, where a command has failed for want of one
 `watch_option.py`: adds the option `--watch`, how often a table is shown again
 `sim_run.py`: runs the seeds of `coterie sim`, shrinks and saves a failing run, prints results
 `nemesis_run.py`: runs the fault plan of `coterie nemesis` on real processes, prints the result
@@ -66,8 +68,11 @@ from coterie.cli.commands.up_command import add_parser as add_up
 from coterie.cli.commands.waits_command import add_parser as add_waits
 from coterie.cli.output.command_output import TABLE, CommandOutput
 from coterie.cli.output.command_parser import CommandParser
-from coterie.errors import CoterieError, NodeUnreachable
+from coterie.cli.output.json_envelope import Code
+from coterie.cli.unavailable_group import GroupUnavailable
+from coterie.errors import CoterieError, NodeUnreachable, TopologyError
 from coterie.interrupts import exit_on_interrupt
+from coterie.module_loading import ModuleFailed
 from coterie.output_hooks import install_output_hooks
 from coterie.runtime.hosts.real_resources import raise_descriptor_limit
 from coterie.standard_streams import finish_output, open_standard_streams
@@ -76,9 +81,10 @@ from coterie.terminal_output import print_error, print_traceback, unwritten
 __all__ = ["INTERRUPTED", "main"]
 
 EXIT_CODES = """\
-exit codes: 0 healthy or done; 1 failed, or a negative answer; 2 wrong usage, or a void run; 3 no such key, group, pool,
-actor or node; 4 no node accepts the client, or none answers; 5 degraded: a node does not answer, or not all is well;
-130 Ctrl-C; 141 the reader of the output has gone; 143 SIGTERM
+exit codes: 0 healthy or done; 1 failed, or a negative answer; 2 wrong usage (also a topology, a key or a certificate
+that cannot be used), or a void run; 3 no such key, group, pool, actor or node; 4 no node accepts the client, or none
+answers; 5 degraded: a node does not answer, or not all is well; 130 Ctrl-C; 141 the reader of the output has gone;
+143 SIGTERM (run and up stop in order: 0)
 """
 
 BROKEN_PIPE = 141
@@ -89,9 +95,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code.
 
     0: done. 1: an error, reported in one line on stderr (with `-o json` in the envelope), or a negative answer.
-    2: wrong usage, or a void run. 3: there is no such key, group, pool, actor or node. 4: no node accepts the client,
-    or none answers. 5: done, but a node did not answer, or not all is well with those that did.
-    130: Ctrl-C. 143: SIGTERM. 141: the reader of the output has closed it (`| head`); nothing more is printed.
+    2: wrong usage: words, a topology, a key or a certificate that cannot be used; or a void run. 3: there is no such
+    key, group, pool, actor or node. 4: no node accepts the client, or none answers. 5: done, but a node did not answer,
+    or not all is well with those that did. 130: Ctrl-C. 143: SIGTERM (`run` and `up`, which stop in order: 0).
+    141: the reader of the output has closed it (`| head`); nothing more is printed.
 
     Characters that the output's encoding lacks are printed as `?`. Output that cannot be written (the disk is full) is
     an error, exit code 1. A stream that is closed from the start is /dev/null.
@@ -153,12 +160,20 @@ def _run_command(argv: Sequence[str] | None) -> int:
         if args.traceback:
             print_traceback("traceback of the error below:", error)
         exit_code = _exit_code_of(error)
-        args.out.fail(exit_code, str(error) or type(error).__name__)
+        code = Code.UNAVAILABLE if isinstance(error, GroupUnavailable) else None
+        args.out.fail(exit_code, *_texts_of(error), code=code)
         return exit_code
 
 
+def _texts_of(error: Exception) -> list[str]:
+    """Return the text of an error; of a topology with several mistakes a text for each."""
+    if isinstance(error, TopologyError):
+        return [f"topology {error.topology!r} cannot run: {mistake}" for mistake in error.mistakes]
+    return [str(error) or type(error).__name__]
+
+
 def _exit_code_of(error: Exception) -> int:
-    if isinstance(error, WrongUsage):
+    if isinstance(error, WrongUsage | ModuleFailed | TopologyError):
         return WRONG_USAGE
     if isinstance(error, NameNotFound):
         return NOT_FOUND

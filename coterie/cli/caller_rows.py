@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from coterie.actors.pools.pool_reports import CallerReport, PoolsReport, TargetLine
+from coterie.cli.node_queries import silent_lines
 from coterie.errors import CoterieError
 
 __all__ = ["PoolsByNode", "pool_lines"]
@@ -37,10 +38,9 @@ def pool_lines(reports: PoolsByNode) -> Iterator[str]:
             yield f"  … {len(caller.targets)} of {caller.targets_total} targets"
         yield f"  last pick: {caller.explanation}"
     for node, report in reports.items():
-        if isinstance(report, CoterieError):
-            yield f"node {node}: {report}"
-        elif report.callers_total > len(report.callers):
+        if isinstance(report, PoolsReport) and report.callers_total > len(report.callers):
             yield f"node {node}: {len(report.callers)} of {report.callers_total} callers"
+    yield from silent_lines(reports)
 
 
 def _repeated(caller: CallerReport) -> str:

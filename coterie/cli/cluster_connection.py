@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from coterie.actors.client import Client
 from coterie.actors.network_addresses import parse_address
 from coterie.cli.command_loop import WrongUsage
+from coterie.cli.failed_connection import explained, holding_refusals
 from coterie.cli.output.command_output import CommandOutput
 from coterie.cli.security_options import NO_SECURITY, SecurityOptions, add_client_security, security_of
+from coterie.errors import NodeUnreachable
 
 __all__ = ["ClusterConnection", "add_connect", "connection_of"]
 
@@ -34,7 +36,10 @@ class ClusterConnection:
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[Client]:
-        """Link with one of the nodes until the `async with` block ends. NodeUnreachable: none answers in 5 s."""
+        """Link with one of the nodes until the `async with` block ends.
+
+        NodeUnreachable: none answers in 5 s, or all refuse this client for good; the text says it of each address.
+        """
         security = self.security
         async with Client(
             self.addresses,
@@ -43,10 +48,18 @@ class ClusterConnection:
             auth=security.auth,
             tls=security.tls,
         ) as client:
-            await client.linked(CONNECT_TIMEOUT_S)
+            with holding_refusals():
+                await self._link(client)
             if self.out is not None:
                 self.out.cluster = client.cluster
             yield client
+
+    async def _link(self, client: Client) -> None:
+        try:
+            await client.linked(CONNECT_TIMEOUT_S)
+        except NodeUnreachable as error:
+            refusals = client.system.remoting.refused_handshakes.latest
+            raise await explained(error, self.addresses, refusals) from error
 
     @asynccontextmanager
     async def client_of_all(self) -> AsyncIterator[Client]:
@@ -82,7 +95,7 @@ def add_connect(parser: argparse.ArgumentParser, *, required: bool = True) -> No
 def connection_of(args: argparse.Namespace) -> ClusterConnection:
     """Return the connection that the options, or the environment, describe.
 
-    OSError, ValueError: as `security_of`. WrongUsage: there is no address, or one is malformed; it names the option.
+    WrongUsage: there is no address, or one is malformed; or as `security_of`. It names the option.
     """
     source, given = "--connect", args.connect
     if given is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from coterie.actors.client import Client
 from coterie.actors.detection.detector_messages import MembersReport, ReportMembers
@@ -18,10 +19,10 @@ class MemberReports:
 
     Args:
         client: is linked with nodes of the cluster.
-        addresses: the number of addresses that it was given.
+        addresses: those that it was given, `host:port`.
     """
 
-    def __init__(self, client: Client, addresses: int) -> None:
+    def __init__(self, client: Client, addresses: Sequence[str]) -> None:
         self._client = client
         self._addresses = addresses
         self._linked: set[str] = set()

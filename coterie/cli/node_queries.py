@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from coterie.actors.client import Client
 from coterie.actors.groups.group_messages import CodeReport
 from coterie.actors.inspection import ActorsReport
+from coterie.actors.network_addresses import format_address, parse_address
 from coterie.actors.node_report import NODE_REPORT_PATH, NodeReport, ReportNode
 from coterie.cli.command_loop import UNREACHABLE, NameNotFound, NameUncertain
 from coterie.cli.output.json_envelope import Code, Problem, problems
@@ -18,6 +19,7 @@ from coterie.protocols.evolution.revisions import Revision
 from coterie.protocols.evolution.schema import Schema
 from coterie.runtime.messages.message import Ask
 from coterie.runtime.refs import Address
+from coterie.runtime.transport.handshake.definite_refusals import advice_on
 from coterie.runtime.transport.handshake.identity import owner_of
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "query_node",
     "query_nodes",
     "refusals_of",
+    "silent_lines",
     "silent_nodes",
     "unlinked",
     "with_silent",
@@ -184,16 +187,27 @@ def unlinked(reports: Mapping[str, NodeReport | CoterieError], node: str | None 
     ]
 
 
-def nodes_expected(client: Client, addresses: int) -> int:
+def nodes_expected(client: Client, addresses: Collection[str]) -> int:
     """Return how many nodes a client dials: those that it knows by name, and at least as many as its addresses."""
-    return max(addresses, len(client.known_nodes))
+    return max(len(set(addresses)), len(client.known_nodes))
 
 
-def refusals_of(client: Client, addresses: int) -> tuple[str, ...]:
-    """Return a sentence for each refusal of this client; none if it is linked with as many nodes as it dials."""
+def refusals_of(client: Client, addresses: Collection[str]) -> tuple[str, ...]:
+    """Return a sentence for each refusal of this client.
+
+    If it is linked with as many nodes as it dials, those alone that are for good, by one of the `addresses` that it was
+    given: there is another cluster, for example.
+    """
+    latest: Sequence[str] = client.system.remoting.refused_handshakes.latest
     if len(client.nodes) >= nodes_expected(client, addresses):
-        return ()
-    return tuple(f"this client is refused at {text}" for text in client.system.remoting.refused_handshakes.latest)
+        given = [format_address(parse_address(address)) for address in addresses]
+        latest = [text for text in latest if any(_is_for_good(text, address) for address in given)]
+    return tuple(f"this client is refused at {text}" for text in latest)
+
+
+def _is_for_good(refusal: str, address: str) -> bool:
+    at, _, reason = refusal.partition(f"{address}: ")
+    return not at and advice_on(reason.partition(":")[0]) is not None
 
 
 def exit_code_of(reports: Mapping[str, object]) -> int:
@@ -204,8 +218,12 @@ def exit_code_of(reports: Mapping[str, object]) -> int:
     return DEGRADED if errors else 0
 
 
+def silent_lines(reports: Mapping[str, object]) -> list[str]:
+    """Return a line for each node that has not answered."""
+    return [f"node {node}: {report}" for node, report in reports.items() if isinstance(report, CoterieError)]
+
+
 def silent_nodes(reports: Mapping[str, object]) -> list[Problem]:
     """Return an entry of `errors` for each node that has not answered."""
     code = Code.UNREACHABLE if exit_code_of(reports) == UNREACHABLE else Code.DEGRADED
-    silent = {node: report for node, report in reports.items() if isinstance(report, CoterieError)}
-    return problems(code, (f"node {node}: {error}" for node, error in silent.items()))
+    return problems(code, silent_lines(reports))

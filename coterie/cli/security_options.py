@@ -115,23 +115,23 @@ class _Once(argparse.Action):
 
 
 def read_key(option: str, path: str) -> bytes:
-    """Return the key in a file. OSError: it cannot be read. ValueError: it is no key. Both name option and file."""
+    """Return the key in a file. WrongUsage: it cannot be read, or is no key; the text names option and file."""
     try:
         if os.path.exists(path) and not os.path.isfile(path):
-            raise ValueError(f"{option} {path}: it is no regular file")
+            raise WrongUsage(f"{option} {path}: it is no regular file")
         with open(path, "rb") as file:
             if not RealDisk().is_private(path):
                 print_error(f"coterie: {option} {path}: others than its owner can read it: chmod 600 it")
             key = file.read(KEY_BYTES_MAX + 1)
         if len(key) > KEY_BYTES_MAX:
-            raise ValueError(f"{option} {path}: it has more than {KEY_BYTES_MAX} bytes")
+            raise WrongUsage(f"{option} {path}: it has more than {KEY_BYTES_MAX} bytes")
         return key
     except OSError as error:
-        raise OSError(f"cannot read {option} {path!r}: {os.strerror(error.errno or 0)}") from error
+        raise WrongUsage(f"cannot read {option} {path!r}: {os.strerror(error.errno or 0)}") from error
 
 
 def security_of(args: argparse.Namespace, read: Callable[[str, str], bytes] = read_key) -> SecurityOptions:
-    """Return the options as an object. OSError, ValueError: as `read_key`. WrongUsage: they do not fit together.
+    """Return the options as an object. WrongUsage: they do not fit together, or a file cannot be used: see `read_key`.
 
     `read`: returns the key of an option and a path.
     """
@@ -149,10 +149,15 @@ def tls_of(args: argparse.Namespace) -> TlsConfig | None:
 def foreign_certificate(tls: TlsConfig | None, node: str) -> str | None:
     """Return what is wrong if the certificate is issued to other names than that of the node; None if all is well.
 
-    OSError: the certificate cannot be read.
+    WrongUsage: the certificate cannot be read.
     """
-    names = (node,) if tls is None else RealNetwork().certificate_names(tls)
-    if tls is None or node in names:
+    if tls is None:
+        return None
+    try:
+        names = RealNetwork().certificate_names(tls)
+    except OSError as error:
+        raise WrongUsage(f"--tls-certificate: {error}") from error
+    if node in names:
         return None
     issued = ", ".join(map(repr, names)) or "no name"
     return (
@@ -197,7 +202,7 @@ def _auth_of(args: argparse.Namespace, read: Callable[[str, str], bytes]) -> Sha
     try:
         return SharedKey(key, also=tuple(also), clients=clients) if key_of is None else ClientKey(key_of, key)
     except ValueError as error:
-        raise ValueError(f"--key-file {args.key_file}: {error}") from error
+        raise WrongUsage(f"--key-file {args.key_file}: {error}") from error
 
 
 def _client_key(text: str, read: Callable[[str, str], bytes]) -> ClientKey:
@@ -207,4 +212,4 @@ def _client_key(text: str, read: Callable[[str, str], bytes]) -> ClientKey:
     try:
         return ClientKey(name, read("--client-key", path))
     except ValueError as error:
-        raise ValueError(f"--client-key {text}: {error}") from error
+        raise WrongUsage(f"--client-key {text}: {error}") from error

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import contextlib
 import itertools
 import os
+import re
 import stat
 from collections.abc import Iterator
 from typing import Final
@@ -14,6 +18,10 @@ __all__ = ["code_findings", "data_findings", "key_findings", "private_findings"]
 
 KEY_BYTES: Final = 32
 """A key of fewer bytes is a warning."""
+
+_HEX: Final = re.compile(rb"(?=.*[0-9])(?=.*[a-fA-F])[0-9a-fA-F]{64,}")
+_BASE64: Final = re.compile(rb"(?=.*[0-9])(?=.*[a-z])(?=.*[A-Z])[0-9a-zA-Z+/]{42,}={0,2}")
+"""What encodes about 32 bytes or more, and has digits and letters of each kind, unlike a passphrase of letters."""
 
 DISTINCT_MIN: Final = 12
 """32 random bytes have fewer distinct values than this less often than once in 10**12 keys."""
@@ -39,13 +47,24 @@ def key_findings(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _looks_made_up(key: bytes) -> bool:
-    """Return whether a key is a text, or has few or regular bytes."""
+    """Return whether a key is a text, or has few or regular bytes. Of Base64 or hexadecimal digits what they encode."""
+    key = _decoded(key)
     steps = {(later - earlier) % 256 for earlier, later in itertools.pairwise(key)}
     try:
         is_text = key.decode().strip().isprintable()
     except UnicodeDecodeError:
         is_text = False
     return is_text or len(set(key)) < DISTINCT_MIN or len(steps) < DISTINCT_MIN
+
+
+def _decoded(key: bytes) -> bytes:
+    """Return what a key encodes that somebody has written in hexadecimal or Base64 digits; all else as it is."""
+    text = key.strip()
+    for digits, decode in ((_HEX, binascii.unhexlify), (_BASE64, base64.b64decode)):
+        if digits.fullmatch(text):
+            with contextlib.suppress(ValueError):
+                return decode(text)
+    return key
 
 
 def data_findings(deployment: Deployment) -> Iterator[Finding]:

@@ -4,7 +4,7 @@
 `cluster_supervisor.py`: `ClusterSupervisor`, runs all nodes of a cluster as supervised processes
 `fencing.py`: decides which node is killed because it hangs; pure
 `hang_watch.py`: `HangWatch`, asks the nodes periodically, and fences one that hangs
-`node_supervisor.py`: `NodeSupervisor`, runs one node's process, restarts it, and gives up when its budget is spent
+`node_supervisor.py`: `NodeSupervisor`, runs one node's process, restarts it, and gives up when that does not help
 `node_watch.py`: `NodeWatch`, asks one node whether it works, and whom its failure detector accuses
 `output_pipe.py`: `OutputPipe`, carries the output of a node's process to its supervisor
 """

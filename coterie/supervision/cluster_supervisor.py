@@ -95,7 +95,7 @@ class ClusterSupervisor:
 
     @property
     def given_up(self) -> tuple[str, ...]:
-        """The nodes that are not restarted any more, because their budgets are spent."""
+        """The nodes that are not restarted any more: their budgets are spent, or they cannot start."""
         return tuple(node for node, supervisor in self._supervisors.items() if supervisor.has_given_up)
 
     def hang_up(self) -> None:

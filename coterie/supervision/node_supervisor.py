@@ -1,8 +1,8 @@
-"""`NodeSupervisor`: runs one node's process, restarts it when it ends, and gives up when its budget is spent.
+"""`NodeSupervisor`: runs one node's process, restarts it when it ends, and gives up when that does not help.
 
          ┌──────────── back-off ◀──────────┐
          ▼                                 │ budget left
-start ─▶ running ── ended, or fenced ──▶ ended ── budget spent ──▶ given up
+start ─▶ running ── ended, or fenced ──▶ ended ── budget spent, or it cannot start ──▶ given up
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ __all__ = ["RESTARTS", "NodeSupervisor"]
 
 RESTARTS: Final = Supervision(max_restarts=10, within_s=120.0, backoff_min_s=0.2, backoff_max_s=10.0)
 """The default budget: a node that always fails at once is given up after about a minute."""
+
+UNUSABLE: Final = 2
+"""The exit code of a process that cannot start with its code, its options or its data: a restart would not help."""
 
 CODES_SHOWN: Final = 5
 
@@ -87,25 +90,26 @@ class NodeSupervisor:
         self._say(self.node, text)
 
     async def run(self) -> None:
-        """Run the node until cancelled, or until its budget is spent."""
+        """Run the node until cancelled, until its budget is spent, or until it cannot start (exit code 2)."""
         while True:
             code = await self._run_once()
             self._codes.append(code)
+            if code == UNUSABLE and not self.is_up:
+                self._give_up("it cannot start with the topology, the options and the data that it has")
+                return
             wait_s = self._budget.next_backoff_s(self._monotonic(), self._rng)
             if wait_s is None:
-                self._give_up()
+                times, within_s = self._restarts.max_restarts + 1, self._restarts.within_s
+                codes = ", ".join(map(str, self._codes))
+                self._give_up(f"it ended {times} times within {within_s:g} s, last with the codes {codes}")
                 return
             self._say(self.node, f"ended with code {code}: restart in {wait_s:.1f} s")
             await asyncio.sleep(wait_s)
 
-    def _give_up(self) -> None:
+    def _give_up(self, why: str) -> None:
         self.has_given_up = True
-        codes = ", ".join(map(str, self._codes))
-        self._say(
-            self.node,
-            f"GIVEN UP: it ended {self._restarts.max_restarts + 1} times within {self._restarts.within_s:g} s, "
-            f"last with the codes {codes}; the other nodes go on. Find the cause in its output, then start again",
-        )
+        text = f"GIVEN UP: {why}; the other nodes go on. Find the cause in its output, then start again"
+        self._say(self.node, text)
 
     async def _run_once(self) -> int:
         """Run the process once; return its exit code."""

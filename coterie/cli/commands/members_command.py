@@ -66,9 +66,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _show(connection: ClusterConnection, args: argparse.Namespace) -> int:
-    count = len(set(connection.addresses))
     async with connection.client() as client:
-        members = MemberReports(client, count)
+        members = MemberReports(client, connection.addresses)
         if args.observer is not None:  # a name that does not exist is refused without waiting for silent nodes
             await _check_observer(members, args.observer, is_complete=False)
         await client.all_linked()

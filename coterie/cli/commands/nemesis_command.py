@@ -17,10 +17,9 @@ command that runs its plan again is printed.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
 
 from coterie.cli.output.command_parser import add_output
-from coterie.cli.output.list_option import ListOption
+from coterie.cli.output.list_option import ListOption, profile_names
 
 __all__ = ["add_parser", "run"]
 
@@ -34,7 +33,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("plan", help="a file (a plan, a saved case, a run folder) or a profile (see --list)")
-    parser.add_argument("--list", action=ListOption, names=_profiles, help="print the names of the profiles and exit")
+    parser.add_argument(
+        "--list", action=ListOption, names=profile_names, help="print the names of the profiles and exit"
+    )
     parser.add_argument("--nodes", type=int, metavar="N", help="how many nodes (default 5, or the plan's)")
     parser.add_argument("--seconds", type=float, metavar="S", help="duration of a profile's plan (s, default 30)")
     parser.add_argument(
@@ -56,9 +57,3 @@ def run(args: argparse.Namespace) -> int:
     from coterie.cli.nemesis_run import run_nemesis  # noqa: PLC0415 (it imports all of coterie)
 
     return run_nemesis(args)
-
-
-def _profiles() -> Iterable[str]:
-    from coterie.protocols.faults.profiles.fault_profiles import PROFILES  # noqa: PLC0415 (other commands do not need it)
-
-    return PROFILES

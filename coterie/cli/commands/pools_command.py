@@ -93,5 +93,6 @@ def _is_report(answer: PoolsReport | CoterieError) -> TypeGuard[PoolsReport]:
 
 def _show_reports(out: CommandOutput, reports: PoolsByNode, names: Sequence[str], *, is_live: bool) -> None:
     nothing = f"not used yet by these nodes: {', '.join(names)}" if names else NOTHING
-    lines = list(pool_lines(reports)) or [nothing]
+    is_used = any(report.callers for report in reports.values() if _is_report(report))
+    lines = [*([] if is_used else [nothing]), *pool_lines(reports)]
     out.show({"nodes": reports}, lines, errors=silent_nodes(reports), is_live=is_live)

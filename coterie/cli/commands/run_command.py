@@ -27,7 +27,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from coterie.actors.network_addresses import parse_address
+from coterie.actors.node import Node
 from coterie.actors.topology import Topology
+from coterie.actors.topology.parts import RaftPart, SynodPart
 from coterie.cli.command_loop import WRONG_USAGE, TerminatedBySignal, WrongUsage, run_async
 from coterie.cli.security_options import SecurityOptions, add_node_security, foreign_certificate, security_of
 from coterie.cli.topologies.topology_argument import add_topology, check_node, load_topology
@@ -65,7 +67,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="NODE=HOST:PORT",
         help="where another node listens (repeat for each other node)",
     )
-    parser.add_argument("--data", metavar="DIR", help="the data directory (default: all data in memory)")
+    parser.add_argument(
+        "--data", metavar="DIR", help="the data directory (default: all data in memory, with a warning)"
+    )
     parser.add_argument(
         "--bootstrap", choices=["new"], help="new: format the data directory first; only for the first start"
     )
@@ -126,6 +130,8 @@ async def _run(args: argparse.Namespace, topology: Topology, peers: dict[str, st
             auth=security.node_auth,
             tls=security.tls,
         ) as node:
+            if args.data is None:
+                _warn_of_memory(node)
             print_lines([up_line(node.name, topology.name, node.address, os.getpid())], flush=True)
             if security.tls is not None:
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, node.system)
@@ -133,6 +139,16 @@ async def _run(args: argparse.Namespace, topology: Topology, peers: dict[str, st
                 await (_input_end() if args.with_stdin else asyncio.Event().wait())
             finally:
                 await node.drain()  # clients then wait no election time-out
+
+
+def _warn_of_memory(node: Node) -> None:
+    """Log that the groups of the node are lost with it, if it has any."""
+    kept = [
+        part.name for part in node.topology.parts if isinstance(part, RaftPart | SynodPart) and node.name in part.nodes
+    ]
+    if kept:
+        advice = "give --data DIR (data=): without it this node forgets them when it ends, and must not start again"
+        node.system.log.warning("store.in_memory", groups=", ".join(kept), advice=advice)
 
 
 def _reload(system: System) -> None:

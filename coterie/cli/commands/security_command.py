@@ -19,6 +19,7 @@ from collections.abc import Iterator
 
 from coterie.actors.network_addresses import parse_address
 from coterie.actors.topology import Topology
+from coterie.cli.command_loop import WrongUsage
 from coterie.cli.output.command_output import CommandOutput
 from coterie.cli.output.command_parser import add_output
 from coterie.cli.output.json_envelope import Code, problems
@@ -140,7 +141,7 @@ class _KeyFiles:
             if len(key) >= KEY_BYTES_MIN:
                 return key
             why = f"{option} {path}: a key of {len(key)} bytes can be guessed, and no node starts with it"
-        except (OSError, ValueError) as error:
+        except WrongUsage as error:
             why = str(error)
         advice = f"head -c 32 /dev/urandom > {path}; chmod 600 {path}"
         self.unusable[path] = Finding(Level.FAILURE, why, f"make it readable, or make a new key: {advice}")

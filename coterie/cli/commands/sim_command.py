@@ -24,7 +24,7 @@ from collections.abc import Iterable
 
 from coterie.cli.log_options import NOTHING
 from coterie.cli.output.command_parser import add_output
-from coterie.cli.output.list_option import ListOption
+from coterie.cli.output.list_option import ListOption, NameOption, profile_names
 from coterie.cli.topologies.topology_argument import add_traceback
 from coterie.interrupts import raising_interrupts
 
@@ -56,7 +56,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--level", choices=LEVELS, help="pure protocols, or whole systems (default: the first level the scenario has)"
     )
-    parser.add_argument("--profile", default=PROFILE, metavar="P", help=f"the fault profile (default {PROFILE})")
+    told = f"the fault profile (default {PROFILE})"
+    parser.add_argument("--profile", action=NameOption, names=profile_names, default=PROFILE, metavar="P", help=told)
     parser.add_argument("--nodes", type=_positive, metavar="N", help="how many nodes (default: drawn from the seed)")
     parser.add_argument("--operations", type=_positive, metavar="N", help="the largest number of client operations")
     parser.add_argument("--jobs", type=_positive, default=1, metavar="J", help="how many processes (default 1)")

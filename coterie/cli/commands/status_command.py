@@ -93,7 +93,7 @@ async def _query(connection: ClusterConnection, wanted: Sequence[str]) -> _Clust
         check_groups(nodes, wanted)
         groups, stalled = await _look_twice(client, wanted or sorted(known))
         members = {name: _of_members(statuses, nodes) for name, statuses in groups.items()}
-        return _ClusterStatus(nodes, members, refusals_of(client, len(set(connection.addresses))), stalled)
+        return _ClusterStatus(nodes, members, refusals_of(client, connection.addresses), stalled)
 
 
 async def _look_twice(client: Client, names: Sequence[str]) -> tuple[dict[str, Statuses], dict[str, GroupStatus]]:
@@ -184,7 +184,8 @@ def _leads(status: GroupStatus | CoterieError) -> bool:
 def _lines(seen: _ClusterStatus) -> Iterator[str]:
     for node, report in seen.nodes.items():
         if isinstance(report, NodeReport):
-            parts = ", ".join([*report.groups, *report.synods, *report.pools, *report.balancers]) or "nothing"
+            names = [*report.groups, *report.synods, *report.pools, *report.balancers, *report.actors]
+            parts = ", ".join(names) or "nothing"
             yield f"node {node} of {report.cluster}: runs {parts}; linked with {', '.join(report.links) or 'no node'}"
         else:
             yield f"node {node}: {report}"

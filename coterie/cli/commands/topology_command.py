@@ -5,7 +5,7 @@
     coterie topology shop:topology --as dot | dot -Tsvg > shop.svg
     coterie topology shop:topology -o json            its nodes and parts, as data
 
-Nothing is started. Exit code 1 if it has mistakes; all of them are printed at once.
+Nothing is started. Exit code 2 if it has mistakes; all of them are printed at once, a line each.
 """
 
 from __future__ import annotations

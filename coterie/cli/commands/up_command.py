@@ -6,15 +6,17 @@
     coterie up shop:topology --key-file nodes.key --client-key billing=billing.key
     coterie up shop:topology --tls-certificate {node}.crt --tls-key {node}.key --tls-authority authority.pem
 
-A missing data directory is formatted. Each line of output begins with the node's name.
+A missing data directory is formatted. Each line of output begins with the node's name. --log-level is that of all
+nodes.
 
 A node that was up and hangs (a stopped process, a blocked event loop) is fenced: killed and started again. It hangs if
 it has not answered for --hang-timeout seconds, or for 2 s if the failure detectors of most other nodes have declared it
 failed. One node is fenced at a time: while it has not answered again, the others wait, for 30 s at most.
 
-The delay before a restart grows with each restart in the window. A node that ends too often is given up: the others go
-on, and the exit code is 1. Ctrl-C and SIGTERM stop all nodes in order. If a certificate is not issued to its node, no
-node is started, and the exit code is 2. With certificates, SIGHUP lets all nodes read their files again.
+The delay before a restart grows with each restart in the window. A node that ends too often, or cannot start with its
+code, options and data (exit code 2 of `coterie run`), is given up: the others go on, and the exit code is 1. Ctrl-C and
+SIGTERM stop all nodes in order. If a certificate is not issued to its node, no node is started, and the exit code is 2.
+With certificates, SIGHUP lets all nodes read their files again.
 """
 
 from __future__ import annotations
@@ -26,10 +28,12 @@ import signal
 import socket
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Final
 
 from coterie.actors.topology import Topology
 from coterie.actors.topology.parts import DetectorPart
 from coterie.cli.command_loop import WRONG_USAGE, TerminatedBySignal, WrongUsage, run_async
+from coterie.cli.log_options import DEFAULT_LEVEL, configure
 from coterie.cli.security_options import (
     add_node_security,
     foreign_certificate,
@@ -49,6 +53,10 @@ from coterie.terminal_output import print_error, print_lines
 __all__ = ["add_parser", "run"]
 
 FIRST_PORT = 7401
+
+OWN_LEVEL: Final = "error"
+"""What `up` itself logs if nothing else is asked for: a link with a node that hangs or is killed breaks, and what that
+means is said in a line about the node. The nodes log at the usual level."""
 
 GAVE_UP = 1
 """The exit code if a node was given up."""
@@ -92,12 +100,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help=f"the window in which restarts count (default: {RESTARTS.within_s:g})",
     )
     add_node_security(parser)
-    # A link with a node that hangs or is killed breaks: what that means is said in a line about the node.
-    parser.set_defaults(run=run, usual_log_level="error")
+    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Carry out `coterie up`; return the exit code."""
+    if args.log_level == DEFAULT_LEVEL:
+        configure(OWN_LEVEL)
     topology = load_topology(args.topology)
     topology.validate()
     data = {node: os.path.join(args.data, node) for node in topology.nodes}
@@ -131,13 +140,17 @@ def _supervisor(args: argparse.Namespace, topology: Topology, data: dict[str, st
             say=_Output().say,
             restarts=restarts,
             hang_timeout_s=args.hang_timeout,
-            options={node: node_options(of_node(args, node)) for node in topology.nodes},
+            options={node: _options(args, node) for node in topology.nodes},
             auth=security.node_auth,
             tls=security.tls,
             name=f"{topology.nodes[0]}{CLIENT_SEPARATOR}up-{os.getpid()}",
         )
     except ValueError as error:
         raise WrongUsage(f"--hang-timeout: {error}") from error
+
+
+def _options(args: argparse.Namespace, node: str) -> list[str]:
+    return ["--log-level", args.log_level, *node_options(of_node(args, node))]
 
 
 async def _run(supervisor: ClusterSupervisor, data: str, *, has_tls: bool) -> None:
@@ -159,7 +172,7 @@ def _restarts(args: argparse.Namespace) -> Supervision:
 def _check_data(directory: str, topology: Topology) -> None:
     found = cluster_in(directory)
     if found not in (None, topology.name):
-        raise ValueError(f"{directory!r} holds data of cluster {found!r}, not of {topology.name!r}: see --data")
+        raise WrongUsage(f"{directory!r} holds data of cluster {found!r}, not of {topology.name!r}: see --data")
 
 
 def _addresses(topology: Topology, first: int) -> dict[str, str]:

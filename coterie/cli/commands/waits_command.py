@@ -2,24 +2,30 @@
 
     coterie waits --connect 127.0.0.1:7401,127.0.0.1:7402 [--as text|mermaid|dot | -o json]
 
-Each line is a handler that takes no other message until its ask is answered or times out.
+Each line is a handler that takes no other message until its ask is answered or times out. Exit code 4 if no node
+answers, 5 if only some do: those that do not are the last lines.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from coterie.actors.inspection import ReportActors, WaitLine
 from coterie.actors.topology.topology_diagrams import dot_text, mermaid_text
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
-from coterie.cli.node_queries import ReportByNode, exit_code_of, query_nodes, silent_nodes
+from coterie.cli.node_queries import ReportByNode, exit_code_of, query_nodes, silent_lines, silent_nodes
 from coterie.cli.output.command_output import CommandOutput
 from coterie.cli.output.command_parser import add_output
 from coterie.errors import CoterieError
 
 __all__ = ["add_parser", "run"]
+
+
+COMMENT_BY_FORM: Final = {"text": "", "mermaid": "%% ", "dot": "// "}
+"""What begins a line that is not part of the graph, by the form in which it is drawn."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -42,7 +48,9 @@ def run(args: argparse.Namespace) -> int:
     reports = run_async(_query(connection_of(args)))
     waits = list(_waits(reports))
     out: CommandOutput = args.out
-    out.show({"waits": waits}, draw(waits, args.form), errors=silent_nodes(reports))
+    mark = COMMENT_BY_FORM[args.form]
+    lines = [*draw(waits, args.form), *(f"{mark}{line}" for line in silent_lines(reports))]
+    out.show({"waits": waits}, lines, errors=silent_nodes(reports))
     return exit_code_of(reports)
 
 

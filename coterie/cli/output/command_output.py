@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Final
 
 from coterie.cli.output.flag_advice import in_flags
-from coterie.cli.output.json_envelope import CODE_BY_EXIT_CODE, Code, Problem, envelope
+from coterie.cli.output.json_envelope import CODE_BY_EXIT_CODE, Code, Problem, envelope, problems
 from coterie.cli.output.watch_output import print_table
 from coterie.terminal_output import print_error, print_json, print_text
 
@@ -61,13 +61,17 @@ class CommandOutput:
         elif shown := list(lines):
             print_table(shown, is_live=is_live)
 
-    def fail(self, exit_code: int, text: str) -> None:
-        """Print the error that ends the command: one line on stderr; as JSON an envelope instead."""
-        text = in_flags(" ".join(text.split()))
+    def fail(self, exit_code: int, *texts: str, code: Code | None = None) -> None:
+        """Print the error that ends the command: each text in a line on stderr; as JSON an envelope instead.
+
+        `code`: the code of the entries of the envelope; None: the one that goes with the exit code.
+        """
+        told = [in_flags(" ".join(text.split())) for text in texts]
         if self.is_json:
-            self._print_envelope(None, None, [Problem(CODE_BY_EXIT_CODE.get(exit_code, Code.FAILED), text)])
+            self._print_envelope(None, None, problems(code or CODE_BY_EXIT_CODE.get(exit_code, Code.FAILED), told))
         else:
-            print_error(f"coterie: {text}")
+            for text in told:
+                print_error(f"coterie: {text}")
 
     def _print_envelope(self, data: object, verdict: str | None, errors: Iterable[Problem]) -> None:
         print_json(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from types import ModuleType
 
 from coterie.actors.topology import Topology
@@ -36,12 +37,14 @@ def load_topology(where: str) -> Topology:
     """Import the topology that `module:name` names.
 
     Raises:
-        WrongUsage: the text is malformed.
-        ValueError: there is no such name, or it is no topology; the message says which.
+        WrongUsage: the text is malformed, there is no such name, or it is no topology; the message says which.
         ModuleFailed: there is no such module, or it has raised or exited; the message has its file and line.
         KeyboardInterrupt: Ctrl-C.
     """
     module_name, colon, name = where.partition(":")
+    if module_name.endswith(".py") or "/" in module_name:
+        written = os.path.relpath(module_name).removesuffix(".py").replace("/", ".")
+        raise WrongUsage(f"{where!r} names a file: write the module, {written}:{name or 'topology'}")
     if not (module_name and colon and name):
         raise WrongUsage(f"{where!r} does not name a topology: write module:name")
     module = import_module(module_name, where)
@@ -51,9 +54,9 @@ def load_topology(where: str) -> Topology:
     if isinstance(topology, Topology):
         return topology
     if found is None:
-        raise ValueError(f"{where!r} is not a Topology: {_missing(module, name)}")
+        raise WrongUsage(f"{where!r} is not a Topology: {_missing(module, name)}")
     what = "it is" if topology is found else f"{name}() returned what is"
-    raise ValueError(f"{where!r} is not a Topology: {what} of type {type(topology).__name__}")
+    raise WrongUsage(f"{where!r} is not a Topology: {what} of type {type(topology).__name__}")
 
 
 def _missing(module: ModuleType, name: str) -> str:

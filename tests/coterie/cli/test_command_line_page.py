@@ -53,7 +53,7 @@ for `sim`; nor does a defect of coterie itself, which leaves a traceback on stan
 | `members` | `members`: row by member; `troubles` | `healthy`, `degraded` |
 | `pools`, `actors`, `top` | `nodes`: report by node | |
 | `waits` | `waits`: `asker`, `target`, `message`, `left_s` | |
-| `kv get`, `kv incr` | `key`, `value` | |
+| `kv get`, `kv incr` | `key`, `value`; with `--consistency stale` also `node`, `index`, `behind`, `heard_s` | |
 | `kv put`, `kv delete`, `kv cas` | `key` | |
 | `kv scan` | `pairs`: `key`, `value` | |
 | `raft versions` | `group`; `nodes`: the versions by node | `healthy`, `degraded`, `failed` |
@@ -101,13 +101,21 @@ def _row(action: argparse.Action) -> str:
     metavar = action.metavar or (action.dest.upper() if action.option_strings else action.dest)
     if action.choices is not None and action.metavar is None:
         metavar = "{" + ",".join(map(str, action.choices)) + "}"
-    takes = "" if action.nargs == 0 else f" {metavar if isinstance(metavar, str) else ' '.join(metavar)}"
+    words = metavar if isinstance(metavar, str) else " ".join(metavar)
+    takes = "" if action.nargs == 0 else f" [{words}]" if action.nargs == "?" else f" {words}"
     names = ", ".join(f"`{name}{takes}`" for name in action.option_strings) or f"`{takes.strip()}`"
     said = (action.help or "").replace("|", r"\|")
     if said and said != argparse.SUPPRESS:
         said = said % {**vars(action), "prog": "coterie"} if "%" in said else said
     need = " (required)" if action.option_strings and action.required else ""
     return f"| {names} | {said}{need} |"
+
+
+def test_every_argument_has_a_meaning_and_what_may_be_left_out_is_in_brackets() -> None:
+    rows = [line for line in page().splitlines() if line.startswith("| `") and "` | " in line]
+
+    assert [row for row in rows if row.endswith("` |  |")] == []
+    assert [row for row in rows if row.startswith(("| `[by]`", "| `[prefix]`", "| `--watch [SECONDS]`"))] != []
 
 
 def test_the_page_is_what_the_parsers_are(monkeypatch: pytest.MonkeyPatch) -> None:

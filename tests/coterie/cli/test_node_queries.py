@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from coterie.actors.node_report import NodeReport
 from coterie.cli.command_loop import NameNotFound, NameUncertain
-from coterie.cli.node_queries import NoAnswer, check_groups, exit_code_of, kinds_of, silent_nodes
+from coterie.cli.node_queries import NoAnswer, check_groups, exit_code_of, kinds_of, refusals_of, silent_nodes
 from coterie.cli.output.json_envelope import Code, Problem
 
 N1 = NodeReport("n1", "shop", ("store",), ("config",), ("workers",), (), ("clerk",), ("front", "clerk"))
@@ -51,3 +53,23 @@ def test_a_name_of_nothing_has_no_kind() -> None:
 def test_a_node_that_does_not_answer_is_an_error(reports: dict[str, object], exit_code: int, code: Code) -> None:
     assert exit_code_of(reports) == exit_code
     assert silent_nodes(reports) == [Problem(code, f"node n2: {NoAnswer()}")]
+
+
+def refused_client(nodes: list[str], *refusals: str) -> Any:
+    """A client that is linked with these nodes, and knows no others."""
+    remoting = SimpleNamespace(refused_handshakes=SimpleNamespace(latest=refusals))
+    return SimpleNamespace(nodes=nodes, known_nodes=nodes, system=SimpleNamespace(remoting=remoting))
+
+
+def test_a_refusal_for_good_at_a_given_address_is_told_although_all_nodes_are_linked() -> None:
+    client = refused_client(["n1", "n2"], "h:2: wrong_cluster: it is 'b'", "h:3: wrong_key: no", "h:1: incomplete: x")
+
+    told = refusals_of(client, ["h:1", "h:2"])
+
+    assert told == ("this client is refused at h:2: wrong_cluster: it is 'b'",)
+
+
+def test_while_a_node_is_missing_every_refusal_is_told() -> None:
+    client = refused_client(["n1"], "h:3: wrong_key: no", "h:1: incomplete: x")
+
+    assert len(refusals_of(client, ["h:1", "h:2"])) == 2

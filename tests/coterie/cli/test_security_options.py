@@ -32,8 +32,8 @@ def test_a_key_file_that_is_missing_or_too_short_is_named(tmp_path: Path, capsys
     short = tmp_path / "short"
     short.write_bytes(b"guess me")
 
-    assert main(["status", "--connect", "127.0.0.1:1", "--key-file", str(tmp_path / "gone")]) == 1
-    assert main(["status", "--connect", "127.0.0.1:1", "--key-file", str(short)]) == 1
+    assert main(["status", "--connect", "127.0.0.1:1", "--key-file", str(tmp_path / "gone")]) == 2
+    assert main(["status", "--connect", "127.0.0.1:1", "--key-file", str(short)]) == 2
 
     error = capsys.readouterr().err
     assert f"cannot read --key-file {str(tmp_path / 'gone')!r}: No such file or directory" in error

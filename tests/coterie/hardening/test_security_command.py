@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import random
@@ -109,6 +110,11 @@ def test_exposure_is_named(
         (bytes(range(32)), 0o600, "WARNING", "does not look random"),
         ("a passphrase with an umlaut: ö\n".encode(), 0o600, "WARNING", "does not look random"),
         (random.Random(5).randbytes(32) + b"\n", 0o600, "note", "white space, which is part of the key"),
+        (base64.b64encode(random.Random(5).randbytes(32)), 0o600, "ok", "44 bytes"),
+        (random.Random(5).randbytes(32).hex().encode(), 0o600, "ok", "64 bytes"),
+        (base64.b64encode(bytes(range(32))), 0o600, "WARNING", "does not look random"),
+        (b"correcthorsebatterystapleagainandagainandagain", 0o600, "WARNING", "does not look random"),
+        (b"0123456789abcdef" * 4, 0o600, "WARNING", "does not look random"),
     ],
 )
 def test_a_weak_or_open_key_is_named(

@@ -62,6 +62,31 @@ async def test_a_node_that_ends_too_often_is_given_up_loudly_and_its_task_ends()
     assert made.said[-1].startswith("GIVEN UP: it ended 3 times within 60 s, last with the codes 1, -9, 3;")
 
 
+async def test_a_node_that_cannot_start_with_what_it_has_is_given_up_at_once() -> None:
+    made = Fixture(2, 1)
+
+    await asyncio.sleep(30)
+
+    assert made.supervisor.has_given_up
+    assert made.task.done()
+    assert len(made.processes.started) == 1
+    (said,) = made.said
+    assert said.startswith("GIVEN UP: it cannot start with the topology, the options and the data that it has;")
+
+
+async def test_a_node_that_was_up_is_restarted_whatever_its_exit_code_is() -> None:
+    made = Fixture()
+    await asyncio.sleep(1)
+    made.processes.started[0].output.reader.feed_data(up_line("n1", "shop", "a:1", 1).encode() + b"\n")
+    await asyncio.sleep(1)
+
+    made.processes.started[0].end(2)
+    await asyncio.sleep(5)
+
+    assert len(made.processes.started) == 2
+    await end(made)
+
+
 async def test_ends_that_are_far_apart_never_spend_the_budget() -> None:
     made = Fixture()
     for _ in range(5):

@@ -111,6 +111,8 @@ def _fish_lines(one: CommandWords) -> Iterator[str]:
         yield f"{here} -f -a {name} -d {_fish_quoted(text)}"
     if one.choices:
         yield f"{here} -f -a {_fish_quoted(' '.join(one.choices))}"
+    if one.suggestions:
+        yield f"{here} -a {_fish_quoted(' '.join(one.suggestions))}"
     for option in one.options:
         names = " ".join(f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in option.names)
         values = f" -x -a {_fish_quoted(' '.join(option.choices))}" if option.choices else " -r" * option.takes_value
@@ -143,7 +145,7 @@ def _pattern(one: CommandWords, option: OptionWords) -> str:
 
 def _following(one: CommandWords) -> list[str]:
     names = [name for option in one.options for name in option.names]
-    return [*(name for name, _ in one.children), *one.choices, *names]
+    return [*(name for name, _ in one.children), *one.choices, *one.suggestions, *names]
 
 
 def _quoted(words: Sequence[str]) -> str:

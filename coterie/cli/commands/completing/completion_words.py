@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from coterie.cli.output.list_option import ListOption, NameOption
+
 __all__ = ["CommandWords", "OptionWords", "command_words"]
 
 
@@ -24,12 +26,14 @@ class CommandWords:
     """One command: its words (`coterie kv get`), what may follow them, and its help.
 
     `children`: the next words with their help. `choices`: the values of its first argument, if only some are taken.
+    `suggestions`: some values of its first argument, if others are taken, too.
     """
 
     path: str
     help: str
     children: tuple[tuple[str, str], ...]
     choices: tuple[str, ...]
+    suggestions: tuple[str, ...]
     options: tuple[OptionWords, ...]
 
 
@@ -44,6 +48,7 @@ def command_words(parser: argparse.ArgumentParser, help_text: str = "") -> Itera
         help=help_text,
         children=tuple(helps.items()),
         choices=_choices(positional[0]) if positional else (),
+        suggestions=tuple(name for action in actions if isinstance(action, ListOption) for name in action.names()),
         options=tuple(_option(action) for action in actions if action.option_strings),
     )
     for action in nested:
@@ -56,7 +61,8 @@ def _option(action: argparse.Action) -> OptionWords:
 
 
 def _choices(action: argparse.Action) -> tuple[str, ...]:
-    return tuple(map(str, action.choices or ()))
+    names = action.names() if isinstance(action, NameOption) else action.choices or ()
+    return tuple(map(str, names))
 
 
 def _one_line(action: argparse.Action) -> str:

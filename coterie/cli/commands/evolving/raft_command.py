@@ -30,6 +30,7 @@ from coterie.cli.node_queries import DEGRADED, check_group, code_schemas, with_s
 from coterie.cli.output.command_output import CommandOutput
 from coterie.cli.output.command_parser import add_output
 from coterie.cli.output.json_envelope import Code, Problem, problems
+from coterie.cli.unavailable_group import naming_no_leader
 from coterie.errors import CoterieError
 from coterie.protocols.evolution.schema import Schema
 from coterie.protocols.evolution.schema_comparison import Verdict, compare
@@ -82,7 +83,8 @@ def transfer(args: argparse.Namespace) -> int:
 async def _transfer(connection: ClusterConnection, group: str, to: str | None, out: CommandOutput) -> int:
     async with connection.client_of_all() as client:
         await check_group(client, group)
-        leader = await client.group(group).transfer(to)
+        async with naming_no_leader(client, group):
+            leader = await client.group(group).transfer(to)
     out.show({"group": group, "leader": leader}, [f"group {group!r}: {leader} leads"])
     return 0
 

@@ -112,7 +112,7 @@ def _copy(source: Path, directory: str) -> str:
     """Copy the files of a store into a new directory in `directory`; return its path."""
     for attempt in range(_COPIES_MAX):
         target = os.path.join(directory, str(attempt))
-        os.mkdir(target)
+        os.mkdir(target, 0o700)
         try:
             _copy_files(source, target)
         except FileNotFoundError:

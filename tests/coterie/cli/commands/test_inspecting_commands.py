@@ -64,6 +64,21 @@ def test_waits_are_drawn_as_text_and_as_graphs() -> None:
     assert waits_command.draw([], "text") == ["no actor waits for a reply"]
 
 
+@pytest.mark.parametrize(
+    ("form", "shown"), [("text", "node n2: "), ("mermaid", "%% node n2: "), ("dot", "// node n2: ")]
+)
+def test_waits_names_the_nodes_that_do_not_answer(
+    form: str, shown: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def query(_: object) -> object:
+        return {"n1": report(), "n2": NodeUnreachable("n2", "gone")}
+
+    monkeypatch.setattr(waits_command, "_query", query)
+
+    assert main(["waits", "--connect", "127.0.0.1:1", "--as", form]) == 5
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"{shown}node 'n2' is unreachable (gone)")
+
+
 def test_an_interval_out_of_range_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["top", "--connect", "127.0.0.1:1", "--interval", "0"]) == 2
     assert "--interval 0: it must be 0.1" in capsys.readouterr().err

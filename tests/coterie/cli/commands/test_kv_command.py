@@ -12,18 +12,30 @@ from typing import Any
 
 import pytest
 
-from coterie import CommandRefused, KeyValue, Query, StateMachine, Topology, message
-from coterie.cli import make_parser
+from coterie import CommandRefused, CommandTimeout, KeyValue, Query, StateMachine, Topology, message
+from coterie.actors.groups.group_client import StaleRead
+from coterie.actors.groups.group_messages import GroupMember, GroupStatus
+from coterie.actors.groups.key_value import Get
+from coterie.cli import main, make_parser
 from coterie.cli.command_loop import NameNotFound
 from coterie.cli.commands import kv_command
 from coterie.cli.node_queries import NotAnOperator
 from coterie.cli.output.command_output import CommandOutput
+from coterie.cli.unavailable_group import GroupUnavailable, naming_no_leader
+from coterie.errors import Outcome
 
 HOSTILE = b"\x1b[2J\tv\nnext\tline \xff"
 
 
 class FakeStore:
     """A store in which a client has put a hostile pair."""
+
+    @property
+    def group(self) -> FakeStore:
+        return self
+
+    async def read_stale(self, query: Get) -> StaleRead[bytes]:
+        return StaleRead(query.key, "n2", 41, 3, 0.25)
 
     async def get(self, key: bytes, *, consistency: str) -> bytes:
         return key if consistency == "linearizable" else consistency.encode()
@@ -56,12 +68,79 @@ def test_get_prints_the_value_as_it_is_into_a_pipe(capsys: pytest.CaptureFixture
 
 
 def test_get_reads_as_it_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    for consistency in ("anywhere", "stale"):
-        run(kv_command._get, key="a", consistency=consistency)
+    run(kv_command._get, key="a", consistency="anywhere")
     args = make_parser().parse_args(["kv", "get", "a", "--connect", "h:1"])
 
-    assert capsys.readouterr().out == "anywhere\nstale\n"
+    assert capsys.readouterr().out == "anywhere\n"
     assert args.consistency == "linearizable"
+
+
+def test_a_stale_value_is_printed_with_its_age_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    run(kv_command._get, key="a", consistency="stale")
+
+    printed = capsys.readouterr()
+    assert printed.out == "a\n"
+    assert printed.err == (
+        "coterie: as n2 has it: it heard from a leader 0.25 s ago, and has applied entries up to 41, and knows of 3 "
+        "more that it has not applied\n"
+    )
+
+
+def test_as_json_a_stale_value_has_its_age(capsys: pytest.CaptureFixture[str]) -> None:
+    run(kv_command._get, form="json", key="a", consistency="stale")
+
+    printed = capsys.readouterr()
+    told = {"key": "a", "value": "a", "node": "n2", "index": 41, "behind": 3, "heard_s": 0.25}
+    assert json.loads(printed.out)["data"] == told
+    assert printed.err == ""
+
+
+class LeaderlessGroup:
+    """A client of one group, whose nodes say which role they have."""
+
+    def __init__(self, *roles: str) -> None:
+        self._roles = roles
+
+    def group(self, _: str) -> LeaderlessGroup:
+        return self
+
+    async def status(self, *, timeout_s: float) -> dict[str, Any]:
+        members = tuple(GroupMember(f"n{number}", "s", "voter") for number in (1, 2, 3))
+        return {
+            f"n{number}": GroupStatus("store", f"n{number}", role, 1, None, 1, 1, 1, "s", 0, members)
+            for number, role in enumerate(self._roles, 1)
+        }
+
+
+@pytest.mark.parametrize(
+    ("roles", "is_read", "told"),
+    [
+        (("follower",), False, r"no node leads group 'store': 1 of its 3 nodes answer \(n1\), .*it may have been exec"),
+        (("follower",), True, r"a leader needs a quorum; nothing was changed: see `coterie status`"),
+        (("follower", "leader"), False, "^late$"),
+        ((), False, "^late$"),
+    ],
+)
+async def test_a_command_that_fails_for_want_of_a_leader_says_so(
+    roles: tuple[str, ...], is_read: bool, told: str
+) -> None:
+    client: Any = LeaderlessGroup(*roles)
+
+    with pytest.raises((GroupUnavailable, CommandTimeout), match=told):
+        async with naming_no_leader(client, "store", is_read=is_read):
+            raise CommandTimeout("late", Outcome.UNKNOWN)
+
+
+def test_as_json_a_group_without_a_leader_is_unavailable(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_: Namespace) -> int:
+        raise GroupUnavailable("no node leads group 'store'")
+
+    monkeypatch.setattr(kv_command, "_run", fail)
+
+    assert main(["kv", "get", "k", "--connect", "127.0.0.1:1", "-o", "json"]) == 1
+    assert [error["code"] for error in json.loads(capsys.readouterr().out)["errors"]] == ["unavailable"]
 
 
 def test_get_prints_the_lines_of_a_value_on_a_terminal_and_no_controls(
@@ -143,5 +222,5 @@ async def test_a_command_that_a_store_refuses_is_no_unknown_name() -> None:
         given = make_parser().parse_args(["kv", "incr", "k", "--connect", node.address])
         given.out = CommandOutput("kv incr")
         await node.key_value("store").put(b"k", b"no number")
-        with pytest.raises(CommandRefused, match="is not a number"):
+        with pytest.raises(CommandRefused, match=r"^increment of 'k': its value 'no number' is not a number"):
             await kv_command._run(given)

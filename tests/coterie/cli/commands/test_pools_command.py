@@ -93,8 +93,9 @@ async def test_a_node_that_does_not_answer_is_named_and_exit_code_5(
     async with cluster().together() as nodes:
         codes = [await shown(nodes), await shown(nodes, form="json")]
 
-    table, envelope = capsys.readouterr().out.splitlines()
+    nothing, table, envelope = capsys.readouterr().out.splitlines()
     assert codes == [5, 5]
+    assert nothing == pools_command.NOTHING
     assert table.startswith("node n2: node 'n2' is unreachable (gone)")
     assert json.loads(envelope)["errors"][0]["code"] == "degraded"
 

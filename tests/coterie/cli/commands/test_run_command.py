@@ -141,13 +141,12 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]
 def refusal(
     capsys: pytest.CaptureFixture[str], *options: str, topology: str = "shop_of_tests:topology", exit_code: int = 1
 ) -> str:
-    """Run a node that must not start; return the one line that says why."""
+    """Run a node that must not start; return the line that says why, one for each mistake."""
     code = main(["run", topology, "--node", "n1", "--listen", "127.0.0.1:0", *options])
     captured = capsys.readouterr()
     assert code == exit_code
     assert captured.out == ""
-    assert captured.err.startswith("coterie: ")
-    assert captured.err.count("\n") == 1
+    assert all(line.startswith("coterie: ") for line in captured.err.splitlines())
     return captured.err
 
 
@@ -252,6 +251,26 @@ async def test_a_node_that_is_told_to_end_hands_its_leadership_over_first(
     assert drained == [True]
 
 
+async def test_a_node_that_stores_in_memory_warns_of_it_once_and_names_its_groups(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for options in ((), ("--data", "data", "--bootstrap", "new")):
+        words = ["run", "shop_of_tests:topology", "--node", "n1", "--listen", "127.0.0.1:0", *options]
+        args = make_parser().parse_args(words)
+        up = asyncio.Event()
+        monkeypatch.setattr(run_command, "print_lines", lambda lines, up=up, **_: up.set())
+        topology = load_topology("shop_of_tests:topology")
+        running = asyncio.create_task(run_command._run(args, topology, {}, security_of(args)))
+        await up.wait()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    (warned,) = [record for record in caplog.records if record.getMessage().startswith("store.in_memory")]
+    assert warned.levelname == "WARNING"
+    assert "give --data DIR" in warned.getMessage()
+    assert vars(warned)["facts"]["groups"].split(", ")[0] == "store"
+
+
 def test_node_ends_when_its_parent_is_gone(shop: Path) -> None:
     running = RunningNode(shop)
 
@@ -329,15 +348,15 @@ def test_a_group_that_the_topology_lacks_is_named_until_it_is_forgotten(
 ) -> None:
     asyncio.run(_store_a_value())
 
-    told = refusal(capsys, "--data", "data", topology="shop_of_tests:renamed")
+    told = refusal(capsys, "--data", "data", topology="shop_of_tests:renamed", exit_code=2)
     assert "the store in 'data' holds group 'store', which the topology does not declare" in told
     assert "--forget-group store" in told
-    told = refusal(capsys, "--data", "data", "--forget-group", "store")
+    told = refusal(capsys, "--data", "data", "--forget-group", "store", exit_code=2)
     assert "group 'store' is declared: it cannot be forgotten" in told
 
     running = RunningNode(shop, "--data", "data", "--forget-group", "store", topology="shop_of_tests:renamed")
     assert running.end() == 0
-    assert "was forgotten in the store in 'data'" in refusal(capsys, "--data", "data")
+    assert "was forgotten in the store in 'data'" in refusal(capsys, "--data", "data", exit_code=2)
 
 
 def test_a_first_start_that_is_refused_leaves_nothing_formatted(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -347,7 +366,7 @@ def test_a_first_start_that_is_refused_leaves_nothing_formatted(shop: Path, caps
         ("--forget-group", "other"),
         ("--tls-certificate", "none.crt", "--tls-key", "none.key", "--tls-authority", "none.pem"),
     ):
-        refusal(capsys, *bootstrap, *options)
+        refusal(capsys, *bootstrap, *options, exit_code=2)
         assert not (shop / "data" / "meta").exists()
     assert RunningNode(shop, *bootstrap).end() == 0
 
@@ -409,7 +428,7 @@ def test_busy_udp_port_is_named_as_udp(shop: Path, capsys: pytest.CaptureFixture
 def test_topology_that_is_none_is_named(
     shop: Path, capsys: pytest.CaptureFixture[str], topology: str, words: str
 ) -> None:
-    assert words in refusal(capsys, topology=topology)
+    assert words in refusal(capsys, topology=topology, exit_code=2)
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,14 @@ def test_a_healthy_cluster(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     assert (code, printed.splitlines()[-1]) == (0, "healthy")
 
 
+def test_all_parts_of_a_node_are_shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = {**NODES, "n1": replace(report("n1"), synods=("c",), pools=("p",), balancers=("b",), actors=("front",))}
+
+    _, printed = status(capsys, monkeypatch, nodes, HEALTHY)
+
+    assert "node n1 of c: runs store, c, p, b, front; linked with n2," in printed
+
+
 def test_a_dead_node_is_named_with_its_group_and_the_cluster_is_degraded(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,8 +43,16 @@ def test_it_prints_diagrams(form: str, first: str, capsys: pytest.CaptureFixture
 
 
 def test_mistakes_are_told_all_at_once_and_end_it(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["topology", "drawn_of_tests:bad"]) == 1
+    assert main(["topology", "drawn_of_tests:bad"]) == 2
 
-    error = capsys.readouterr().err
-    assert "node 'n1' is named twice" in error
-    assert "group 'config' is on node 'n9', which the topology does not have" in error
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "coterie: topology 'shop' cannot run: node 'n1' is named twice"
+    assert second.startswith("coterie: topology 'shop' cannot run: group 'config' is on node 'n9', which the topology")
+
+
+def test_as_json_each_mistake_is_an_entry(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["topology", "drawn_of_tests:bad", "-o", "json"]) == 2
+
+    errors = json.loads(capsys.readouterr().out)["errors"]
+    assert [error["code"] for error in errors] == ["wrong_usage", "wrong_usage"]
+    assert "node 'n1' is named twice" in errors[0]["message"]

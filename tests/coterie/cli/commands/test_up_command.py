@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ import pytest
 
 from coterie import Client, Swim, Topology, message
 from coterie.cli import main
+from coterie.cli.commands import up_command
 from coterie.cli.commands.up_command import _addresses
 from coterie.node_process import cluster_in
 from coterie.runtime.hosts.real_resources import RealResources
@@ -197,6 +199,26 @@ def test_a_killed_node_comes_back_although_its_child_lives_on_and_sigterm_ends_a
             os.killpg(group, signal.SIGKILL)  # the children
 
 
+@pytest.mark.parametrize(
+    ("options", "of_nodes", "own"),
+    [((), "warning", logging.ERROR), (("--log-level", "nothing"), "nothing", logging.CRITICAL + 1)],
+)
+def test_the_log_level_is_that_of_the_nodes(
+    options: tuple[str, ...], of_nodes: str, own: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, list[str]]] = []
+
+    def not_made(*_: object, options: dict[str, list[str]], **__: object) -> None:
+        seen.append(options)
+        raise ValueError("enough")
+
+    monkeypatch.setattr(up_command, "ClusterSupervisor", not_made)
+
+    assert main(["up", "up_of_tests:topology", "--port", "0", *options]) == 2
+    assert seen == [{node: ["--log-level", of_nodes] for node in ("n1", "n2")}]
+    assert logging.getLogger("coterie").level == own
+
+
 def test_a_taken_udp_port_is_named_if_there_is_a_detector() -> None:
     topology = Topology("shop", nodes=["n1"])
     with socket.socket(type=socket.SOCK_DGRAM) as taken:
@@ -267,7 +289,7 @@ def test_data_of_another_cluster_is_refused_by_name(shop: Path, capsys: pytest.C
     (shop / "up_of_tests.py").write_text(MODULE.replace('"shop"', '"other"'))
     sys.modules.pop("up_of_tests", None)
 
-    assert main(["up", "up_of_tests:topology", "--port", "0"]) == 1
+    assert main(["up", "up_of_tests:topology", "--port", "0"]) == 2
 
     error = capsys.readouterr().err
     assert "coterie-data/n1" in error
@@ -333,6 +355,20 @@ def test_an_output_that_nobody_reads_any_more_ends_all_nodes_without_a_traceback
 
     assert (running.process.returncode, stderr) == (141, "")
     assert not any(map(is_alive, pids.values()))
+
+
+@pytest.mark.slow
+def test_a_node_whose_code_is_broken_is_given_up_at_once_and_the_others_go_on(shop: Path) -> None:
+    running = Running(shop)
+    pids = running.pids()
+    (shop / "up_of_tests.py").write_text(MODULE + "\ndef half(\n")
+
+    os.kill(pids["n2"], signal.SIGKILL)
+    running.wait_for(r"n2 \| coterie: .*up_of_tests\.py, line 7: SyntaxError")
+    running.wait_for(r"n2 \| GIVEN UP: it cannot start with the topology, the options and the data that it has;")
+
+    assert is_alive(pids["n1"])
+    assert running.end() == 1
 
 
 @pytest.mark.slow

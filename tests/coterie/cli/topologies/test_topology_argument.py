@@ -56,7 +56,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     ],
 )
 def test_what_is_wrong_is_one_line(attribute: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["topology", f"{NAME}:{attribute}"]) == 1
+    assert main(["topology", f"{NAME}:{attribute}"]) == 2
 
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -78,7 +78,7 @@ def test_what_is_wrong_is_one_line(attribute: str, told: str, capsys: pytest.Cap
 def test_each_command_with_a_topology_shows_the_whole_traceback_if_that_is_asked_for(
     command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*command, f"{NAME}:failing", "--traceback"]) == 1
+    assert main([*command, f"{NAME}:failing", "--traceback"]) == 2
 
     lines = capsys.readouterr().err.splitlines()
     assert [line for line in lines if "in inner" in line] != []
@@ -87,13 +87,20 @@ def test_each_command_with_a_topology_shows_the_whole_traceback_if_that_is_asked
 
 
 def test_as_json_the_traceback_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["topology", f"{NAME}:failing", "--traceback", "-o", "json"]) == 1
+    assert main(["topology", f"{NAME}:failing", "--traceback", "-o", "json"]) == 2
 
     printed = capsys.readouterr()
     (error,) = json.loads(printed.out)["errors"]
-    assert error["code"] == "failed"
+    assert error["code"] == "wrong_usage"
     assert f"{NAME}.py, line 8: LookupError" in error["message"]
     assert "in inner" in printed.err
+
+
+@pytest.mark.parametrize("written", [f"{NAME}.py:topology", f"./{NAME}.py:topology", f"{NAME}.py"])
+def test_for_a_file_in_place_of_a_module_the_module_is_told(written: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["topology", written]) == 2
+
+    assert capsys.readouterr().err == f"coterie: '{written}' names a file: write the module, {NAME}:topology\n"
 
 
 def test_ctrl_c_while_a_module_is_imported_is_130_without_a_traceback(folder: Path) -> None:

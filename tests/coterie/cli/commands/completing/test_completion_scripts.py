@@ -20,6 +20,9 @@ WORDS = [
     (["status", "--output", "j"], {"json"}),
     (["--log-level", "debug", "raft", "act"], {"activate"}),
     (["completion", "f"], {"fish"}),
+    (["sim", "raft-k"], {"raft-kv"}),
+    (["sim", "raft-kv", "--profile", "flaky-n"], {"flaky-network"}),
+    (["nemesis", "flaky-n"], {"flaky-network"}),
     (["run", "--data", "x"], set()),
     (["run", "shop:topology", "--bootstrap", ""], {"new"}),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import shutil
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -179,7 +180,7 @@ def test_what_is_dumped_to_the_output_is_what_is_dumped_to_a_file(capsys: pytest
             "no Raft group 'carts': the groups are orders, stock",
         ),
         (["dump", "shop_of_tests:nothing", "--group", "carts"], 3, "no Raft group 'carts': the groups are none"),
-        (["dump", "shop_of_tests:bad"], 1, "node 'n1' is named twice"),
+        (["dump", "shop_of_tests:bad"], 2, "node 'n1' is named twice"),
         (["check", "shop_of_tests:recorded", "--against", "none.json"], 1, "none.json"),
         (["check", "shop_of_tests:recorded"], 2, "give either --against or --connect"),
         (["check", "shop_of_tests:recorded", "--against", "."], 1, "'.' is not formatted"),
@@ -230,6 +231,15 @@ def test_code_is_checked_against_a_data_directory(capsys: pytest.CaptureFixture[
     assert check_data("wrong") == 1
     assert "field 'sku': str became int" in capsys.readouterr().out
     assert files() == before
+
+
+def test_the_copy_of_a_data_directory_is_private_and_nothing_is_logged_of_it(caplog: pytest.LogCaptureFixture) -> None:
+    asyncio.run(run_once())
+    caplog.clear()
+
+    assert check_data("newer") == 0
+
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 async def check_connected(topology: str, address: str, monkeypatch: pytest.MonkeyPatch) -> int:
