@@ -159,6 +159,9 @@ class Client(ClusterApi):
         """The groups that there are, as far as nodes have told; None: none has yet."""
         return None if self._finder is None else self._finder.groups
 
+    def _node_names(self) -> list[str] | None:
+        return None if self.known_groups is None else self.known_nodes
+
     async def _wait_for_first_link(self, links: ClientLinks) -> None:
         if self._connect_timeout_s <= 0:
             return

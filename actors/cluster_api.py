@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from typing import Any, TypeVar, overload
 
@@ -63,9 +64,11 @@ class ClusterApi:
 
         Raises:
             TypeError, ValueError: no group can have that name.
+            RuntimeError: outside the `async with` of this client or node.
             MessageTypeError: the class does not declare its commands.
         """
         check_name(name)
+        self._check_runs()
         groups = self.handles.groups
         if (name, machine) not in groups:
             groups[name, machine] = GroupClient(
@@ -75,6 +78,7 @@ class ClusterApi:
                 self._health,
                 machine=machine,
                 known_groups=lambda: self.known_groups,
+                known_nodes=self._node_names,
             )
         return groups[name, machine]
 
@@ -82,6 +86,14 @@ class ClusterApi:
     def known_groups(self) -> frozenset[str] | None:
         """The names of the groups that there are; None: not known yet."""
         return None
+
+    def _node_names(self) -> Collection[str] | None:
+        """Return the names of the nodes that there are, linked or not; None: not known yet."""
+        return None
+
+    def _check_runs(self) -> None:
+        if self.system.not_running:
+            raise RuntimeError(self.system.not_running)
 
     def key_value(self, name: str) -> KeyValueClient:
         """Return the group of that name as a key-value store."""

@@ -59,7 +59,7 @@ class ActorRegistry:
     def ask_deadlines(self) -> AskDeadlines:
         """Creates this system's asks. RuntimeError outside its `async with`."""
         if self._ask_deadlines is None:
-            raise RuntimeError(f"system {self._system.node!r} does not run: use it inside `async with`")
+            raise RuntimeError(self._system.not_running)
         return self._ask_deadlines
 
     # --- actors -----------------------------------------------------------------------------------------------------
@@ -69,8 +69,8 @@ class ActorRegistry:
     ) -> Ref[M]:
         """Start an actor under `parent` (None: at the top); raises as `System.spawn`."""
         system = self._system
-        if system.is_stopping or self._ask_deadlines is None:
-            raise RuntimeError(f"system {system.node!r} does not run: spawn inside its `async with`")
+        if system.not_running:
+            raise RuntimeError(system.not_running)
         if parent is not None and parent.state is State.STOPPED:
             raise RuntimeError(f"actor {parent.path!r} has stopped: it cannot spawn")
         system.run_queue.check_loop()

@@ -69,4 +69,6 @@ class LocalDelivery:
 
     def _missing(self) -> ActorNotFound | ActorStopped:
         where = f"{self._path!r} on node {self._system.node!r}"
+        if self._system.not_running:
+            return ActorStopped(f"actor {where} has stopped: {self._system.not_running}")
         return ActorStopped(f"actor {where} has stopped") if self._uid else ActorNotFound(f"no actor at {where}")

@@ -28,7 +28,7 @@ from coterie.actors.groups.group_messages import (
     ReportStatus,
     SchemaActivated,
 )
-from coterie.actors.groups.leader_router import KnownGroups, LeaderRouter
+from coterie.actors.groups.leader_router import KnownNames, LeaderRouter
 from coterie.actors.groups.routed_command import RoutedCommand, Way, refused
 from coterie.actors.groups.state_machine import Query, StateMachine, commands_of
 from coterie.actors.groups.typed_commands import Pack, decode_result, encode_command
@@ -111,6 +111,7 @@ class GroupClient(Generic[C]):
         health: what is thought of them; None: no node is ever suspected.
         machine: the class of the group's state machine; None: its commands are not checked here.
         known_groups: returns the groups that there are, None: not known.
+        known_nodes: returns the nodes that there are, None: not known.
     """
 
     def __init__(
@@ -121,12 +122,13 @@ class GroupClient(Generic[C]):
         health: NodeHealth | None = None,
         *,
         machine: type[StateMachine[C]] | None = None,
-        known_groups: KnownGroups = lambda: None,
+        known_groups: KnownNames = lambda: None,
+        known_nodes: KnownNames = lambda: None,
     ) -> None:
         self._system = system
         self._group = group
         self._nodes = nodes
-        self._router = LeaderRouter(system, group, nodes, health, known_groups)
+        self._router = LeaderRouter(system, group, nodes, health, known_groups, known_nodes)
         self._machine_name = "" if machine is None else machine.__name__
         self._commands = None if machine is None else {described.cls for described in commands_of(machine)}
         self._pack: Pack = msgpack.Packer().pack
@@ -139,8 +141,8 @@ class GroupClient(Generic[C]):
 
         Raises:
             MessageTypeError: this handle was made for a machine that does not take commands of this class.
-            CommandRefused: the machine refused it, it does not fit into a frame, or there is no such group: nothing
-                changed.
+            CommandRefused: the machine refused it, it does not fit into a frame, there is no such group, or this client
+                (or node) is closed: nothing changed.
             CommandFailed: the machine raised. ReplyTooLarge: it was executed, its reply does not fit into a frame.
             CommandTimeout: no reply in time; its `outcome` shows whether it may have been executed.
             CommandTooLate: the session was evicted; its `outcome` shows the same.
@@ -165,7 +167,7 @@ class GroupClient(Generic[C]):
             timeout_s: how long all attempts may take together.
 
         Raises:
-            TypeError: it is no `Query`.
+            MessageTypeError: it is no `Query`.
             CoterieError: as `execute`.
         """
         self._check_query(query)
@@ -185,8 +187,9 @@ class GroupClient(Generic[C]):
             timeout_s: how long all attempts may take together.
 
         Raises:
-            TypeError: it is no `Query`.
-            CommandRefused: the machine refused it, its `read` does not answer such a query, or there is no such group.
+            MessageTypeError: it is no `Query`.
+            CommandRefused: the machine refused it, its `read` does not answer such a query, or there is no such group
+                or node.
             CoterieError: as `execute`.
         """
         self._check_query(query)
@@ -202,7 +205,7 @@ class GroupClient(Generic[C]):
 
     def _check_query(self, query: object) -> None:
         if not issubclass(type(query), Query):
-            raise TypeError(f"{type(query).__name__} is no Query: only execute sends it")
+            raise MessageTypeError(f"{type(query).__name__} is no Query: only execute sends it; nothing was sent")
 
     async def execute_as(self, identity: Identity, command: AskOf[C, R], *, timeout_s: float = TIMEOUT_S) -> R:
         """Execute a command under an identity from any session: it is executed once, however many clients send it.
@@ -258,6 +261,7 @@ class GroupClient(Generic[C]):
         deadline = monotonic() + timeout_s
         routed, failure = RoutedCommand(subject="the activation"), ""
         while (left_s := deadline - monotonic()) > 0:
+            self._router.check_runs(routed)
             for node in dict.fromkeys(node for node in (self.leader, *self._nodes()) if node is not None):
                 answer = await self._activate_at(node, min(ACTIVATION_ATTEMPT_S, left_s))
                 if isinstance(answer, SchemaActivated):
@@ -299,6 +303,7 @@ class GroupClient(Generic[C]):
     async def _leading_node(self, deadline: float, *, but_not: str | None) -> str:
         """Return the node that says that it leads. CommandTimeout if none does in time."""
         while (left_s := deadline - self._system.host.clock.monotonic()) > 0:
+            self._router.check_runs(RoutedCommand())
             for node, status in (await self.status(timeout_s=min(ACTIVATION_ATTEMPT_S, left_s))).items():
                 if isinstance(status, GroupStatus) and status.leader == node != but_not:
                     return node

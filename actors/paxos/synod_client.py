@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
+from coterie.actors.groups.routed_command import RoutedCommand, refused
 from coterie.actors.paxos.synod_actor import ProposeValue, ReadValue
 from coterie.errors import AskTimeout, CommandTimeout, CoterieError, Outcome
 from coterie.runtime.messages.message import Ask
@@ -37,6 +38,7 @@ class SynodClient:
 
         Raises:
             CommandTimeout: no answer in time; UNKNOWN if `value` may have been chosen or may still be.
+            CommandError: this client (or node) was closed; its `outcome` shows the same.
         """
         return await self._ask(ProposeValue(value), timeout_s, outcome_if_asked=Outcome.UNKNOWN)
 
@@ -44,7 +46,7 @@ class SynodClient:
         """Return the chosen value; None only if no acceptor of a quorum has accepted anything.
 
         Raises:
-            CommandTimeout: no answer in time.
+            CommandTimeout: no answer in time. CommandRefused: this client (or node) is closed.
         """
         return await self._ask(ReadValue(), timeout_s, outcome_if_asked=Outcome.DEFINITE)
 
@@ -53,6 +55,9 @@ class SynodClient:
         deadline = monotonic() + timeout_s
         outcome, last_error, attempt_s = Outcome.DEFINITE, "", ATTEMPT_S
         while (left_s := deadline - monotonic()) > 0:
+            if self._system.not_running:
+                text = f"synod {self._name!r} cannot be asked: {self._system.not_running}"
+                raise refused(text, RoutedCommand(outcome, subject="the proposal"))
             node = self._pick_node()
             if node is not None:
                 try:

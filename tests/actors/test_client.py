@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from coterie import Client
+from coterie.actors.groups.group_messages import ReportStatus
 from coterie.actors.groups.key_value import Get, Put
-from coterie.errors import CommandTimeout, NodeUnreachable, Outcome
+from coterie.errors import ActorStopped, CommandRefused, CommandTimeout, NodeUnreachable, Outcome
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
 from coterie.runtime.system import System, SystemConfig
 from coterie.runtime.transport.handshake.shared_key import SharedKey
@@ -179,3 +180,57 @@ async def test_one_living_node_among_the_addresses_is_enough(cluster: Any) -> No
     async with Client(["127.0.0.1:9", *cluster.addresses.values()], host=host) as client:
         await client.key_value("store").put(b"k", b"v")
         assert await client.key_value("store").get(b"k") == b"v"
+
+
+async def test_a_client_that_is_closed_says_so_at_once(cluster: Any) -> None:
+    client = Client([cluster.addresses["n1"]], host=VirtualHost("late", network=cluster.network, seed=8))
+    async with client:
+        store, synod = client.key_value("store"), client.synod("config")
+        actor = client.actor("store", node="n1")
+        await store.put(b"k", b"v")
+    begun = asyncio.get_running_loop().time()
+
+    with pytest.raises(CommandRefused, match=r"group 'store' cannot be asked: client '.*' is closed"):
+        await store.put(b"k", b"w")
+    with pytest.raises(CommandRefused, match="is closed"):
+        await store.get(b"k")
+    with pytest.raises(CommandRefused, match=r"synod 'config' cannot be asked: client '.*' is closed"):
+        await synod.value()
+    with pytest.raises(NodeUnreachable, match=r"client '.*' is closed"):
+        await actor.ask(ReportStatus())
+    with pytest.raises(RuntimeError, match="is closed"):
+        client.key_value("another")
+    assert asyncio.get_running_loop().time() == begun
+
+
+async def test_a_client_that_is_closed_meanwhile_fails_what_waits(make_cluster: Any) -> None:
+    cluster = make_cluster()  # it is not started: nobody answers
+    client = Client(["127.0.0.1:9"], host=VirtualHost("late", network=cluster.network, seed=8), connect_timeout_s=0.0)
+    async with client:
+        putting = asyncio.ensure_future(client.key_value("store").put(b"k", b"v"))
+        await asyncio.sleep(1.0)
+    begun = asyncio.get_running_loop().time()
+
+    with pytest.raises(CommandRefused, match="is closed"):
+        await putting
+    assert asyncio.get_running_loop().time() - begun < 1.0
+
+
+async def test_the_handles_of_a_node_that_has_stopped_say_so_at_once(cluster: Any) -> None:
+    store = cluster["n1"].key_value("store")
+    actor = cluster["n1"].actor("store", node="n1")
+    await store.put(b"k", b"v")
+    node = cluster["n1"]
+    await cluster.stop("n1")
+
+    with pytest.raises(CommandRefused, match="system 'n1' is closed"):
+        await store.get(b"k")
+    with pytest.raises(ActorStopped, match="system 'n1' is closed"):
+        await actor.ask(ReportStatus())
+    with pytest.raises(RuntimeError, match="system 'n1' is closed"):
+        node.group("another")
+
+
+async def test_a_client_that_was_not_entered_gives_no_handle() -> None:
+    with pytest.raises(RuntimeError, match=r"client '.*' does not run: use it inside `async with`"):
+        Client(["127.0.0.1:9"], host=VirtualHost()).group("store")
