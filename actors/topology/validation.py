@@ -122,10 +122,11 @@ def _mistakes_in_maker(label: str, make: object) -> Iterator[str]:
 
 def _mistakes_in_mailbox(label: str, part: ActorPart | PoolPart) -> Iterator[str]:
     capacity: object = part.capacity
+    overflow: object = part.overflow
     if capacity is not None and (not isinstance(capacity, int) or capacity < 1):
         yield f"{label}: capacity={capacity!r:.60} must be a number of messages, 1 or more"
-    if not isinstance(part.overflow, Overflow):
-        yield f"{label}: overflow={part.overflow!r:.60} must be one of {', '.join(map(str, Overflow))}"
+    if not isinstance(overflow, Overflow):
+        yield f"{label}: overflow={overflow!r:.60} must be one of {', '.join(map(str, Overflow))}"
 
 
 def _mistakes_in_pool(pool: PoolPart) -> Iterator[str]:
