@@ -15,6 +15,7 @@ from coterie.actors.part_names import check_name
 from coterie.actors.paxos.synod_client import SynodClient
 from coterie.actors.pools.pool import Pool
 from coterie.actors.pools.pool_options import PoolOptions
+from coterie.errors import MessageTypeError
 from coterie.protocols.balancing import Policy
 from coterie.protocols.balancing.guards import Hedging, RetryBudget
 from coterie.protocols.balancing.settings_checks import refuse
@@ -65,9 +66,13 @@ class ClusterApi:
         Raises:
             TypeError, ValueError: no group can have that name.
             RuntimeError: outside the `async with` of this client or node.
-            MessageTypeError: the class does not declare its commands.
+            MessageTypeError: `machine` is no class, or does not declare its commands.
         """
         check_name(name)
+        if not isinstance(machine, type | None):
+            raise MessageTypeError(
+                f"machine={machine!r:.60} of group {name!r} is no class: give the class of its state machine"
+            )
         self._check_runs()
         groups = self.handles.groups
         if (name, machine) not in groups:

@@ -59,6 +59,7 @@ from coterie.protocols.sessions import (
     encode_session_command,
 )
 from coterie.protocols.sessions.kept_sessions import KEPT_REPLY_BYTES
+from coterie.runtime.cells.ask_deadlines import check_timeout
 from coterie.runtime.messages.message import Ask, AskOf
 from coterie.runtime.system import System
 
@@ -127,6 +128,7 @@ class GroupClient(Generic[C]):
     ) -> None:
         self._system = system
         self._group = group
+        self._place = f"group {group!r}"
         self._nodes = nodes
         self._router = LeaderRouter(system, group, nodes, health, known_groups, known_nodes)
         self._machine_name = "" if machine is None else machine.__name__
@@ -257,6 +259,7 @@ class GroupClient(Generic[C]):
             CommandRefused: it is in no log; the text names what holds it up.
             CommandUnsettled: no leader said in time whether it is active: it may become so.
         """
+        check_timeout(timeout_s)
         monotonic = self._system.host.clock.monotonic
         deadline = monotonic() + timeout_s
         routed, failure = RoutedCommand(subject="the activation"), ""
@@ -285,6 +288,7 @@ class GroupClient(Generic[C]):
             CommandRefused: the leader goes on; the text says why.
             CommandTimeout: nobody said in time who leads. It may be called again.
         """
+        check_timeout(timeout_s)
         deadline = self._system.host.clock.monotonic() + timeout_s
         old = await self._leading_node(deadline, but_not=None)
         if old == to:
@@ -345,6 +349,7 @@ class GroupClient(Generic[C]):
     # --- the session of this client ---------------------------------------------------------------------------------
 
     async def _execute_in_session(self, command: AskOf[C, R], payload: bytes, timeout_s: float) -> R:
+        check_timeout(timeout_s)
         monotonic = self._system.host.clock.monotonic
         deadline = monotonic() + timeout_s
         while True:
@@ -360,7 +365,7 @@ class GroupClient(Generic[C]):
             finally:
                 session.sequences.give_back(sequence)
             if type(reply) is Done:
-                return decode_result(command, reply.payload)
+                return decode_result(command, reply.payload, self._place)
             if isinstance(reply, UnknownSession | StaleCommand):
                 self._forget(session)  # evicted while idle, or another program has used it: it is of no use any more
                 if routed.outcome is Outcome.DEFINITE and not isinstance(reply, StaleCommand):
@@ -404,7 +409,8 @@ class GroupClient(Generic[C]):
             async with asyncio.timeout(deadline - monotonic()):
                 await self._opening.acquire()
         except TimeoutError as error:
-            raise self._no_session("another caller is still opening it") from error
+            text = f"group {self._group!r} opened no session in time (another caller is still opening it)"
+            raise CommandTimeout(f"{text}: the command was not executed", Outcome.DEFINITE) from error
         try:
             if self._session is None:
                 self._nonce = self._nonce or self._new_nonce()
@@ -412,7 +418,7 @@ class GroupClient(Generic[C]):
                 self._nonce = None
             return self._session
         except CommandTimeout as error:
-            raise self._no_session(str(error)) from error
+            raise CommandTimeout(f"{error}; the command was not executed", Outcome.DEFINITE) from error
         except CommandError as error:
             text = f"group {self._group!r} opened no session ({error}): the command was not executed"
             raise CommandRefused(text) from error
@@ -424,16 +430,11 @@ class GroupClient(Generic[C]):
 
     async def _open(self, nonce: bytes, timeout_s: float) -> Session:
         """Open the session of `nonce`: the same one each time, while it is open."""
-        routed = RoutedCommand(subject="the opening")
+        routed = RoutedCommand(subject="the opening of a session")
         reply = await self._router.execute(encode_open_session(nonce), timeout_s=timeout_s, routed=routed)
         if not isinstance(reply, Opened):
             raise refused(f"group {self._group!r} answered the opening of a session with {reply}", routed)
         return Session(reply.session)
-
-    def _no_session(self, why: str) -> CommandTimeout:
-        """The session may have been opened or not: the command itself was not sent."""
-        text = f"group {self._group!r} opened no session in time ({why}): the command was not executed"
-        return CommandTimeout(text, Outcome.DEFINITE)
 
     def _forget(self, session: Session) -> None:
         if self._session is session:
@@ -443,14 +444,14 @@ class GroupClient(Generic[C]):
         name = type(command).__name__
         match reply:
             case Done(payload):
-                return decode_result(command, payload)
+                return decode_result(command, payload, self._place)
             case TooLarge(size_bytes, max_bytes):
                 text = f"{name} was executed, but its reply of {size_bytes} bytes would not fit into a frame"
                 setting = "" if max_bytes == KEPT_REPLY_BYTES else ", or raise frame_cap_bytes= everywhere"
                 advice = f"an answer may have {max_bytes} bytes: return less at once{setting}"
                 raise ReplyTooLarge(f"{text}: {advice}", size_bytes=size_bytes, limit_bytes=max_bytes)
             case NotActive(text):
-                raise refused(text, routed)
+                raise refused(f"group {self._group!r}: {text}", routed)
             case StaleCommand(low_water):
                 routed.attempt_ended(Outcome.UNKNOWN)  # another copy may have been executed
                 text = f"{name}: its session dropped all replies below {low_water}"

@@ -40,6 +40,7 @@ from coterie.actors.groups.command_batches import (
 from coterie.actors.groups.group_messages import (
     ENVELOPE_BYTES,
     NOT_READ,
+    NOT_REGISTERED,
     Answer,
     Execute,
     LeaderIs,
@@ -54,8 +55,10 @@ from coterie.actors.groups.reply_room import LargeReplies, ReplyRoom
 from coterie.actors.groups.routed_command import ALONE, RoutedCommand, Way, refused
 from coterie.errors import ActorNotFound, CommandRefused, CommandTimeout, ConnectionLost, CoterieError, Outcome
 from coterie.protocols.detection.failure_detector import StateChange, Trusted
+from coterie.protocols.replicated_log import Refusal
 from coterie.protocols.sessions import Deferred, Done, NotActive, Reply, SentReply, TooLarge, Withheld, decode_reply
 from coterie.runtime.actor import Actor
+from coterie.runtime.cells.ask_deadlines import check_timeout
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.system import System
@@ -71,6 +74,12 @@ ATTEMPT_S: Final = 2.0
 """The timeout of one attempt; then another node is tried."""
 
 LEFT_S: Final[Callable[[QueuedCommand], float]] = itemgetter(1)
+
+EXPLAINED: Final = {
+    Refusal.NOT_LEADER.value: "it knows no leader: are most of its voters up and linked? See `coterie status`",
+    NOT_REGISTERED: "it takes no part yet: the other voters must be up once, so that they remember its store",
+}
+"""Why a node that names no leader did not take a command, in words."""
 
 NO_REPLY: Final = (FailedAttempt, Withheld, Deferred)
 
@@ -171,6 +180,7 @@ class LeaderRouter:
             CommandRefused: it does not fit into a frame, there is no such group, or this system is closed.
             CommandUnsettled: the same, and an earlier attempt may have put it into a log.
         """
+        check_timeout(timeout_s)
         routed = routed or RoutedCommand()
         routed.reply_bytes = self._large_replies.expected(routed.kind)
         monotonic = self._system.host.clock.monotonic
@@ -202,7 +212,7 @@ class LeaderRouter:
                 if cause is None or self._leader_hint in (None, node):
                     await self._pause(routed, deadline - monotonic())
         last = failure or self._system.remoting.unlinked_reason
-        text = f"group {self._group!r} did not answer in {timeout_s:g} s (last: {last}): {routed.fate}"
+        text = f"group {self._group!r} did not answer in {round(timeout_s, 2):g} s (last: {last}): {routed.fate}"
         raise CommandTimeout(text, routed.outcome)
 
     async def read_stale(
@@ -216,6 +226,7 @@ class LeaderRouter:
             CommandTimeout: no reply in `timeout_s` seconds.
             CommandRefused: such queries are not read, there is no such group or node, or this system is closed.
         """
+        check_timeout(timeout_s)
         monotonic, routed = self._system.host.clock.monotonic, RoutedCommand(way=Way.READ_ANYWHERE)
         deadline, failure = monotonic() + timeout_s, "none of its nodes is linked"
         while (left_s := deadline - monotonic()) > 0:
@@ -231,7 +242,8 @@ class LeaderRouter:
                     failure = f"{asked!r}: too much waits for this client"
                 elif isinstance(answer, Refused) and answer.reason == NOT_READ:
                     text = f"group {self._group!r}: the `read` of its machine does not answer this query"
-                    raise CommandRefused(f"{text}: read it without `stale`, or let `read` answer it")
+                    advice = "`read` of this handle asks the leader; is the query meant for another group?"
+                    raise CommandRefused(f"{text}: {advice}")
                 else:
                     if isinstance(answer, ActorNotFound):
                         self._check_group(routed)
@@ -345,7 +357,7 @@ class LeaderRouter:
             return f"{cause.reason}; {cause.leader!r} leads, but {advice}"
         if cause.leader != node or cause.reason != "overloaded":
             self._leader_hint = cause.leader if cause.leader != node else None
-        return cause.reason
+        return cause.reason if cause.leader is not None else EXPLAINED.get(cause.reason, cause.reason)
 
     def _check_group(self, routed: RoutedCommand) -> None:
         """Refuse the command if the groups are known, and this is none of them; a node without it has answered."""

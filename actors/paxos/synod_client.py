@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 from coterie.actors.groups.routed_command import RoutedCommand, refused
 from coterie.actors.paxos.synod_actor import ProposeValue, ReadValue
 from coterie.errors import AskTimeout, CommandTimeout, CoterieError, Outcome
+from coterie.runtime.cells.ask_deadlines import check_timeout
 from coterie.runtime.messages.message import Ask
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.system import System
@@ -51,6 +52,7 @@ class SynodClient:
         return await self._ask(ReadValue(), timeout_s, outcome_if_asked=Outcome.DEFINITE)
 
     async def _ask(self, request: Ask[R], timeout_s: float, *, outcome_if_asked: Outcome) -> R:
+        check_timeout(timeout_s)
         monotonic = self._system.host.clock.monotonic
         deadline = monotonic() + timeout_s
         outcome, last_error, attempt_s = Outcome.DEFINITE, "", ATTEMPT_S
