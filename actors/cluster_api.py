@@ -97,8 +97,8 @@ class ClusterApi:
         return None
 
     def _check_runs(self) -> None:
-        if self.system.not_running:
-            raise RuntimeError(self.system.not_running)
+        if self.system.registry.not_running:
+            raise RuntimeError(self.system.registry.not_running)
 
     def key_value(self, name: str) -> KeyValueClient:
         """Return the group of that name as a key-value store."""

@@ -24,6 +24,7 @@ from coterie.runtime.messages.message import message_type
 from coterie.runtime.messages.message_codecs import MessageType
 from coterie.runtime.refs import Ref
 from coterie.runtime.remote.remote_delivery import RemoteDelivery
+from coterie.runtime.transport.handshake.identity import PeerRole
 
 if TYPE_CHECKING:
     from coterie.runtime.system import System
@@ -63,8 +64,19 @@ class ActorRegistry:
     def ask_deadlines(self) -> AskDeadlines:
         """Creates this system's asks. RuntimeError outside its `async with`."""
         if self._ask_deadlines is None:
-            raise RuntimeError(self._system.not_running)
+            raise RuntimeError(self.not_running)
         return self._ask_deadlines
+
+    @property
+    def not_running(self) -> str:
+        """Why the system cannot be used: it was not entered, or is closed; "" while it runs."""
+        system = self._system
+        if self._ask_deadlines is not None and not system.is_stopping:
+            return ""
+        who = f"client {system.node!r}" if system.identity.role is PeerRole.CLIENT else f"system {system.node!r}"
+        if self._ask_deadlines is None:
+            return f"{who} does not run: use it inside `async with`"
+        return f"{who} is closed: its `async with` has ended; make a new one"
 
     # --- actors -----------------------------------------------------------------------------------------------------
 
@@ -73,8 +85,8 @@ class ActorRegistry:
     ) -> Ref[M]:
         """Start an actor under `parent` (None: at the top); raises as `System.spawn`."""
         system = self._system
-        if system.not_running:
-            raise RuntimeError(system.not_running)
+        if self.not_running:
+            raise RuntimeError(self.not_running)
         if parent is not None and parent.state is State.STOPPED:
             raise RuntimeError(f"actor {parent.path!r} has stopped: it cannot spawn")
         system.run_queue.check_loop()

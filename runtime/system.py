@@ -146,18 +146,8 @@ class System:
     def loop(self) -> asyncio.AbstractEventLoop:
         """The loop this system runs on. RuntimeError outside its `async with`."""
         if self._loop is None:
-            raise RuntimeError(self.not_running)
+            raise RuntimeError(self.registry.not_running)
         return self._loop
-
-    @property
-    def not_running(self) -> str:
-        """Why this system cannot be used: it was not entered, or is closed; "" while it runs."""
-        if self._loop is not None and not self.is_stopping:
-            return ""
-        who = f"client {self.node!r}" if self.identity.role is PeerRole.CLIENT else f"system {self.node!r}"
-        if self._loop is None:
-            return f"{who} does not run: use it inside `async with`"
-        return f"{who} is closed: its `async with` has ended; make a new one"
 
     def fail(self, fault: BaseException) -> None:
         """Stop because of a fatal fault (such as a failed fsync): it is raised from the system's `async with`.

@@ -375,8 +375,8 @@ class LeaderRouter:
 
     def check_runs(self, routed: RoutedCommand) -> None:
         """Refuse what is asked of a system that was closed. CommandRefused, or CommandUnsettled: see `refused`."""
-        if self._system.not_running:
-            raise refused(f"group {self._group!r} cannot be asked: {self._system.not_running}", routed)
+        if self._system.registry.not_running:
+            raise refused(f"group {self._group!r} cannot be asked: {self._system.registry.not_running}", routed)
 
     def _pick_node(self, way: Way) -> str | None:
         nodes = self._nodes()

@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
-from coterie.actors.groups.routed_command import RoutedCommand, refused
 from coterie.actors.paxos.synod_actor import ProposeValue, ReadValue
-from coterie.errors import AskTimeout, CommandTimeout, CoterieError, Outcome
+from coterie.errors import AskTimeout, CommandRefused, CommandTimeout, CommandUnsettled, CoterieError, Outcome
 from coterie.runtime.cells.ask_deadlines import check_timeout
 from coterie.runtime.messages.message import Ask
 from coterie.runtime.refs import Address, Ref
@@ -57,9 +56,11 @@ class SynodClient:
         deadline = monotonic() + timeout_s
         outcome, last_error, attempt_s = Outcome.DEFINITE, "", ATTEMPT_S
         while (left_s := deadline - monotonic()) > 0:
-            if self._system.not_running:
-                text = f"synod {self._name!r} cannot be asked: {self._system.not_running}"
-                raise refused(text, RoutedCommand(outcome, subject="the proposal"))
+            if self._system.registry.not_running:
+                text = f"synod {self._name!r} cannot be asked: {self._system.registry.not_running}"
+                if outcome is Outcome.DEFINITE:
+                    raise CommandRefused(text)
+                raise CommandUnsettled(f"{text}; the value may have been chosen", outcome)
             node = self._pick_node()
             if node is not None:
                 try:

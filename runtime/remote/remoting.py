@@ -115,8 +115,8 @@ class Remoting:
         association = self._associations.get(node)
         if association is not None:
             return association
-        if self.system.not_running:
-            raise NodeUnreachable(node, self.system.not_running, advice="it cannot be sent again from here")
+        if self.system.registry.not_running:
+            raise NodeUnreachable(node, self.system.registry.not_running, advice="it cannot be sent again from here")
         if self.transport is None:
             raise NodeUnreachable(node, "this system has no network: it neither listens nor dials")
         raise NodeUnreachable(node, self._unreachable_reason(node, self.transport))

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from coterie.errors import ActorFailed, ActorNotFound, ActorStopped, AskTimeout, InvariantViolated
-from coterie.runtime import actor_registry
+from coterie.errors import ActorFailed, ActorStopped, AskTimeout, InvariantViolated
 from coterie.runtime.actor import Actor, Terminated
 from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
@@ -426,38 +425,6 @@ async def test_a_top_actor_whose_budget_is_spent_gives_up_and_says_so(
     assert "actor=top" in gave_up
     assert "restarts=0 within_s=30.0" in gave_up
     assert "mend the cause" in gave_up
-
-
-async def test_an_address_of_an_actor_that_gave_up_says_so_until_another_one_has_it(virtual_host: VirtualHost) -> None:
-    async with System(host=virtual_host) as system:
-        at = system.at(Address(system.node, "top"))
-        ref = system.spawn(partial(Recorder, []), name="top", supervision=NEVER)
-        ref.tell(Do("fail"))
-        await asyncio.sleep(0.1)
-        with pytest.raises(ActorStopped, match="'top' on 'local' has stopped"):
-            await ref.ask(Do("work"))
-        with pytest.raises(ActorStopped, match=r"has ended for good: .* its restart budget \(0 in 30 s\)"):
-            await at.ask(Do("work"))
-        with pytest.raises(ActorNotFound):
-            await system.at(Address(system.node, "tpo")).ask(Do("work"))
-
-        system.spawn(partial(Recorder, []), name="top")
-        assert await at.ask(Do("work")) == "done"
-        await system.stop(system.at(Address(system.node, "top")))
-        with pytest.raises(ActorNotFound):  # it was stopped: that is no failure
-            await at.ask(Do("work"))
-
-
-async def test_so_many_actors_that_gave_up_are_remembered(
-    virtual_host: VirtualHost, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(actor_registry, "FAILED_MAX", 2)
-    async with System(host=virtual_host) as system:
-        for name in ("a", "b", "c"):
-            system.spawn(partial(Recorder, []), name=name, supervision=NEVER).tell(Do("fail"))
-        await asyncio.sleep(0.1)
-        assert system.registry.failed_at("a") is None
-        assert "'b'" in str(system.registry.failed_at("b"))
 
 
 # --- the end of the system ------------------------------------------------------------------------------------------
