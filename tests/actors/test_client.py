@@ -35,7 +35,7 @@ class Foreign(Ask[None]):
 
 
 @message(name="test.client.Asked")
-class Asked(Query, Ask[int]):
+class Asked(Query[int]):
     pass
 
 

@@ -324,7 +324,7 @@ class Misannotated(StateMachine[Get | Put]):
 
 
 class Textual(StateMachine[Get]):
-    def apply(self, command: str, /) -> None:  # type: ignore[override]
+    def apply(self, command: str, /) -> None:
         pass
 
 
