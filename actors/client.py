@@ -19,6 +19,7 @@ from coterie.actors.cluster_api import ClusterApi
 from coterie.actors.network_addresses import parse_address
 from coterie.actors.node_finder import NodeFinder
 from coterie.errors import NodeUnreachable
+from coterie.runtime.cells.ask_deadlines import check_timeout
 from coterie.runtime.hosts.host import Host
 from coterie.runtime.hosts.real_host import RealHost
 from coterie.runtime.hosts.tls_config import TlsConfig
@@ -50,6 +51,7 @@ class Client(ClusterApi):
             no use where the client runs, for example behind forwarded ports.
 
     Raises:
+        TypeError: `addresses` is one text in place of a list, or `connect_timeout_s` is no number.
         ValueError: no address, or a malformed one.
         OSError: the certificate cannot be read.
     """
@@ -67,6 +69,9 @@ class Client(ClusterApi):
         config: SystemConfig | None = None,
         learn_addresses: bool = True,
     ) -> None:
+        check_timeout(connect_timeout_s)
+        if isinstance(addresses, str):
+            raise TypeError(f"addresses={addresses!r} is one text: give a list, such as [{addresses!r}]")
         if not addresses:
             raise ValueError("a client needs the address of at least one node")
         self._addresses = [parse_address(address) for address in addresses]
@@ -158,6 +163,9 @@ class Client(ClusterApi):
     def known_groups(self) -> frozenset[str] | None:
         """The groups that there are, as far as nodes have told; None: none has yet."""
         return None if self._finder is None else self._finder.groups
+
+    def _node_names(self) -> list[str] | None:
+        return None if self.known_groups is None else self.known_nodes
 
     async def _wait_for_first_link(self, links: ClientLinks) -> None:
         if self._connect_timeout_s <= 0:

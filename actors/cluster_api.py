@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from typing import Any, TypeVar, overload
 
@@ -14,6 +15,7 @@ from coterie.actors.part_names import check_name
 from coterie.actors.paxos.synod_client import SynodClient
 from coterie.actors.pools.pool import Pool
 from coterie.actors.pools.pool_options import PoolOptions
+from coterie.errors import MessageTypeError
 from coterie.protocols.balancing import Policy
 from coterie.protocols.balancing.guards import Hedging, RetryBudget
 from coterie.protocols.balancing.settings_checks import refuse
@@ -63,9 +65,15 @@ class ClusterApi:
 
         Raises:
             TypeError, ValueError: no group can have that name.
-            MessageTypeError: the class does not declare its commands.
+            RuntimeError: outside the `async with` of this client or node.
+            MessageTypeError: `machine` is no class, or does not declare its commands.
         """
         check_name(name)
+        if not isinstance(machine, type | None):
+            raise MessageTypeError(
+                f"machine={machine!r:.60} of group {name!r} is no class: give the class of its state machine"
+            )
+        self._check_runs()
         groups = self.handles.groups
         if (name, machine) not in groups:
             groups[name, machine] = GroupClient(
@@ -75,6 +83,7 @@ class ClusterApi:
                 self._health,
                 machine=machine,
                 known_groups=lambda: self.known_groups,
+                known_nodes=self._node_names,
             )
         return groups[name, machine]
 
@@ -82,6 +91,14 @@ class ClusterApi:
     def known_groups(self) -> frozenset[str] | None:
         """The names of the groups that there are; None: not known yet."""
         return None
+
+    def _node_names(self) -> Collection[str] | None:
+        """Return the names of the nodes that there are, linked or not; None: not known yet."""
+        return None
+
+    def _check_runs(self) -> None:
+        if self.system.registry.not_running:
+            raise RuntimeError(self.system.registry.not_running)
 
     def key_value(self, name: str) -> KeyValueClient:
         """Return the group of that name as a key-value store."""

@@ -26,7 +26,12 @@ SLICE_ACTORS: Final = 5000
 
 @message(name="node.ActorLine")
 class ActorLine:
-    """One actor. `busy`: its share of the loop's time, 0 … 1; `handling`: the type of the message it handles now."""
+    """One actor.
+
+    `busy`: its share of the loop's time, 0 … 1; `handling`: the type of the message it handles now. `capacity`: the
+    most messages that wait in one lane of its mailbox; `refused`: how many found no room there, or were dropped to make
+    some, since the actor was spawned.
+    """
 
     path: str
     type: str
@@ -38,6 +43,8 @@ class ActorLine:
     restarts: int
     last_error: str | None
     handling: str | None
+    capacity: int = 0
+    refused: int = 0
 
 
 @message(name="node.TypeLine")
@@ -152,6 +159,8 @@ def _line(cell: Cell, load_monitor: LoadMonitor) -> ActorLine:
         restarts=restarts,
         last_error=last_error,
         handling=None if current is None else type(current).__name__,
+        capacity=cell.options.capacity,
+        refused=cell.refused,
     )
 
 

@@ -7,6 +7,8 @@ __all__ = ["format_address", "parse_address"]
 
 def parse_address(text: str) -> tuple[str, int]:
     """Return (host, port) of `host:port` or `[ipv6]:port`. ValueError for any other text."""
+    if not isinstance(text, str):
+        raise ValueError(f"{text!r:.60} is no address: write it as text, host:port, such as '127.0.0.1:7401'")
     host, colon, port = text.rpartition(":")
     is_bracketed = host.startswith("[") and host.endswith("]")
     host = host[1:-1] if is_bracketed else host

@@ -46,6 +46,9 @@ class Node(ClusterApi):
         """The names of the topology's groups."""
         return frozenset(self.topology.group_names)
 
+    def _node_names(self) -> tuple[str, ...]:
+        return self.topology.nodes
+
     async def drain(self, *, timeout_s: float = DRAIN_S) -> tuple[str, ...]:
         """Hand over the leadership of every group that this node leads; return the groups that it leads still.
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from coterie.errors import MessageTypeError
+from coterie.errors import ActorStopped, MessageTypeError
 from coterie.runtime.actor import Actor, Terminated
 from coterie.runtime.cells.actor_classes import ActorClass, actor_class_of
 from coterie.runtime.cells.ask_deadlines import AskDeadlines
@@ -24,6 +24,7 @@ from coterie.runtime.messages.message import message_type
 from coterie.runtime.messages.message_codecs import MessageType
 from coterie.runtime.refs import Ref
 from coterie.runtime.remote.remote_delivery import RemoteDelivery
+from coterie.runtime.transport.handshake.identity import PeerRole
 
 if TYPE_CHECKING:
     from coterie.runtime.system import System
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["ActorRegistry"]
 
 M = TypeVar("M")
+
+FAILED_MAX: Final = 1000
+"""So many actors that failed for good are remembered: the latest."""
 
 
 class ActorRegistry:
@@ -43,6 +47,7 @@ class ActorRegistry:
     def __init__(self, system: System) -> None:
         self._system = system
         self._cells: dict[str, Cell] = {}
+        self._failed: dict[str, tuple[str, bool]] = {}  # why an actor failed for good, and whether it was exported
         self._actor_classes: dict[type[Actor[Any]], ActorClass] = {}
         self._last_uid = 0
         self._default_options = SpawnOptions(system.config.capacity)
@@ -59,8 +64,19 @@ class ActorRegistry:
     def ask_deadlines(self) -> AskDeadlines:
         """Creates this system's asks. RuntimeError outside its `async with`."""
         if self._ask_deadlines is None:
-            raise RuntimeError(f"system {self._system.node!r} does not run: use it inside `async with`")
+            raise RuntimeError(self.not_running)
         return self._ask_deadlines
+
+    @property
+    def not_running(self) -> str:
+        """Why the system cannot be used: it was not entered, or is closed; "" while it runs."""
+        system = self._system
+        if self._ask_deadlines is not None and not system.is_stopping:
+            return ""
+        who = f"client {system.node!r}" if system.identity.role is PeerRole.CLIENT else f"system {system.node!r}"
+        if self._ask_deadlines is None:
+            return f"{who} does not run: use it inside `async with`"
+        return f"{who} is closed: its `async with` has ended; make a new one"
 
     # --- actors -----------------------------------------------------------------------------------------------------
 
@@ -69,8 +85,8 @@ class ActorRegistry:
     ) -> Ref[M]:
         """Start an actor under `parent` (None: at the top); raises as `System.spawn`."""
         system = self._system
-        if system.is_stopping or self._ask_deadlines is None:
-            raise RuntimeError(f"system {system.node!r} does not run: spawn inside its `async with`")
+        if self.not_running:
+            raise RuntimeError(self.not_running)
         if parent is not None and parent.state is State.STOPPED:
             raise RuntimeError(f"actor {parent.path!r} has stopped: it cannot spawn")
         system.run_queue.check_loop()
@@ -81,6 +97,7 @@ class ActorRegistry:
         else:
             cell = MeteredCell(system, path, uid, factory, options, parent, meter=options.meter)
         self._cells[path] = cell
+        self._failed.pop(path, None)
         if parent is not None:
             parent.relations.children[path] = cell
         cell.start()
@@ -103,6 +120,23 @@ class ActorRegistry:
     def cell_at(self, path: str) -> Cell | None:
         """Return the cell at a path; None if no actor has it."""
         return self._cells.get(path)
+
+    def note_failed(self, cell: Cell, why: str) -> None:
+        """Remember that an actor has failed for good, until another one has its path."""
+        self._failed[cell.path] = f"it failed, and {why}", cell.options.exported
+        if len(self._failed) > FAILED_MAX:
+            del self._failed[next(iter(self._failed))]
+
+    def failed_at(self, path: str, *, is_client: bool = False) -> ActorStopped | None:
+        """Return the error of the actor that was at a path until it failed for good; None: there is none.
+
+        `is_client`: the error is for a client, which does not learn of actors that are not exported.
+        """
+        why, exported = self._failed.get(path, ("", False))
+        if not why or path in self._cells or (is_client and not exported):
+            return None
+        advice = "its log says why (actor.failed); mend the cause, and start the node again"
+        return ActorStopped(f"actor {path!r} on node {self._system.node!r} has ended for good: {why}; {advice}")
 
     @property
     def actor_count(self) -> int:

@@ -69,4 +69,8 @@ class LocalDelivery:
 
     def _missing(self) -> ActorNotFound | ActorStopped:
         where = f"{self._path!r} on node {self._system.node!r}"
+        if self._system.registry.not_running:
+            return ActorStopped(f"actor {where} has stopped: {self._system.registry.not_running}")
+        if (failed := self._system.registry.failed_at(self._path)) is not None:
+            return failed
         return ActorStopped(f"actor {where} has stopped") if self._uid else ActorNotFound(f"no actor at {where}")

@@ -31,6 +31,7 @@ from coterie.runtime.hosts.tls_config import TlsConfig
 from coterie.runtime.observing.actor_events import Events
 from coterie.runtime.observing.dead_letters import DeadLetter, DeadLetters
 from coterie.runtime.observing.error_texts import error_line
+from coterie.runtime.observing.full_mailboxes import FullMailboxes
 from coterie.runtime.observing.loggers import logger
 from coterie.runtime.observing.system_stats import SystemStats, stats_of
 from coterie.runtime.observing.watchdog import CHECKS_PER_STALL, Watchdog
@@ -87,6 +88,7 @@ class System:
         self.events = Events(self.log)
         self.threadsafe = ThreadSafe(self)
         self.dead_letters = DeadLetters(self.log)
+        self.full_mailboxes = FullMailboxes(self.log)
         self.dead_letters.listen(self._publish_dead_letter)
         self.failures = self.restarts = 0
         self.spawnable = Spawnable(spawnable or {}, clients_may_spawn)
@@ -144,7 +146,7 @@ class System:
     def loop(self) -> asyncio.AbstractEventLoop:
         """The loop this system runs on. RuntimeError outside its `async with`."""
         if self._loop is None:
-            raise _not_running(self.node)
+            raise RuntimeError(self.registry.not_running)
         return self._loop
 
     def fail(self, fault: BaseException) -> None:
@@ -177,6 +179,7 @@ class System:
                 stack.push_async_callback(self.remoting.transport.close)
             stack.callback(self.remoting.close)
             stack.callback(self.datagrams.close)
+            stack.callback(self.full_mailboxes.close)
             stack.callback(self.registry.ask_deadlines.close)
             await self._stop_actors()
 
@@ -352,7 +355,3 @@ class System:
     def actor_count(self) -> int:
         """The number of actors alive now."""
         return self.registry.actor_count
-
-
-def _not_running(node: str) -> RuntimeError:
-    return RuntimeError(f"system {node!r} does not run: use it inside `async with`")

@@ -28,7 +28,7 @@ from coterie.actors.groups.group_messages import (
     ReportStatus,
     SchemaActivated,
 )
-from coterie.actors.groups.leader_router import KnownGroups, LeaderRouter
+from coterie.actors.groups.leader_router import KnownNames, LeaderRouter
 from coterie.actors.groups.routed_command import RoutedCommand, Way, refused
 from coterie.actors.groups.state_machine import Query, StateMachine, commands_of
 from coterie.actors.groups.typed_commands import Pack, decode_result, encode_command
@@ -59,6 +59,7 @@ from coterie.protocols.sessions import (
     encode_session_command,
 )
 from coterie.protocols.sessions.kept_sessions import KEPT_REPLY_BYTES
+from coterie.runtime.cells.ask_deadlines import check_timeout
 from coterie.runtime.messages.message import Ask, AskOf
 from coterie.runtime.system import System
 
@@ -111,6 +112,7 @@ class GroupClient(Generic[C]):
         health: what is thought of them; None: no node is ever suspected.
         machine: the class of the group's state machine; None: its commands are not checked here.
         known_groups: returns the groups that there are, None: not known.
+        known_nodes: returns the nodes that there are, None: not known.
     """
 
     def __init__(
@@ -121,12 +123,14 @@ class GroupClient(Generic[C]):
         health: NodeHealth | None = None,
         *,
         machine: type[StateMachine[C]] | None = None,
-        known_groups: KnownGroups = lambda: None,
+        known_groups: KnownNames = lambda: None,
+        known_nodes: KnownNames = lambda: None,
     ) -> None:
         self._system = system
         self._group = group
+        self._place = f"group {group!r}"
         self._nodes = nodes
-        self._router = LeaderRouter(system, group, nodes, health, known_groups)
+        self._router = LeaderRouter(system, group, nodes, health, known_groups, known_nodes)
         self._machine_name = "" if machine is None else machine.__name__
         self._commands = None if machine is None else {described.cls for described in commands_of(machine)}
         self._pack: Pack = msgpack.Packer().pack
@@ -139,8 +143,8 @@ class GroupClient(Generic[C]):
 
         Raises:
             MessageTypeError: this handle was made for a machine that does not take commands of this class.
-            CommandRefused: the machine refused it, it does not fit into a frame, or there is no such group: nothing
-                changed.
+            CommandRefused: the machine refused it, it does not fit into a frame, there is no such group, or this client
+                (or node) is closed: nothing changed.
             CommandFailed: the machine raised. ReplyTooLarge: it was executed, its reply does not fit into a frame.
             CommandTimeout: no reply in time; its `outcome` shows whether it may have been executed.
             CommandTooLate: the session was evicted; its `outcome` shows the same.
@@ -165,7 +169,7 @@ class GroupClient(Generic[C]):
             timeout_s: how long all attempts may take together.
 
         Raises:
-            TypeError: it is no `Query`.
+            MessageTypeError: it is no `Query`.
             CoterieError: as `execute`.
         """
         self._check_query(query)
@@ -185,8 +189,9 @@ class GroupClient(Generic[C]):
             timeout_s: how long all attempts may take together.
 
         Raises:
-            TypeError: it is no `Query`.
-            CommandRefused: the machine refused it, its `read` does not answer such a query, or there is no such group.
+            MessageTypeError: it is no `Query`.
+            CommandRefused: the machine refused it, its `read` does not answer such a query, or there is no such group
+                or node.
             CoterieError: as `execute`.
         """
         self._check_query(query)
@@ -202,7 +207,7 @@ class GroupClient(Generic[C]):
 
     def _check_query(self, query: object) -> None:
         if not issubclass(type(query), Query):
-            raise TypeError(f"{type(query).__name__} is no Query: only execute sends it")
+            raise MessageTypeError(f"{type(query).__name__} is no Query: only execute sends it; nothing was sent")
 
     async def execute_as(self, identity: Identity, command: AskOf[C, R], *, timeout_s: float = TIMEOUT_S) -> R:
         """Execute a command under an identity from any session: it is executed once, however many clients send it.
@@ -254,10 +259,12 @@ class GroupClient(Generic[C]):
             CommandRefused: it is in no log; the text names what holds it up.
             CommandUnsettled: no leader said in time whether it is active: it may become so.
         """
+        check_timeout(timeout_s)
         monotonic = self._system.host.clock.monotonic
         deadline = monotonic() + timeout_s
         routed, failure = RoutedCommand(subject="the activation"), ""
         while (left_s := deadline - monotonic()) > 0:
+            self._router.check_runs(routed)
             for node in dict.fromkeys(node for node in (self.leader, *self._nodes()) if node is not None):
                 answer = await self._activate_at(node, min(ACTIVATION_ATTEMPT_S, left_s))
                 if isinstance(answer, SchemaActivated):
@@ -281,6 +288,7 @@ class GroupClient(Generic[C]):
             CommandRefused: the leader goes on; the text says why.
             CommandTimeout: nobody said in time who leads. It may be called again.
         """
+        check_timeout(timeout_s)
         deadline = self._system.host.clock.monotonic() + timeout_s
         old = await self._leading_node(deadline, but_not=None)
         if old == to:
@@ -299,6 +307,7 @@ class GroupClient(Generic[C]):
     async def _leading_node(self, deadline: float, *, but_not: str | None) -> str:
         """Return the node that says that it leads. CommandTimeout if none does in time."""
         while (left_s := deadline - self._system.host.clock.monotonic()) > 0:
+            self._router.check_runs(RoutedCommand())
             for node, status in (await self.status(timeout_s=min(ACTIVATION_ATTEMPT_S, left_s))).items():
                 if isinstance(status, GroupStatus) and status.leader == node != but_not:
                     return node
@@ -340,6 +349,7 @@ class GroupClient(Generic[C]):
     # --- the session of this client ---------------------------------------------------------------------------------
 
     async def _execute_in_session(self, command: AskOf[C, R], payload: bytes, timeout_s: float) -> R:
+        check_timeout(timeout_s)
         monotonic = self._system.host.clock.monotonic
         deadline = monotonic() + timeout_s
         while True:
@@ -355,7 +365,7 @@ class GroupClient(Generic[C]):
             finally:
                 session.sequences.give_back(sequence)
             if type(reply) is Done:
-                return decode_result(command, reply.payload)
+                return decode_result(command, reply.payload, self._place)
             if isinstance(reply, UnknownSession | StaleCommand):
                 self._forget(session)  # evicted while idle, or another program has used it: it is of no use any more
                 if routed.outcome is Outcome.DEFINITE and not isinstance(reply, StaleCommand):
@@ -399,7 +409,8 @@ class GroupClient(Generic[C]):
             async with asyncio.timeout(deadline - monotonic()):
                 await self._opening.acquire()
         except TimeoutError as error:
-            raise self._no_session("another caller is still opening it") from error
+            text = f"group {self._group!r} opened no session in time (another caller is still opening it)"
+            raise CommandTimeout(f"{text}: the command was not executed", Outcome.DEFINITE) from error
         try:
             if self._session is None:
                 self._nonce = self._nonce or self._new_nonce()
@@ -407,7 +418,7 @@ class GroupClient(Generic[C]):
                 self._nonce = None
             return self._session
         except CommandTimeout as error:
-            raise self._no_session(str(error)) from error
+            raise CommandTimeout(f"{error}; the command was not executed", Outcome.DEFINITE) from error
         except CommandError as error:
             text = f"group {self._group!r} opened no session ({error}): the command was not executed"
             raise CommandRefused(text) from error
@@ -419,16 +430,11 @@ class GroupClient(Generic[C]):
 
     async def _open(self, nonce: bytes, timeout_s: float) -> Session:
         """Open the session of `nonce`: the same one each time, while it is open."""
-        routed = RoutedCommand(subject="the opening")
+        routed = RoutedCommand(subject="the opening of a session")
         reply = await self._router.execute(encode_open_session(nonce), timeout_s=timeout_s, routed=routed)
         if not isinstance(reply, Opened):
             raise refused(f"group {self._group!r} answered the opening of a session with {reply}", routed)
         return Session(reply.session)
-
-    def _no_session(self, why: str) -> CommandTimeout:
-        """The session may have been opened or not: the command itself was not sent."""
-        text = f"group {self._group!r} opened no session in time ({why}): the command was not executed"
-        return CommandTimeout(text, Outcome.DEFINITE)
 
     def _forget(self, session: Session) -> None:
         if self._session is session:
@@ -438,14 +444,14 @@ class GroupClient(Generic[C]):
         name = type(command).__name__
         match reply:
             case Done(payload):
-                return decode_result(command, payload)
+                return decode_result(command, payload, self._place)
             case TooLarge(size_bytes, max_bytes):
                 text = f"{name} was executed, but its reply of {size_bytes} bytes would not fit into a frame"
                 setting = "" if max_bytes == KEPT_REPLY_BYTES else ", or raise frame_cap_bytes= everywhere"
                 advice = f"an answer may have {max_bytes} bytes: return less at once{setting}"
                 raise ReplyTooLarge(f"{text}: {advice}", size_bytes=size_bytes, limit_bytes=max_bytes)
             case NotActive(text):
-                raise refused(text, routed)
+                raise refused(f"group {self._group!r}: {text}", routed)
             case StaleCommand(low_water):
                 routed.attempt_ended(Outcome.UNKNOWN)  # another copy may have been executed
                 text = f"{name}: its session dropped all replies below {low_water}"

@@ -40,6 +40,7 @@ from coterie.actors.groups.command_batches import (
 from coterie.actors.groups.group_messages import (
     ENVELOPE_BYTES,
     NOT_READ,
+    NOT_REGISTERED,
     Answer,
     Execute,
     LeaderIs,
@@ -54,23 +55,31 @@ from coterie.actors.groups.reply_room import LargeReplies, ReplyRoom
 from coterie.actors.groups.routed_command import ALONE, RoutedCommand, Way, refused
 from coterie.errors import ActorNotFound, CommandRefused, CommandTimeout, ConnectionLost, CoterieError, Outcome
 from coterie.protocols.detection.failure_detector import StateChange, Trusted
+from coterie.protocols.replicated_log import Refusal
 from coterie.protocols.sessions import Deferred, Done, NotActive, Reply, SentReply, TooLarge, Withheld, decode_reply
 from coterie.runtime.actor import Actor
+from coterie.runtime.cells.ask_deadlines import check_timeout
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.system import System
 from coterie.runtime.transport.handshake.identity import PeerRole
 from coterie.runtime.user_code import notify
 
-__all__ = ["KnownGroups", "LeaderRouter"]
+__all__ = ["KnownNames", "LeaderRouter"]
 
-KnownGroups = Callable[[], Collection[str] | None]
-"""Returns the groups that there are; None: they are not known."""
+KnownNames = Callable[[], Collection[str] | None]
+"""Returns the names of the groups, or of the nodes, that there are; None: they are not known."""
 
 ATTEMPT_S: Final = 2.0
 """The timeout of one attempt; then another node is tried."""
 
 LEFT_S: Final[Callable[[QueuedCommand], float]] = itemgetter(1)
+
+EXPLAINED: Final = {
+    Refusal.NOT_LEADER.value: "it knows no leader: are most of its voters up and linked? See `coterie status`",
+    NOT_REGISTERED: "it takes no part yet: the other voters must be up once, so that they remember its store",
+}
+"""Why a node that names no leader did not take a command, in words."""
 
 NO_REPLY: Final = (FailedAttempt, Withheld, Deferred)
 
@@ -107,6 +116,7 @@ class LeaderRouter:
         nodes: returns the nodes that are linked now.
         health: what is thought of them; None: no node is ever suspected.
         known_groups: returns the groups that there are.
+        known_nodes: returns the nodes that there are, linked now or not.
     """
 
     def __init__(
@@ -115,13 +125,15 @@ class LeaderRouter:
         group: str,
         nodes: Callable[[], Sequence[str]],
         health: NodeHealth | None = None,
-        known_groups: KnownGroups = lambda: None,
+        known_groups: KnownNames = lambda: None,
+        known_nodes: KnownNames = lambda: None,
     ) -> None:
         self._system = system
         self._group = group
         self._nodes = nodes
         self._health = health
         self._known_groups = known_groups
+        self._known_nodes = known_nodes
         self._refs: dict[str, Ref[Any]] = {}
         self._newest_leader: LeaderIs | None = None
         self._next_node = 0
@@ -165,9 +177,10 @@ class LeaderRouter:
 
         Raises:
             CommandTimeout: no reply in `timeout_s` seconds; `outcome`: whether a node may have put it into its log.
-            CommandRefused: it does not fit into a frame, or there is no such group.
+            CommandRefused: it does not fit into a frame, there is no such group, or this system is closed.
             CommandUnsettled: the same, and an earlier attempt may have put it into a log.
         """
+        check_timeout(timeout_s)
         routed = routed or RoutedCommand()
         routed.reply_bytes = self._large_replies.expected(routed.kind)
         monotonic = self._system.host.clock.monotonic
@@ -175,6 +188,7 @@ class LeaderRouter:
         failure = "" if timeout_s > 0 else "no time was left"
         # A retry in the last milliseconds would only turn a definite outcome into an unknown one.
         while (left_s := deadline - monotonic()) > (PAUSE_MIN_S if routed.pauses else 0.0):
+            self.check_runs(routed)
             if routed.reply_bytes:
                 answer = await self._attempt_in_room(command, deadline, routed)
             else:
@@ -198,7 +212,7 @@ class LeaderRouter:
                 if cause is None or self._leader_hint in (None, node):
                     await self._pause(routed, deadline - monotonic())
         last = failure or self._system.remoting.unlinked_reason
-        text = f"group {self._group!r} did not answer in {timeout_s:g} s (last: {last}): {routed.fate}"
+        text = f"group {self._group!r} did not answer in {round(timeout_s, 2):g} s (last: {last}): {routed.fate}"
         raise CommandTimeout(text, routed.outcome)
 
     async def read_stale(
@@ -209,11 +223,15 @@ class LeaderRouter:
         Return the reply, the answer that it came in, and the node.
 
         Raises:
-            CommandTimeout: no reply in `timeout_s` seconds. CommandRefused: such queries are not read.
+            CommandTimeout: no reply in `timeout_s` seconds.
+            CommandRefused: such queries are not read, there is no such group or node, or this system is closed.
         """
+        check_timeout(timeout_s)
         monotonic, routed = self._system.host.clock.monotonic, RoutedCommand(way=Way.READ_ANYWHERE)
         deadline, failure = monotonic() + timeout_s, "none of its nodes is linked"
         while (left_s := deadline - monotonic()) > 0:
+            self.check_runs(routed)
+            self._check_node(node)
             asked = node or self._pick_node(routed.way)
             if asked is not None:
                 answer = await self._ask_stale(asked, command, min(ATTEMPT_S, left_s))
@@ -224,8 +242,11 @@ class LeaderRouter:
                     failure = f"{asked!r}: too much waits for this client"
                 elif isinstance(answer, Refused) and answer.reason == NOT_READ:
                     text = f"group {self._group!r}: the `read` of its machine does not answer this query"
-                    raise CommandRefused(f"{text}: read it without `stale`, or let `read` answer it")
+                    advice = "`read` of this handle asks the leader; is the query meant for another group?"
+                    raise CommandRefused(f"{text}: {advice}")
                 else:
+                    if isinstance(answer, ActorNotFound):
+                        self._check_group(routed)
                     failure = f"{asked!r}: {answer.reason if isinstance(answer, Refused) else answer}"
             await self._pause(routed, deadline - monotonic())
         raise CommandTimeout(
@@ -336,7 +357,7 @@ class LeaderRouter:
             return f"{cause.reason}; {cause.leader!r} leads, but {advice}"
         if cause.leader != node or cause.reason != "overloaded":
             self._leader_hint = cause.leader if cause.leader != node else None
-        return cause.reason
+        return cause.reason if cause.leader is not None else EXPLAINED.get(cause.reason, cause.reason)
 
     def _check_group(self, routed: RoutedCommand) -> None:
         """Refuse the command if the groups are known, and this is none of them; a node without it has answered."""
@@ -344,6 +365,18 @@ class LeaderRouter:
         if groups is not None and self._group not in groups:
             names = ", ".join(map(repr, sorted(groups))) or "none"
             raise refused(f"there is no group {self._group!r}: the groups are {names}", routed)
+
+    def _check_node(self, node: str | None) -> None:
+        """Refuse to ask a node that the cluster does not have, if its nodes are known."""
+        nodes = None if node is None else self._known_nodes()
+        if nodes is not None and node not in nodes:
+            names = ", ".join(map(repr, sorted(nodes)))
+            raise CommandRefused(f"group {self._group!r}: there is no node {node!r}: the nodes are {names}")
+
+    def check_runs(self, routed: RoutedCommand) -> None:
+        """Refuse what is asked of a system that was closed. CommandRefused, or CommandUnsettled: see `refused`."""
+        if self._system.registry.not_running:
+            raise refused(f"group {self._group!r} cannot be asked: {self._system.registry.not_running}", routed)
 
     def _pick_node(self, way: Way) -> str | None:
         nodes = self._nodes()

@@ -68,6 +68,8 @@ class RoutedCommand:
     @property
     def fate(self) -> str:
         """The outcome in words."""
+        if self.way is not Way.EXECUTE:
+            return f"{self.subject} is a query, which may be repeated: it changes nothing"
         return f"{self.subject} {_FATE[self.outcome]}"
 
 

@@ -21,6 +21,7 @@ from coterie.errors import MessageTypeError
 from coterie.protocols.replicated_log import LogIndex
 from coterie.runtime.messages.message import Ask, message_type
 from coterie.runtime.messages.message_codecs import MessageType
+from coterie.runtime.messages.receive_signatures import excluding
 
 __all__ = ["Query", "StateMachine", "commands_of", "machine_mistake", "queries_read_by"]
 
@@ -129,7 +130,7 @@ def machine_mistake(machine: StateMachine[Any]) -> str | None:
     if getattr(machine.apply, "__func__", None) is StateMachine.apply:
         name = type(machine).__name__
         return f"{name} has no apply: write `def apply(self, command)`, which returns the command's reply"
-    return _mistake_in(machine, "apply") or _mistake_in(machine, "read")
+    return _mistake_in(machine, "apply") or _mistake_in(machine, "read") or _mistake_in_annotation(type(machine))
 
 
 def _mistake_in(machine: StateMachine[Any], method: str) -> str | None:
@@ -142,4 +143,13 @@ def _mistake_in(machine: StateMachine[Any], method: str) -> str | None:
         if inspect.isgeneratorfunction(call) or inspect.isasyncgenfunction(call):
             return f"{where} has a `yield`, so that a call returns a generator: it must return the reply"
         function = getattr(function, "__wrapped__", None) or getattr(function, "func", None)
+    return None
+
+
+def _mistake_in_annotation(cls: type[StateMachine[Any]]) -> str | None:
+    """Return which command the annotation of `apply` excludes; those that `read` answers do not count."""
+    read = queries_read_by(cls)
+    for described in commands_of(cls):
+        if described not in read and (taken := excluding(cls.apply, described.cls)) is not None:
+            return f"{cls.__name__}.apply takes {taken}, but its StateMachine[…] names {described.cls.__qualname__}"
     return None

@@ -55,8 +55,8 @@ def encode_command(command: object, pack: Pack) -> bytes:
     return packed
 
 
-def decode_result(command: AskOf[Any, R], payload: bytes) -> R:
-    """Decode a reply of `TypedMachine.apply`.
+def decode_result(command: AskOf[Any, R], payload: bytes, place: str = "") -> R:
+    """Decode a reply of `TypedMachine.apply`; `place` names the group in the errors.
 
     Raises:
         CommandRefused: the machine refused it; nothing changed.
@@ -64,14 +64,17 @@ def decode_result(command: AskOf[Any, R], payload: bytes) -> R:
             the same on all replicas.
     """
     decoded = unpack_recorded(payload)
-    kind = decoded[0]
+    kind, name = decoded[0], type(command).__name__
     if kind == REFUSED:
-        raise CommandRefused(decoded[2].decode())
+        raise CommandRefused(
+            decoded[2].decode() or f"{name} was refused by {place or 'its group'}, which gave no reason"
+        )
     if kind == FAILED:
-        error_type, text = decoded[1], decoded[2].decode()
-        raise CommandFailed(f"{type(command).__name__} failed where it was executed: {error_type}: {text}")
+        error = ": ".join(filter(None, (decoded[1], decoded[2].decode())))
+        logged = f" (in {place}: the log of its nodes has the entry and the traceback)" if place else ""
+        raise CommandFailed(f"{name} failed where it was executed: {error}{logged}")
     try:
         return typing.cast("R", message_type(type(command)).reply.decode(decoded[1], NO_REFS))
     except (BadMessage, RecursionError) as error:
         why = str(error) if isinstance(error, BadMessage) else "it is nested too deeply"
-        raise CommandFailed(f"{type(command).__name__} was applied, but its reply is of another type: {why}") from error
+        raise CommandFailed(f"{name} was applied, but its reply is of another type: {why}") from error

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from coterie.actors.paxos.synod_actor import ProposeValue, ReadValue
-from coterie.errors import AskTimeout, CommandTimeout, CoterieError, Outcome
+from coterie.errors import AskTimeout, CommandRefused, CommandTimeout, CommandUnsettled, CoterieError, Outcome
+from coterie.runtime.cells.ask_deadlines import check_timeout
 from coterie.runtime.messages.message import Ask
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.system import System
@@ -37,6 +38,7 @@ class SynodClient:
 
         Raises:
             CommandTimeout: no answer in time; UNKNOWN if `value` may have been chosen or may still be.
+            CommandError: this client (or node) was closed; its `outcome` shows the same.
         """
         return await self._ask(ProposeValue(value), timeout_s, outcome_if_asked=Outcome.UNKNOWN)
 
@@ -44,15 +46,21 @@ class SynodClient:
         """Return the chosen value; None only if no acceptor of a quorum has accepted anything.
 
         Raises:
-            CommandTimeout: no answer in time.
+            CommandTimeout: no answer in time. CommandRefused: this client (or node) is closed.
         """
         return await self._ask(ReadValue(), timeout_s, outcome_if_asked=Outcome.DEFINITE)
 
     async def _ask(self, request: Ask[R], timeout_s: float, *, outcome_if_asked: Outcome) -> R:
+        check_timeout(timeout_s)
         monotonic = self._system.host.clock.monotonic
         deadline = monotonic() + timeout_s
         outcome, last_error, attempt_s = Outcome.DEFINITE, "", ATTEMPT_S
         while (left_s := deadline - monotonic()) > 0:
+            if self._system.registry.not_running:
+                text = f"synod {self._name!r} cannot be asked: {self._system.registry.not_running}"
+                if outcome is Outcome.DEFINITE:
+                    raise CommandRefused(text)
+                raise CommandUnsettled(f"{text}; the value may have been chosen", outcome)
             node = self._pick_node()
             if node is not None:
                 try:

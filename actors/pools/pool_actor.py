@@ -23,6 +23,7 @@ from coterie.actors.pools.pool_size import PoolSize, SizeLimits
 from coterie.errors import ActorStopped
 from coterie.protocols.balancing import LoadReport
 from coterie.runtime.actor import Actor, Later, Terminated
+from coterie.runtime.cells.mailbox import Overflow
 from coterie.runtime.cells.metering.metered_cell import MeteredCell
 from coterie.runtime.cells.supervision import RestartBudget, Supervision
 from coterie.runtime.messages.message import message
@@ -80,13 +81,25 @@ class PoolActor(Actor[ListWorkers | ProbeLoad | Terminated]):
         limits: how many there are.
         weight: the share of each in the pool's work, relative to other nodes' workers.
         exported: whether clients may ask them.
+        capacity: of the mailbox of each, as for `System.spawn`.
+        overflow: the same.
     """
 
-    def __init__(self, factory: Callable[[], Actor[Any]], limits: SizeLimits, *, weight: float, exported: bool) -> None:
+    def __init__(
+        self,
+        factory: Callable[[], Actor[Any]],
+        limits: SizeLimits,
+        *,
+        weight: float,
+        exported: bool,
+        capacity: int | None = None,
+        overflow: Overflow = Overflow.FAIL,
+    ) -> None:
         self._factory = factory
         self._limits = limits
         self._weight = weight
         self._exported = exported
+        self._capacity, self._overflow = capacity, overflow
         self._workers: list[Ref[Any]] = []
         self._wanted = limits.fewest
         self._pauses = RestartBudget(REPLACEMENT)
@@ -194,7 +207,13 @@ class PoolActor(Actor[ListWorkers | ProbeLoad | Terminated]):
         name = str(number)
         meter = self._loads.meter_for(name)
         worker = self.context.spawn(
-            self._factory, name=name, supervision=SUPERVISION, exported=self._exported, meter=meter
+            self._factory,
+            name=name,
+            supervision=SUPERVISION,
+            capacity=self._capacity,
+            overflow=self._overflow,
+            exported=self._exported,
+            meter=meter,
         )
         self._workers.append(worker)
         self.context.watch(worker)

@@ -119,11 +119,13 @@ def _spawn(node: Node, part: Part) -> None:
         case PoolPart():
             weight = part.weight_on(node.name)
             limits = SizeLimits(part.per_node, part.max_per_node)
-            spawn(partial(PoolActor, partial(part.worker, node), limits, weight=weight, exported=exported))
+            workers = partial(PoolActor, partial(part.worker, node), limits, weight=weight, exported=exported)
+            spawn(partial(workers, capacity=part.capacity, overflow=part.overflow))
         case BalancerPart():
             spawn(_balancer(node, part))
         case ActorPart():
-            spawn(partial(part.make, node), supervision=part.supervision)
+            make = partial(part.make, node)
+            spawn(make, supervision=part.supervision, capacity=part.capacity, overflow=part.overflow)
         case DetectorPart():
             _spawn_detector(node, part)
         case _:

@@ -23,6 +23,7 @@ from coterie.protocols.paxos.synod_config import SynodConfig
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.sessions import Machine
 from coterie.runtime.actor import Actor
+from coterie.runtime.cells.mailbox import Overflow
 from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.storage.log_store import LogStore
 
@@ -31,13 +32,15 @@ __all__ = ["ActorPart", "BalancerPart", "DetectorPart", "Part", "PoolPart", "Raf
 
 @dataclass(frozen=True, slots=True)
 class ActorPart:
-    """One actor on each of `nodes`. `exported`: whether clients reach it."""
+    """One actor on each of `nodes`. `exported`: whether clients reach it. `capacity`, `overflow`: of its mailbox."""
 
     name: str
     make: Callable[[Node], Actor[Any]]
     nodes: tuple[str, ...]
     supervision: Supervision | None
     exported: bool = True
+    capacity: int | None = None
+    overflow: Overflow = Overflow.FAIL
 
     @property
     def summary(self) -> str:
@@ -50,7 +53,7 @@ class PoolPart:
     """`per_node` up to `max_per_node` workers on each of `nodes`; `weights` are by node.
 
     `balance`, `retry_budget` and `hedging` are those of the callers within the cluster. `exported`: whether clients
-    reach them.
+    reach them. `capacity`, `overflow`: of the mailbox of each worker.
     """
 
     name: str
@@ -63,6 +66,8 @@ class PoolPart:
     retry_budget: RetryBudget | None
     hedging: Hedging | None
     exported: bool = True
+    capacity: int | None = None
+    overflow: Overflow = Overflow.FAIL
 
     @property
     def summary(self) -> str:

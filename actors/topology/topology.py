@@ -36,6 +36,7 @@ from coterie.protocols.detection.failure_detector import Failed, MakeDetector, S
 from coterie.protocols.paxos.synod_config import SynodConfig
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.runtime.actor import Actor
+from coterie.runtime.cells.mailbox import Overflow
 from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.hosts.host import Host
 from coterie.runtime.hosts.real_host import RealHost
@@ -102,14 +103,17 @@ class Topology:
         nodes: Sequence[str] | None = None,
         supervision: Supervision | None = None,
         exported: bool = True,
+        capacity: int | None = None,
+        overflow: Overflow = Overflow.FAIL,
     ) -> None:
         """Run an actor named `name` on each of `nodes` (default: all); `make(node)` makes one.
 
         `supervision`: how it is restarted; with `Supervision(ends_system=True)` the node ends when its restart budget
         is spent, so that what runs the node (`coterie up`, an init system) starts it again. `exported`: whether clients
-        of the cluster reach it.
+        of the cluster reach it. `capacity`: the most messages that wait in a lane of its mailbox (default: that of
+        `SystemConfig`, 10,000); `overflow`: what becomes of a message that finds no room there.
         """
-        self._parts.append(ActorPart(name, make, self._members(nodes), supervision, exported))
+        self._parts.append(ActorPart(name, make, self._members(nodes), supervision, exported, capacity, overflow))
 
     def pool(
         self,
@@ -124,6 +128,8 @@ class Topology:
         retry_budget: RetryBudget | None = DEFAULT_RETRY_BUDGET,
         hedging: Hedging | None = None,
         exported: bool = True,
+        capacity: int | None = None,
+        overflow: Overflow = Overflow.FAIL,
     ) -> None:
         """Run workers on each of `nodes` (default: all); `worker(node)` makes one.
 
@@ -139,12 +145,13 @@ class Topology:
             retry_budget: limits the retries of each caller within the cluster; None: no limit.
             hedging: when callers within the cluster send slow `Idempotent` requests a second time (default: never).
             exported: whether clients of the cluster reach them.
+            capacity: of the mailbox of each worker, as for `actor`.
+            overflow: the same.
         """
         most = per_node if max_per_node is None else max_per_node
         members, weight_by_node = self._members(nodes), dict(weights or {})
-        self._parts.append(
-            PoolPart(name, worker, members, per_node, most, balance, weight_by_node, retry_budget, hedging, exported)
-        )
+        callers = (balance, weight_by_node, retry_budget, hedging)
+        self._parts.append(PoolPart(name, worker, members, per_node, most, *callers, exported, capacity, overflow))
 
     def balancer(
         self,

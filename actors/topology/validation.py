@@ -30,6 +30,7 @@ from coterie.protocols.balancing.policy import uses_keys
 from coterie.protocols.paxos.synod_config import SynodConfig
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.runtime.actor import Actor
+from coterie.runtime.cells.mailbox import Overflow
 from coterie.runtime.observing.error_texts import error_line, error_text
 from coterie.runtime.observing.printable_text import printable
 from coterie.runtime.user_code import is_exit
@@ -76,6 +77,8 @@ def _mistakes_in_part(part: _PlacedPart, nodes: Sequence[str]) -> Iterator[str]:
             yield f"{label} is on node {node!r}, which the topology does not have"
     for node in _duplicates(part.nodes):
         yield f"{label} is on node {node!r} twice"
+    if isinstance(part, ActorPart | PoolPart):
+        yield from _mistakes_in_mailbox(label, part)
     if isinstance(part, ActorPart):
         yield from _mistakes_in_maker(label, part.make)
     if isinstance(part, PoolPart):
@@ -115,6 +118,15 @@ def _mistakes_in_maker(label: str, make: object) -> Iterator[str]:
         signature.bind("the node")
     except TypeError as error:
         yield f"{label}: {callable_name(make)} must take the node that it runs on as its one argument: {error}"
+
+
+def _mistakes_in_mailbox(label: str, part: ActorPart | PoolPart) -> Iterator[str]:
+    capacity: object = part.capacity
+    overflow: object = part.overflow
+    if capacity is not None and (not isinstance(capacity, int) or capacity < 1):
+        yield f"{label}: capacity={capacity!r:.60} must be a number of messages, 1 or more"
+    if not isinstance(overflow, Overflow):
+        yield f"{label}: overflow={overflow!r:.60} must be one of {', '.join(map(str, Overflow))}"
 
 
 def _mistakes_in_pool(pool: PoolPart) -> Iterator[str]:

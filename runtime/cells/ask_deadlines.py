@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from asyncio.events import _get_running_loop as running_loop
+from numbers import Real
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from coterie.runtime.cells.ask_cycles import CURRENT_CELL, begin_wait
@@ -14,7 +15,7 @@ from coterie.runtime.cells.cell import Cell
 if TYPE_CHECKING:
     from coterie.runtime.system import System
 
-__all__ = ["AskDeadlines"]
+__all__ = ["AskDeadlines", "check_timeout"]
 
 P = TypeVar("P", bound=PendingAsk)
 
@@ -77,7 +78,7 @@ class AskDeadlines:
         """Make the envelope of any ask; it inherits the deadline and the chain of the ask being handled, if any.
 
         Raises:
-            ValueError: `timeout_s` is not a number (NaN).
+            TypeError, ValueError: `timeout_s` is not a number.
             WrongThread: this is not the system's loop.
         """
         self._run_queue.check_loop()
@@ -93,11 +94,10 @@ class AskDeadlines:
         return pending
 
     def timeout_of(self, timeout_s: float | None) -> float:
-        """Return the timeout of an ask that was given `timeout_s` (None: the default). ValueError if it is NaN."""
+        """Return the timeout of an ask that was given `timeout_s` (None: the default); raises as `check_timeout`."""
         if timeout_s is None:
             return self.default_timeout_s
-        if math.isnan(timeout_s):
-            raise ValueError(f"timeout_s of an ask is {timeout_s}: it must be a number of seconds")
+        check_timeout(timeout_s)
         return min(max(timeout_s, 0.0), _TIMEOUT_MAX_S)
 
     def inherited_deadline(self) -> float:
@@ -129,3 +129,11 @@ class AskDeadlines:
         if handler.system is self._system:
             self._last_nested += 1
             begin_wait(handler, pending, self._last_nested)
+
+
+def check_timeout(timeout_s: object) -> None:
+    """Refuse what is no time limit in seconds. TypeError: it is not a real number; ValueError: it is NaN."""
+    if not isinstance(timeout_s, Real):
+        raise TypeError(f"timeout_s is {timeout_s!r:.60}: it must be a number of seconds")
+    if math.isnan(timeout_s):
+        raise ValueError(f"timeout_s is {timeout_s}: it must be a number of seconds")

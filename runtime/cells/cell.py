@@ -30,7 +30,6 @@ from coterie.runtime.local_ref import LocalRef
 from coterie.runtime.messages.delivery_options import DeliveryOptions, WrappedMessage
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.observing.dead_letters import Reason
-from coterie.runtime.observing.error_texts import error_line
 from coterie.runtime.refs import Ref
 from coterie.runtime.user_code import check_result, is_exit
 
@@ -477,7 +476,7 @@ class Cell(Mailbox):
         if self.parent is not None:
             self.parent.child_ended(self, escalate)
         elif escalate is not None:
-            self.log.error("actor.gave_up", error=error_line(escalate))
+            self.life_cycle.log_giving_up(escalate)
         if self.system.events.listeners:
             self.system.events.publish("actor.stopped", self.path, cause=cause)
         if self._relations is not None:

@@ -37,6 +37,11 @@ __all__ = ["Failure", "LifeCycle", "LifeCycleSignal", "State"]
 ERROR_CHARS_MAX: Final = 300
 """The most characters of an actor's last error that are kept."""
 
+GAVE_UP_ADVICE: Final = (
+    "it is gone until the node starts again: mend the cause (actor.failed has the traceback); "
+    "Supervision(max_restarts=, within_s=) allows more, ends_system=True ends the node too"
+)
+
 
 class State(enum.Enum):
     """The state of a cell: see the diagram above."""
@@ -147,8 +152,10 @@ class LifeCycle:
         policy = self._cell.options.supervision
         cause = f"failed: {error_line(error)}"
         if self.is_killed or is_of(error, InvariantViolated) or policy.restart is Restart.TEMPORARY:
+            why = "it must not be restarted"
+            self._cell.system.registry.note_failed(self._cell, why)
             if policy.ends_system and not self.is_killed:
-                self._cell.system.fail(self._gave_up(error, "it must not be restarted"))
+                self._cell.system.fail(self._gave_up(error, why))
             self.begin_stop(cause)
             return
         if self._budget is None:
@@ -156,8 +163,9 @@ class LifeCycle:
         host = self._cell.system.host
         backoff_s = self._budget.next_backoff_s(host.clock.monotonic(), host.random)
         if backoff_s is None:
+            spent = f"it has spent its restart budget ({policy.max_restarts} in {policy.within_s:g} s)"
+            self._cell.system.registry.note_failed(self._cell, spent)
             if policy.ends_system:
-                spent = f"it has spent its restart budget ({policy.max_restarts} in {policy.within_s:g} s)"
                 self._cell.system.fail(self._gave_up(error, spent))
             self.begin_stop(cause, escalate=error if policy.escalates else None)
         else:
@@ -169,6 +177,12 @@ class LifeCycle:
         gave_up = ActorGaveUp(f"actor {path!r} has ended node {node!r}: {why}: {error_line(error)}")
         gave_up.__cause__ = error
         return gave_up
+
+    def log_giving_up(self, error: BaseException) -> None:
+        """Log that the actor has ended for good, and that no parent fails in its place."""
+        policy = self._cell.options.supervision
+        facts = {"restarts": policy.max_restarts, "within_s": policy.within_s, "advice": GAVE_UP_ADVICE}
+        self._cell.log.error("actor.gave_up", error=error_line(error), **facts)
 
     # --- restarting -------------------------------------------------------------------------------------------------
 

@@ -37,7 +37,8 @@ class Overflow(enum.Enum):
     """The policy for a message whose lane is full. An ask that is refused or dropped gets a `MailboxFullError`."""
 
     FAIL = "fail"
-    """The message is refused: a tell becomes a dead letter (`mailbox_full`), an offer waits for room. The default."""
+    """The message is refused: a tell becomes a dead letter (`mailbox_full`), an offer waits for room. The default.
+    The log says which actor refuses, and how many (`mailbox.overflowed`); with the other policies it does not."""
 
     DROP_NEW = "drop_new"
     """The message is dropped: a tell becomes a dead letter with the reason `dropped`; no overflow event."""
@@ -61,9 +62,9 @@ NO_QUEUE: Final = _NoQueue()
 
 
 class Mailbox:
-    """The messages that wait for one actor."""
+    """The messages that wait for one actor. `refused`: how many found no room, or were dropped to make some."""
 
-    __slots__ = ("_latest", "_offers", "bulk", "capacity", "consensus", "control", "high_water")
+    __slots__ = ("_latest", "_offers", "bulk", "capacity", "consensus", "control", "high_water", "refused")
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
@@ -71,6 +72,7 @@ class Mailbox:
         self.consensus: Queue | None = None
         self.control: Queue | None = None
         self.high_water = 0
+        self.refused = 0
         self._offers: dict[Lane, dict[asyncio.Future[None], object]] | None = None
         self._latest: dict[Hashable, WrappedMessage] | None = None
 

@@ -47,7 +47,7 @@ class Supervision:
 
     `ends_system`: when the budget is spent, the system fails with `ActorGaveUp`, and so a node of a topology ends: for
     an actor without which the node is of no use (an `InvariantViolated` ends it at once). False (default): the system
-    goes on without it, and what asks it gets `ActorNotFound`.
+    goes on without it, and what asks it gets `ActorStopped`, which says so.
     """
 
     max_restarts: int = 5

@@ -26,27 +26,32 @@ def refuse(cell: Cell, item: object) -> None:
     if cell.is_sealed:
         cell.system.dead_letters.add(Reason.STOPPED, cell.path, message)
     elif cell.options.overflow is Overflow.FAIL:
-        _publish_overflow(cell, "tell")
+        _note_overflow(cell, "tell")
         cell.system.dead_letters.add(Reason.MAILBOX_FULL, cell.path, message)
     else:
+        cell.refused += 1
         cell.system.dead_letters.add(Reason.DROPPED, cell.path, message, cell.options.overflow.value)
 
 
 def full_error(cell: Cell, what: str) -> MailboxFullError:
     """Return the error for a `what` ("ask", "offer", "stash") whose lane is full."""
     limit, policy = cell.options.capacity, cell.options.overflow
-    _publish_overflow(cell, what)
+    _note_overflow(cell, what)
     return MailboxFullError(
         f"mailbox of {cell.path!r} is full ({limit} of {limit}, overflow={policy.value!r}): the {what} was refused; "
-        f"see capacity= and overflow= of spawn",
+        f"send less, or see capacity= and overflow= of spawn, topology.actor and topology.pool",
         policy=policy.value,
         limit=limit,
         actual=limit,
     )
 
 
-def _publish_overflow(cell: Cell, refused: str) -> None:
-    if cell.options.overflow is Overflow.FAIL and cell.system.events.listeners:
+def _note_overflow(cell: Cell, refused: str) -> None:
+    cell.refused += 1
+    if cell.options.overflow is not Overflow.FAIL:
+        return
+    cell.system.full_mailboxes.note(cell.path, cell.options.capacity, cell.system.loop)
+    if cell.system.events.listeners:
         cell.system.events.publish("mailbox.overflowed", cell.path, capacity=cell.options.capacity, refused=refused)
 
 

@@ -156,8 +156,14 @@ def message_type(cls: type[object]) -> MessageType:
     """
     described = cls.__dict__.get("__coterie__")  # as `message_type_of`, without a call
     if not isinstance(described, MessageType):
-        raise MessageTypeError(f"{cls.__module__}.{cls.__qualname__} is not a message: decorate it with @message")
+        raise _not_a_message(cls)
     return described
+
+
+def _not_a_message(cls: type[object]) -> MessageTypeError:
+    if issubclass(cls, type):
+        return MessageTypeError("a class is not a message: send an instance of it")
+    return MessageTypeError(f"{cls.__module__}.{cls.__qualname__} is not a message: decorate it with @message")
 
 
 def lane_of(item: object) -> Lane:

@@ -16,7 +16,7 @@ from coterie.errors import MessageTypeError
 from coterie.runtime.messages.message import reply_annotation
 from coterie.runtime.messages.message_codecs import MessageType
 
-__all__ = ["check_receive"]
+__all__ = ["check_receive", "excluding"]
 
 
 def check_receive(cls: type, messages: Iterable[MessageType]) -> None:
@@ -30,15 +30,26 @@ def check_receive(cls: type, messages: Iterable[MessageType]) -> None:
         hints = typing.get_type_hints(receive)
     except (NameError, TypeError, AttributeError):
         return  # a name that exists for type checkers only
-    taken = _members(hints.get(_message_parameter(receive), object))
     returned = _members(hints.get("return", object))
     for described in messages:
-        if not _is_among(described.cls, taken):
+        if (taken := excluding(receive, described.cls)) is not None:
             raise MessageTypeError(
-                f"{cls.__qualname__}.receive takes {_show(taken)}, but its Actor[…] names {described.cls.__qualname__}"
+                f"{cls.__qualname__}.receive takes {taken}, but its Actor[…] names {described.cls.__qualname__}"
             )
         if described.is_ask and type(None) not in returned:  # None: the reply may come later
             _check_reply(cls, described, returned)
+
+
+def excluding(method: Any, message: type) -> str | None:
+    """Return what a method takes, by the annotation of its first parameter, if that excludes a message; else None.
+
+    `method`: a function of a class, with `self`.
+    """
+    try:
+        taken = _members(typing.get_type_hints(method).get(_message_parameter(method), object))
+    except (NameError, TypeError, AttributeError, ValueError):
+        return None  # a name that exists for type checkers only, or a callable without a signature
+    return None if _is_among(message, taken) else _show(taken)
 
 
 def _check_reply(cls: type, described: MessageType, returned: list[object]) -> None:

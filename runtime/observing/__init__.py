@@ -3,6 +3,7 @@
 `actor_events.py`: publishes the events of actors to subscribers
 `dead_letters.py`: counts undelivered messages by reason, and keeps the latest
 `error_texts.py`: returns a bounded text of any exception, also of one whose own text cannot be had
+`full_mailboxes.py`: logs which actors refuse messages because their mailboxes are full
 `lag_probe.py`: measures how late the event loop runs its timers
 `load_monitor.py`: measures, on demand, each actor's share of the loop's time, and the loop's lag
 `log_folding.py`: lets one record a second and kind through, with the number of those that it stands for

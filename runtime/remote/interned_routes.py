@@ -290,6 +290,8 @@ def find_cell(system: System, role: PeerRole, path: str, uid: int) -> Cell:
         ActorNotFound, NotExported, ActorStopped: there is no reachable actor.
     """
     cell = system.registry.cell_at(path)
+    if (failed := system.registry.failed_at(path, is_client=role is PeerRole.CLIENT)) is not None:
+        raise failed
     if role is PeerRole.CLIENT and (cell is None or not cell.options.exported):
         raise not_for_clients(system, path)
     if cell is None:

@@ -115,11 +115,18 @@ class Remoting:
         association = self._associations.get(node)
         if association is not None:
             return association
+        if self.system.registry.not_running:
+            raise NodeUnreachable(node, self.system.registry.not_running, advice="it cannot be sent again from here")
         if self.transport is None:
             raise NodeUnreachable(node, "this system has no network: it neither listens nor dials")
-        if self.system.identity.role is PeerRole.CLIENT and not self._associations:
-            raise NodeUnreachable(node, self.unlinked_reason)
-        raise NodeUnreachable(node, self.transport.unreachable_reason(node))
+        raise NodeUnreachable(node, self._unreachable_reason(node, self.transport))
+
+    def _unreachable_reason(self, node: str, transport: Transport) -> str:
+        if self.system.identity.role is not PeerRole.CLIENT or transport.known_peer(node) is not None:
+            return transport.unreachable_reason(node)
+        if not self._associations:
+            return self.unlinked_reason
+        return f"this client has had no link to it; it is linked to {', '.join(sorted(self._associations))}"
 
     @property
     def unlinked_reason(self) -> str:

@@ -92,7 +92,10 @@ class _WiredDelivery(LocalDelivery):
         cell = self._cell()
         if cell is not None:
             return _refusal(cell, item, as_client=self._as_client) or cell
-        return not_for_clients(self._system, self._path) if self._as_client else self._missing()
+        if not self._as_client:
+            return self._missing()
+        failed = self._system.registry.failed_at(self._path, is_client=True)
+        return failed or not_for_clients(self._system, self._path)
 
     def _drop(self, item: object, error: CoterieError) -> None:
         if isinstance(error, BadMessage | NotExported):

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from coterie import Actor, Ask, KeyValue, Node, Topology, message
+from coterie import Actor, Ask, KeyValue, Node, Overflow, Topology, message
 from coterie.actors import inspection
 from coterie.actors.inspection import ActorsReport, ReportActors, UnknownOrder
 from coterie.actors.node_report import NODE_REPORT_PATH
+from coterie.runtime.observing.dead_letters import Reason
 from coterie.runtime.refs import Address
 
 pytestmark = pytest.mark.virtual
@@ -36,6 +37,10 @@ class Sleeper(Actor[Sleep | Fail]):
         await asyncio.sleep(3600)
 
 
+class Idler(Sleeper):
+    """Its mailbox is small."""
+
+
 class Front(Actor[Sleep]):
     """Waits for the sleeper."""
 
@@ -52,6 +57,8 @@ async def cluster(make_cluster: Any) -> Any:
     topology.raft("store", machine=KeyValue)
     topology.actor("sleeper", Sleeper, nodes=["n1"])
     topology.actor("front", Front, nodes=["n1"])
+    topology.actor("small", Idler, nodes=["n1"], capacity=2)
+    topology.pool("workers", Idler, nodes=["n1"], capacity=3, overflow=Overflow.DROP_NEW)
     cluster = make_cluster(topology)
     await cluster.start()
     return cluster
@@ -124,3 +131,21 @@ async def test_what_ended_actors_had_handled_still_counts(cluster: Any) -> None:
 async def test_a_look_at_many_actors_gives_the_loop_its_turn(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspection, "SLICE_ACTORS", 2)
     assert len((await look(cluster, limit=2)).actors) == 2
+
+
+async def test_the_bound_of_a_mailbox_and_what_it_refused_are_reported(cluster: Any) -> None:
+    system = cluster["n1"].system
+    for path, count in (("small", 8), ("workers/1", 5)):
+        ref = system.at(Address("n1", path))
+        ref.tell(Sleep())
+        await asyncio.sleep(1)
+        for _ in range(count):
+            ref.tell(Sleep())
+
+    lines = {line.path: (line.depth, line.capacity, line.refused) for line in (await look(cluster)).actors}
+
+    assert lines["small"] == (2, 2, 6)
+    assert lines["workers/1"] == (3, 3, 2)
+    assert lines["front"] == (0, 10_000, 0)
+    counts = system.dead_letters.counts
+    assert (counts[Reason.MAILBOX_FULL], counts[Reason.DROPPED]) == (6, 2)

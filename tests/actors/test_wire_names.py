@@ -104,7 +104,8 @@ GOLDEN = {
     "kv.ScanOn": "ScanOn(scan, after, limit)",
     "log.Entry": "Entry(index, term, kind, command, stamp_ms)",
     "node.ActorLine": (
-        "ActorLine(path, type, state, depth, high_water, handled, busy, restarts, last_error, handling)"
+        "ActorLine(path, type, state, depth, high_water, handled, busy, restarts, last_error, handling, capacity, "
+        "refused)"
     ),
     "node.ActorsReport": ("ActorsReport(node, at_s, lag_ms, handled, failures, dead_letters, types, actors, waits)"),
     "node.ReportActors": "ReportActors(pattern, order, limit)",

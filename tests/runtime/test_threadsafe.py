@@ -142,5 +142,5 @@ def test_a_system_that_was_not_entered_says_so() -> None:
     system = System()
     with pytest.raises(RuntimeError, match="use it inside `async with`"):
         system.at(Address("local", "counter")).ask(Add(1))
-    with pytest.raises(RuntimeError, match="inside its `async with`"):
+    with pytest.raises(RuntimeError, match="use it inside `async with`"):
         system.spawn(Counter)

@@ -10,12 +10,14 @@ Hashes are compared, never versions: two different schemas may call themselves v
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from coterie.actors.groups.evolution.group_schemas import GroupSchemas
 from coterie.protocols.evolution.schema_text import NO_HASH, SchemaHash, hashed_version
 
 __all__ = ["SchemaLeadership"]
+
+TAKEN_SHOWN: Final = 5
 
 
 class SchemaLeadership:
@@ -74,8 +76,15 @@ class SchemaLeadership:
         version, ahead = hashed_version(self._schemas.hash), self._ahead(voters)
         lacks = f"the code of the leader {self._node} (version {version}) does not have it"
         if not ahead:
-            return f"{lacks}: start code that has it on every node"
+            advice = "is it meant for another group? If it is new, start code that has it on every node"
+            return f"{lacks}{self._taken()}: {advice}"
         return f"{lacks}, but {ahead}: restart {self._node} on the newer code"
+
+    def _taken(self) -> str:
+        """Return which commands this code has, the first few."""
+        names = [] if self._schemas.code is None else sorted(self._schemas.code.commands)
+        more = f" and {len(names) - TAKEN_SHOWN} more" if len(names) > TAKEN_SHOWN else ""
+        return f" (it takes {', '.join(map(repr, names[:TAKEN_SHOWN]))}{more})" if names else ""
 
     def _ahead(self, voters: Sequence[str]) -> str:
         """Return the voters, each in words, with other code of this version or a higher one that was not active yet."""

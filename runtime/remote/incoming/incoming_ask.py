@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from coterie.errors import ActorFailed, BadMessage
 from coterie.runtime.cells.asks import Envelope, Hop
 from coterie.runtime.messages.short_values import short_value
+from coterie.runtime.messages.value_codecs import NO_REFS
 from coterie.runtime.observing.error_texts import type_name
 from coterie.runtime.remote.error_codes import wire_text
 from coterie.runtime.remote.rows import LOAD, REPLY
@@ -71,7 +72,10 @@ class IncomingAsk(Envelope):
             return
         route = self._route
         try:
-            self._association.answer(route.described.lane, (REPLY, self._number, route.encode_reply(value)))
+            reply = route.encode_reply(value)
+            if reply is value and (declared := route.described.reply).is_identity and type(value) not in declared.exact:
+                declared.decode(reply, NO_REFS)  # what crosses unchanged is not checked when it is encoded
+            self._association.answer(route.described.lane, (REPLY, self._number, reply))
             self._is_answered = True
         except Exception as error:  # noqa: BLE001 (a codec may raise anything for a value of a wrong type)
             self._cannot_cross("reply", error)
@@ -102,4 +106,7 @@ class IncomingAsk(Envelope):
         described = self._route.described
         where = f"the {what} to {described.name!r} cannot cross the wire: {type_name(error)}"
         failed = ActorFailed(f"{where}: {wire_text(error)}", for_clients=where)
+        system = self._association.system
+        system.failures += 1
+        system.log.error("actor.reply_refused", actor=self._route.path, message=described.name, error=str(failed))
         self._association.answer_error(described.lane, self._number, failed)

@@ -14,7 +14,7 @@ from coterie.actors.groups.key_value import Get, Put, Scan
 from coterie.actors.groups.replicas.replica import Replica
 from coterie.actors.groups.state_machine import Query, StateMachine
 from coterie.actors.groups.typed_commands import decode_result, encode_command
-from coterie.errors import CommandFailed, CommandRefused, CommandTimeout, TopologyError
+from coterie.errors import CommandFailed, CommandRefused, CommandTimeout, MessageTypeError, TopologyError
 from coterie.protocols.sessions import decode_reply, encode_batch, encode_plain
 from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Address
@@ -259,9 +259,9 @@ async def test_what_is_no_query_is_not_read(make_cluster: Any) -> None:
     cluster = make_cluster(counters())
     await cluster.start()
     group = (await cluster.client()).group("counter")
-    with pytest.raises(TypeError, match="Add is no Query"):
+    with pytest.raises(MessageTypeError, match="Add is no Query"):
         await group.read(Add(1))
-    with pytest.raises(TypeError, match="Add is no Query"):
+    with pytest.raises(MessageTypeError, match="Add is no Query"):
         await group.read_stale(Add(1))
     with pytest.raises(CommandRefused, match="does not answer this query"):
         await group.read_stale(Logged())
@@ -318,3 +318,29 @@ def test_the_queries_that_read_takes_are_those_of_its_annotation() -> None:
         topology.raft("wrong", machine=machine)
         with pytest.raises(TopologyError, match=why):
             topology.validate()
+
+
+async def test_a_stale_read_of_a_group_or_node_that_is_not_there_is_refused_at_once(make_cluster: Any) -> None:
+    cluster = make_cluster(counters())
+    await cluster.start()
+    client = await cluster.client()
+    await client.all_linked()
+    begun = asyncio.get_running_loop().time()
+
+    for api in (client, cluster["n1"]):
+        with pytest.raises(CommandRefused, match="there is no group 'countre': the groups are 'counter'"):
+            await api.group("countre").read_stale(Total())
+        with pytest.raises(CommandRefused, match="there is no node 'n9': the nodes are 'n1', 'n2', 'n3'"):
+            await api.group("counter").read_stale(Total(), node="n9")
+    assert asyncio.get_running_loop().time() - begun < 1.0
+
+
+async def test_a_stale_read_of_a_node_that_is_down_says_which_are_linked(make_cluster: Any) -> None:
+    cluster = make_cluster(counters())
+    await cluster.start()
+    await cluster.stop("n1")
+    client = await cluster.client()
+    await client.all_linked()
+
+    with pytest.raises(CommandTimeout, match=r"has had no link to it; it is linked to n2, n3"):
+        await client.group("counter").read_stale(Total(), node="n1")

@@ -14,7 +14,7 @@ from coterie import KeyValue, Topology
 from coterie.actors.groups.group_messages import Execute, LeaderIs, Refused, ReportStatus, Unsettled, WatchLeader
 from coterie.actors.groups.key_value import CompareAndSwap, Get, Increment, Scan
 from coterie.actors.groups.typed_commands import encode_command
-from coterie.errors import ActorNotFound, UnsupportedFormat
+from coterie.errors import ActorStopped, UnsupportedFormat
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.replicated_log import EntryKind
 from coterie.protocols.sessions import Done, Malformed, decode_replies, encode_batch, encode_plain
@@ -215,7 +215,7 @@ async def test_a_group_whose_metadata_does_not_read_ends_and_says_so_and_the_oth
     cell_of(cluster, victim).actor._driver.wake_with("no event at all")  # its next life reads it
     await asyncio.sleep(5)
 
-    with pytest.raises(ActorNotFound):
+    with pytest.raises(ActorStopped):
         await actor_of(cluster, victim).ask(ReportStatus())
     assert (node.system.failures, node.system.restarts) == (2, 1)  # the crash, and the one look at the metadata
     assert await client.key_value("store").get(b"k") == b"v"

@@ -12,7 +12,7 @@ import pytest
 
 from coterie.actors.groups.key_value import Get, Increment, KeyValue, Put
 from coterie.actors.groups.replicas.typed_machine import TypedMachine
-from coterie.actors.groups.state_machine import Query, StateMachine, commands_of
+from coterie.actors.groups.state_machine import Query, StateMachine, commands_of, machine_mistake
 from coterie.actors.groups.typed_commands import REASON_CHARS_MAX, decode_result, encode_command
 from coterie.errors import BadMessage, CommandFailed, CommandRefused, MessageTypeError, Outcome
 from coterie.protocols.replicated_log import LogIndex
@@ -316,3 +316,19 @@ def _random_payload(rng: random.Random) -> bytes:
         Increment(key, rng.choice([1, -1, 2**62])),
     ]
     return encode_command(rng.choice(choices), pack) if rng.random() < 0.9 else rng.randbytes(rng.randrange(30))
+
+
+class Misannotated(StateMachine[Get | Put]):
+    def apply(self, command: Get, /) -> None:
+        pass
+
+
+class Textual(StateMachine[Get]):
+    def apply(self, command: str, /) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("machine", "taken", "named"), [(Misannotated, "Get", "Put"), (Textual, "str", "Get")])
+def test_an_apply_that_is_annotated_for_other_commands_is_a_mistake(machine: Any, taken: str, named: str) -> None:
+    mistake = f"{machine.__name__}.apply takes {taken}, but its StateMachine[…] names {named}"
+    assert machine_mistake(machine()) == mistake

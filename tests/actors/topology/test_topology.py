@@ -475,3 +475,22 @@ async def test_run_goes_on_until_it_is_cancelled() -> None:
 
     with pytest.raises(CoterieError, match="n9"):
         await running
+
+
+def test_a_mailbox_that_cannot_be_is_a_mistake() -> None:
+    topology = Topology("t", nodes=["n1"])
+    options: Any = [{"capacity": 0}, {"capacity": "10"}, {"overflow": "drop_old"}]
+    for number, each in enumerate(options):
+        topology.actor(f"a{number}", idle, **each)
+        topology.pool(f"p{number}", idle, **each)
+
+    choices = "overflow='drop_old' must be one of Overflow.FAIL, Overflow.DROP_NEW, Overflow.DROP_OLD"
+    mistakes = [
+        "capacity=0 must be a number of messages, 1 or more",
+        "capacity='10' must be a number of messages, 1 or more",
+    ]
+    assert find_mistakes(topology) == tuple(
+        f"{kind} {name}{number}': {mistake}"
+        for number, mistake in enumerate([*mistakes, choices])
+        for kind, name in (("actor", "'a"), ("pool", "'p"))
+    )

@@ -101,7 +101,7 @@ async def test_the_system_has_ended_when_the_kit_has() -> None:
     async with TestKit() as kit:
         system: System = kit.system
 
-    with pytest.raises(RuntimeError, match="does not run"):
+    with pytest.raises(RuntimeError, match="is closed"):
         system.spawn(Failing)
 
 

@@ -1,4 +1,4 @@
-"""`Supervision(ends_system=True)`: the system ends with an actor whose restart budget is spent."""
+"""Actors whose restart budget is spent: the system ends with one if it shall; else what asks one is told."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from functools import partial
 
 import pytest
 
-from coterie.errors import ActorGaveUp, InvariantViolated
+from coterie.errors import ActorGaveUp, ActorNotFound, ActorStopped, InvariantViolated
+from coterie.runtime import actor_registry
 from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
+from coterie.runtime.refs import Address
 from coterie.runtime.system import System
-from tests.runtime.cells.test_life_cycle import Do, Recorder
+from tests.runtime.cells.test_life_cycle import NEVER, Do, Recorder
 
 pytestmark = pytest.mark.virtual
 
@@ -65,3 +67,38 @@ async def test_an_actor_that_must_not_be_restarted_ends_its_system_at_once(virtu
         async with System(host=virtual_host) as system:
             system.spawn(partial(Recorder, [], script), name="top", supervision=vital).tell(Do("broken"))
             await asyncio.sleep(2)
+
+
+# --- actors that have failed for good ---------------------------------------------------------------------------------
+
+
+async def test_an_address_of_an_actor_that_gave_up_says_so_until_another_one_has_it(virtual_host: VirtualHost) -> None:
+    async with System(host=virtual_host) as system:
+        at = system.at(Address(system.node, "top"))
+        ref = system.spawn(partial(Recorder, []), name="top", supervision=NEVER)
+        ref.tell(Do("fail"))
+        await asyncio.sleep(0.1)
+        with pytest.raises(ActorStopped, match="'top' on 'local' has stopped"):
+            await ref.ask(Do("work"))
+        with pytest.raises(ActorStopped, match=r"has ended for good: .* its restart budget \(0 in 30 s\)"):
+            await at.ask(Do("work"))
+        with pytest.raises(ActorNotFound):
+            await system.at(Address(system.node, "tpo")).ask(Do("work"))
+
+        system.spawn(partial(Recorder, []), name="top")
+        assert await at.ask(Do("work")) == "done"
+        await system.stop(system.at(Address(system.node, "top")))
+        with pytest.raises(ActorNotFound):  # it was stopped: that is no failure
+            await at.ask(Do("work"))
+
+
+async def test_so_many_actors_that_gave_up_are_remembered(
+    virtual_host: VirtualHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actor_registry, "FAILED_MAX", 2)
+    async with System(host=virtual_host) as system:
+        for name in ("a", "b", "c"):
+            system.spawn(partial(Recorder, []), name=name, supervision=NEVER).tell(Do("fail"))
+        await asyncio.sleep(0.1)
+        assert system.registry.failed_at("a") is None
+        assert "'b'" in str(system.registry.failed_at("b"))

@@ -421,7 +421,10 @@ async def test_a_top_actor_whose_budget_is_spent_gives_up_and_says_so(
         await asyncio.sleep(0.1)
         assert system.stats().actors == 0
 
-    assert any("actor.gave_up" in record.message and "actor=top" in record.message for record in caplog.records)
+    gave_up = next(record.message for record in caplog.records if "actor.gave_up" in record.message)
+    assert "actor=top" in gave_up
+    assert "restarts=0 within_s=30.0" in gave_up
+    assert "mend the cause" in gave_up
 
 
 # --- the end of the system ------------------------------------------------------------------------------------------

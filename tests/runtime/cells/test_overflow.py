@@ -14,6 +14,7 @@ from coterie.runtime.cells.mailbox import OFFERS_MAX, Overflow
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.message import Ask, message
+from coterie.runtime.observing.full_mailboxes import ACTORS_MAX
 from coterie.runtime.refs import Ref
 from coterie.runtime.system import System
 
@@ -197,3 +198,59 @@ async def test_a_drain_goes_on_after_a_restart(virtual_host: VirtualHost) -> Non
             ref.tell(Do(number))
         await system.stop(ref, drain=True)
         assert Mine.seen == [1, 2]
+
+
+def warned(caplog: pytest.LogCaptureFixture) -> list[tuple[str, int]]:
+    """The actors of the records about full mailboxes, and the counts."""
+    facts = [cast("Any", record).facts for record in caplog.records if record.message.startswith("mailbox.overflowed")]
+    return [(each["actor"], each["count"]) for each in facts]
+
+
+async def test_a_full_mailbox_is_logged_at_once_and_then_with_the_count_of_each_period(
+    virtual_host: VirtualHost, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with System(host=virtual_host) as system:
+        ref, _ = full(system, Overflow.FAIL)
+        for number in range(20_000):
+            ref.tell(Do(number))
+        assert warned(caplog) == [("small", 1)]
+        await asyncio.sleep(9)
+        assert warned(caplog) == [("small", 1)]
+        await asyncio.sleep(2)
+        assert warned(caplog) == [("small", 1), ("small", 19_999)]
+        assert "capacity=2" in caplog.records[-1].message
+        await asyncio.sleep(20)
+        assert warned(caplog)[2:] == []
+
+        for number in range(3):
+            ref.tell(Do(number))
+        asks = [ref.ask(Do(number)) for number in range(3)]
+        assert warned(caplog)[2:] == [("small", 1)]
+    assert warned(caplog)[2:] == [("small", 1), ("small", 3)]
+    await asyncio.gather(*asks, return_exceptions=True)
+
+
+async def test_many_full_mailboxes_are_told_apart_up_to_a_bound(
+    virtual_host: VirtualHost, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with System(host=virtual_host) as system:
+        for number in range(ACTORS_MAX + 7):
+            ref = system.spawn(Counter, name=f"c{number}", capacity=1)
+            ref.tell(Do(0))
+            ref.tell(Do(1))
+    assert len(warned(caplog)) == ACTORS_MAX + 2
+    assert warned(caplog)[-2:] == [("other actors", 1), ("other actors", 6)]
+
+
+@pytest.mark.parametrize("overflow", [Overflow.DROP_NEW, Overflow.DROP_OLD])
+async def test_what_a_policy_drops_is_counted_and_not_logged(
+    virtual_host: VirtualHost, caplog: pytest.LogCaptureFixture, overflow: Overflow
+) -> None:
+    async with System(host=virtual_host) as system:
+        ref, _ = full(system, overflow)
+        for number in range(5):
+            ref.tell(Do(number))
+        cell = system.registry.cell_at("small")
+        assert cell is not None
+        assert cell.refused == 5
+    assert warned(caplog) == []

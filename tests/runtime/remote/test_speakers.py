@@ -209,7 +209,7 @@ FAILURES = {
     "raises": "actor 'server' failed on Fail: ValueError",
     "fails later": "OSError",
     "raises later": "KeyError",
-    "cannot encode": "the reply to 'speakers.Fail' cannot cross the wire: TypeError",
+    "cannot encode": "the reply to 'speakers.Fail' cannot cross the wire: BadMessage",
 }
 
 

@@ -339,9 +339,18 @@ async def test_an_error_over_there_reaches_the_asker_in_short(world: World, ther
     assert await there.ask(Echo("again")) == "again at b"
 
 
-async def test_a_reply_of_the_wrong_type_is_an_error_to_the_asker(world: World, there: Ref[Any]) -> None:
-    with pytest.raises(ActorFailed, match="the reply to Misfit from server@b is bad: expected int"):
+async def test_a_reply_of_the_wrong_type_is_an_error_to_the_asker_and_logged_where_it_was_made(
+    world: World, there: Ref[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(ActorFailed, match=r"the reply to .* cannot cross the wire: BadMessage: expected int"):
         await there.ask(Misfit())
+
+    logged = [record.message for record in caplog.records if record.message.startswith("actor.reply_refused")]
+    assert len(logged) == 1
+    assert "node=b actor=server" in logged[0]
+    assert "expected int" in logged[0]
+    assert (world.systems["a"].failures, world.systems["b"].failures) == (0, 1)
+    assert await there.ask(Echo("again")) == "again at b"
 
 
 async def test_a_reply_too_large_for_a_frame_is_an_error_to_the_asker_at_once(world: World, there: Ref[Any]) -> None:

@@ -101,7 +101,8 @@ def test_a_voter_that_went_back_to_a_recorded_revision_is_not_ahead() -> None:
 def test_a_command_that_the_leader_lacks_names_the_node_to_restart() -> None:
     leader = Leader(First, active=First)
     lacks = "the code of the leader n1 (version 1) does not have it"
-    assert leader.leadership.why_lacking(VOTERS) == f"{lacks}: start code that has it on every node"
+    asked = "is it meant for another group? If it is new, start code that has it on every node"
+    assert leader.leadership.why_lacking(VOTERS) == f"{lacks} (it takes 'check.Old'): {asked}"
     leader.hear(n2=Unraised)
     assert leader.leadership.why_lacking(VOTERS) == (
         f"{lacks}, but n2 runs other code, which calls itself version 1, too: restart n1 on the newer code"

@@ -108,7 +108,7 @@ async def test_a_limit_of_an_attempt_that_is_no_time_is_refused_before_anything_
 async def test_a_timeout_that_is_no_number_is_refused_before_anything_is_sent(system: System) -> None:
     pool = pool_of(system, 2)
 
-    with pytest.raises(ValueError, match="timeout_s of an ask is nan"):
+    with pytest.raises(ValueError, match="timeout_s is nan"):
         await pool.ask(Once(), timeout_s=float("nan"))
 
     assert not HANDLED
