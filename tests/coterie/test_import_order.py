@@ -133,7 +133,7 @@ def test_a_topology_that_a_library_hides_is_told_so(tmp_path: Path) -> None:
     (tmp_path / "colorsys.py").write_text(SHOP)
     code, _, errors = ended([sys.executable, "-m", "coterie", "topology", "colorsys:topology"], tmp_path)
 
-    assert code == 1
+    assert code == 2
     assert "module 'colorsys' has no 'topology'; it is " in errors
     assert f"what is installed comes before {str(tmp_path / 'colorsys.py')!r}: rename that" in errors
 
