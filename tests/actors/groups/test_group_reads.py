@@ -231,7 +231,7 @@ async def test_a_query_that_is_read_is_never_put_into_the_log_however_it_is_sent
     await group.execute(Add(2))
     leader = await cluster.leader_of("counter")
     before = await last_index(cluster)
-    read, logged = (encode_plain(encode_command(query, msgpack.packb)) for query in (Total(), Logged()))
+    read, logged = (encode_plain(encode_command(query, msgpack.Packer().pack)) for query in (Total(), Logged()))
     at = client.system.at(Address(leader, "counter"))
     answers = [await at.ask(request(read)) for request in (Execute, ReadQueries)]
     mixed = [await at.ask(request(encode_batch((read, logged)))) for request in (Execute, ReadQueries)]
