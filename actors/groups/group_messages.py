@@ -14,7 +14,6 @@ from coterie.runtime.refs import Ref
 __all__ = [
     "ENVELOPE_BYTES",
     "LOST_PROMISES",
-    "NOT_AWAITED",
     "NOT_READ",
     "NOT_REGISTERED",
     "NO_SCHEMA",
@@ -46,7 +45,6 @@ NOT_REGISTERED: Final = "not_registered"
 NO_SCHEMA: Final = "no_schema"
 QUARANTINED: Final = "quarantined"
 LOST_PROMISES: Final = "lost_promises"
-NOT_AWAITED: Final = "not_awaited"
 NOT_READ: Final = "not_read"
 
 ENVELOPE_BYTES: Final = 4096

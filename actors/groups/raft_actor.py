@@ -374,7 +374,9 @@ class RaftActor(
     def _answer_stale(self, later: Later[StaleAnswer | Refused], command: bytes, answer: bytes | None) -> None:
         raft = self._raft
         self._proposals.read_room.leave(later.asker, command)
-        if answer is not None:
+        if answer is None:
+            later.reply(Refused(QUARANTINED, None))
+        else:
             behind, heard_s = raft.commit_index - raft.applied_index, raft.heard_s(self.context.clock.monotonic())
             fitted = self._proposals.fit(later.asker, answer)
             later.reply(StaleAnswer(fitted, raft.applied_index, behind, heard_s))

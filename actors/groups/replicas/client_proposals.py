@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from coterie.actors.groups.evolution.proposal_check import Checked
 from coterie.actors.groups.evolution.schema_keeper import SchemaKeeper
-from coterie.actors.groups.group_messages import NO_SCHEMA, NOT_AWAITED, TOO_LARGE, Answer, Refused
+from coterie.actors.groups.group_messages import NO_SCHEMA, QUARANTINED, TOO_LARGE, Answer, Refused
 from coterie.actors.groups.replicas.answer_room import AnswerRoom
 from coterie.actors.groups.replicas.read_queue import ReadQueue, ReadRoom
 from coterie.protocols.replicated_log import Propose, Read, Refusal
@@ -82,7 +82,7 @@ class ClientProposals:
 
     def _answer_read(self, ref: int, reply: bytes | None) -> None:
         if reply is None:
-            self.answer(ref, Refused(NOT_AWAITED, None))
+            self.answer(ref, Refused(QUARANTINED, None))
         else:
             self.applied(ref, reply)
 

@@ -77,6 +77,9 @@ class MachineTurns:
         """Answer reads, as many as one visit may; request another one for the rest."""
         if self.reads.is_empty:
             return
+        if self._is_quarantined():
+            self.reads.drop()
+            return
         try:
             with call_room():
                 self.reads.work()

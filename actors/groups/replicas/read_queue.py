@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from coterie.protocols.sessions import PlainReads
@@ -63,11 +63,6 @@ class _Reading:
     answer: Callable[[bytes | None], None]
 
 
-@dataclass(slots=True)
-class _Turn:
-    waiting: deque[_Reading] = field(default_factory=deque)
-
-
 class ReadQueue:
     """The reads that may be answered from the present state.
 
@@ -79,12 +74,12 @@ class ReadQueue:
     def __init__(self, read: Callable[[bytes], bytes], monotonic: Callable[[], float]) -> None:
         self._read = read
         self._monotonic = monotonic
-        self._turn_by_asker: dict[str | None, _Turn] = {}
+        self._waiting_by_asker: dict[str | None, deque[_Reading]] = {}
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits."""
-        return not self._turn_by_asker
+        return not self._waiting_by_asker
 
     def add(
         self,
@@ -97,9 +92,17 @@ class ReadQueue:
         """Let an encoded query, or batch of queries, wait for its turn.
 
         `is_awaited`: whether anybody waits for the answer. `answer`: called once, with the encoded reply; None: it was
-        not awaited any more, and not read.
+        not read, since nobody awaited it any more, or it was dropped.
         """
-        self._turn_by_asker.setdefault(asker, _Turn()).waiting.append(_Reading(PlainReads(command), is_awaited, answer))
+        reading = _Reading(PlainReads(command), is_awaited, answer)
+        self._waiting_by_asker.setdefault(asker, deque()).append(reading)
+
+    def drop(self) -> None:
+        """Answer nothing of what waits: the state must not be used any more."""
+        dropped, self._waiting_by_asker = self._waiting_by_asker, {}
+        for waiting in dropped.values():
+            for reading in waiting:
+                reading.answer(None)
 
     def work(self) -> None:
         """Answer reads, as many as one slice may.
@@ -108,10 +111,10 @@ class ReadQueue:
             BaseException: as the machine's `read`.
         """
         left_bytes, until = READING_BYTES, self._monotonic() + READING_S
-        while self._turn_by_asker and left_bytes > 0:
-            asker = next(iter(self._turn_by_asker))
-            turn = self._turn_by_asker.pop(asker)  # it comes last now
-            reading = turn.waiting[0]
+        while self._waiting_by_asker and left_bytes > 0:
+            asker = next(iter(self._waiting_by_asker))
+            waiting = self._waiting_by_asker.pop(asker)  # it comes last now
+            reading = waiting[0]
             is_over = False
             if reading.is_awaited():
                 left_bytes -= reading.reads.advance(self._read, lambda: self._monotonic() >= until)
@@ -120,9 +123,9 @@ class ReadQueue:
             else:
                 reply = b""
             if reply is not None:
-                turn.waiting.popleft()
+                waiting.popleft()
                 reading.answer(reply or None)
-            if turn.waiting:
-                self._turn_by_asker[asker] = turn
+            if waiting:
+                self._waiting_by_asker[asker] = waiting
             if is_over:
                 break

@@ -97,6 +97,16 @@ def test_what_nobody_waits_for_is_not_read() -> None:
     assert answers[1] is not None
 
 
+def test_what_is_dropped_is_not_read_and_every_asker_is_told() -> None:
+    clock = Clock()
+    queue, answers = queue_of(clock)
+    for asker in ("c1", "c1", "c2"):
+        add(queue, asker, encode_plain(b"x"), answers)
+    queue.drop()
+    queue.work()
+    assert (answers, clock.asked, queue.is_empty) == ([None] * 3, [], True)
+
+
 def test_the_limits_of_a_batch_hold_and_what_is_no_query_is_malformed() -> None:
     reads = PlainReads(batch_of(*[b"x"] * (BATCH_COMMANDS_MAX + 5)))
     reads.advance(lambda query: query, lambda: False)
