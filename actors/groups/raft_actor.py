@@ -199,7 +199,7 @@ class RaftActor(
             self._replica,
             self._proposals,
             self._failures,
-            feed=self._feed,
+            feed=lambda event: self._running.feed(event),  # noqa: PLW0108 (the driver changes)
             is_quarantined=lambda: self._quarantined_because is not None,
             quarantine=self._quarantine,
         )
@@ -337,9 +337,6 @@ class RaftActor(
             raise RuntimeError(f"group {self._group!r} has not started")
         return self._driver
 
-    def _feed(self, event: RaftEvent) -> None:
-        self._running.feed(event)
-
     def _propose(self, msg: Execute | ReadQueries) -> None:
         """Put commands into the log, and answer queries that the machine reads without it."""
         later, is_leader = self.context.reply_later(msg), self._raft.role is RaftRole.LEADER
@@ -372,14 +369,13 @@ class RaftActor(
         return None if self._replica.is_ready else NO_SCHEMA
 
     def _answer_stale(self, later: Later[StaleAnswer | Refused], command: bytes, answer: bytes | None) -> None:
-        raft = self._raft
+        raft, fit = self._raft, self._proposals.fit
         self._proposals.read_room.leave(later.asker, command)
         if answer is None:
             later.reply(Refused(QUARANTINED, None))
         else:
             behind, heard_s = raft.commit_index - raft.applied_index, raft.heard_s(self.context.clock.monotonic())
-            fitted = self._proposals.fit(later.asker, answer)
-            later.reply(StaleAnswer(fitted, raft.applied_index, behind, heard_s))
+            later.reply(StaleAnswer(fit(later.asker, answer), raft.applied_index, behind, heard_s))
 
     def _hand_over(self, msg: HandOver) -> None:
         ref, later = self._proposals.next_ref(), self.context.reply_later(msg)

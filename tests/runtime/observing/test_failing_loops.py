@@ -196,7 +196,7 @@ LOOPS: Final[dict[Callable[[World], Awaitable[None]], set[str]]] = {
     a_peer_that_ends_and_starts_again: {"node.lost", "node.back"},
     a_peer_with_a_wrong_key: {"transport.handshake_refused"},
     a_listener_that_raises: {"listener.failed"},
-    a_full_mailbox: set(),
+    a_full_mailbox: {"mailbox.overflowed"},
     dead_letters: set(),
 }
 """What fails, and the warnings and errors that say so; dead letters are counted, and listened to."""
