@@ -53,7 +53,7 @@ async def test_a_declared_actor_never_vanishes_quietly(make_cluster: Any) -> Non
 
     clerk = client.actor("clerk", node="n2")
     for _ in range(4):
-        with pytest.raises(Exception, match=r"ended for good|stopped|not there|no actor"):
+        with pytest.raises(Exception, match=r"ValueError|ended for good|stopped|not there|no actor"):
             await clerk.ask(Work(fails=True))
         await asyncio.sleep(1)
 
