@@ -107,11 +107,13 @@ def test_ctrl_c_while_a_module_is_imported_is_130_without_a_traceback(folder: Pa
     (folder / "slow_module.py").write_text("print('begun', flush=True)\nwhile True:\n    pass\n")
     command = [sys.executable, "-m", "coterie", "topology", "slow_module:topology"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    assert process.stderr.readline() == "begun\n"
-
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    try:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "begun\n"
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()  # it would go on for ever
 
     assert (process.returncode, errors) == (130, "")
 
