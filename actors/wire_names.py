@@ -21,7 +21,9 @@ from coterie.protocols.raft.raft_messages import (
     RequestVoteReply,
     TimeoutNow,
 )
-from coterie.protocols.replicated_log import Entry
+from coterie.protocols.raft.snapshots.snapshot_id import SnapshotId
+from coterie.protocols.raft.snapshots.snapshot_messages import Chunk, InstallSnapshot, ReadChunk
+from coterie.protocols.replicated_log import Entry, LogPosition
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.message import message, register_message
 from coterie.runtime.messages.speakers import Speaker
@@ -29,6 +31,7 @@ from coterie.runtime.messages.speakers import Speaker
 __all__ = [
     "NAMES",
     "FoundersDiffer",
+    "RaftChunk",
     "RaftPeerMessage",
     "RegisterStore",
     "StoreAccused",
@@ -38,12 +41,17 @@ __all__ = [
 
 NAMES: Final[dict[str, type]] = {
     "log.Entry": Entry,
+    "log.Position": LogPosition,
+    "raft.SnapshotId": SnapshotId,  # what has it as a field follows
     "checkpoint.DigestReport": DigestReport,
     "checkpoint.DigestRequest": DigestRequest,
     "raft.AppendEntries": AppendEntries,
     "raft.AppendEntriesReply": AppendEntriesReply,
+    "raft.Chunk": Chunk,
+    "raft.InstallSnapshot": InstallSnapshot,
     "raft.PreVote": PreVote,
     "raft.PreVoteReply": PreVoteReply,
+    "raft.ReadChunk": ReadChunk,
     "raft.ReadIndex": ReadIndex,
     "raft.ReadIndexReply": ReadIndexReply,
     "raft.RequestVote": RequestVote,
@@ -81,9 +89,20 @@ class RaftPeerMessage:
         | ReadIndex
         | ReadIndexReply
         | TimeoutNow
+        | InstallSnapshot
+        | ReadChunk
         | DigestRequest
         | DigestReport
     )
+
+
+@message(name="raft.ChunkLetter", lane=Lane.BULK, speaker=Speaker.MEMBER)
+class RaftChunk:
+    """One chunk of a snapshot: as `RaftPeerMessage`, but it must not delay heartbeats."""
+
+    sender: str
+    identity: bytes
+    body: Chunk
 
 
 @message(name="synod.Letter", lane=Lane.CONSENSUS, speaker=Speaker.MEMBER)

@@ -22,6 +22,8 @@ The invariants are those of Raft Figure 3.
 | `raft.vote_ahead_of_disk` | a vote request, a granted vote or a leadership is sent without its vote on disk |
 | `raft.append_ahead_of_disk` | a success is sent for entries that are not on disk, or differ there from the leader's |
 | `raft.round_monotone` | a leader's round falls within its term, or begins below 1 |
+| `raft.snapshot_covers` | entries are dropped that no durable snapshot covers |
+| `raft.snapshot_committed` | a snapshot is of what is not committed, or sets a state machine back |
 | `raft.round_repeated` | a success carries a round that its leader has not sent to this node |
 """
 
@@ -45,6 +47,8 @@ from coterie.protocols.raft.raft_messages import (
     RequestVoteReply,
     Round,
 )
+from coterie.protocols.raft.snapshots.snapshot_id import SnapshotId
+from coterie.protocols.raft.snapshots.snapshot_messages import Chunk, InstallSnapshot, ReadChunk
 from coterie.protocols.replicated_log import Entry, LogIndex, LogPosition, Term
 
 __all__ = ["RaftChecker"]
@@ -83,6 +87,10 @@ class RaftChecker:
     def committed_index(self) -> LogIndex:
         """The index of the last committed entry, that of the base if there is none."""
         return self._log.committed_index
+
+    def committed_at(self, index: LogIndex) -> Entry | None:
+        """Return the committed entry `index`; None if there is none."""
+        return self._log.committed_at(index)
 
     def disk(self, node: NodeId) -> RaftDisk:
         """Return the checker's own image of a disk. Do not modify it."""
@@ -132,6 +140,15 @@ class RaftChecker:
         if entry != self._log.committed[place]:
             self._context.fail("raft.state_machine_safety", node, f"entry {index} is not the committed one")
 
+    def restored(self, node: NodeId, snapshot: SnapshotId) -> None:
+        """Check that the state machine of `node` may begin from `snapshot`, and note that it does."""
+        index, term = snapshot.position
+        entry = self._log.committed_at(index)
+        if entry is None or entry.term != term or index < self._applied[node]:
+            detail = f"the machine goes from {self._applied[node]} to {snapshot}, but committed is {entry}"
+            self._context.fail("raft.snapshot_committed", node, detail)
+        self._applied[node] = index
+
     def sent(self, node: NodeId, to: NodeId, message: RaftMessage) -> None:
         """Check a message that leaves `node` for `to`, against what is durable at `node`."""
         match message:
@@ -147,6 +164,10 @@ class RaftChecker:
                 if message.success:
                     self._check_acknowledgement(node, message)
                     self._check_repeated_round(node, message)
+            case InstallSnapshot():
+                self._check_offer(node, to, message)
+            case ReadChunk() | Chunk():
+                self._check_term(node, message.term)
             case RequestVote():
                 self._check_vote(node, message.term, node)
                 self._check_term(node, message.term)
@@ -156,9 +177,8 @@ class RaftChecker:
                 self._check_term(node, message.term)
             case PreVote():
                 self._check_term(node, Term(message.term - 1))  # it asks about the term after the sender's own
-            case PreVoteReply():
-                if not message.granted:  # a grant repeats the requested term, which has not begun
-                    self._check_term(node, message.term)
+            case PreVoteReply() if not message.granted:  # a grant repeats the requested term, which has not begun
+                self._check_term(node, message.term)
 
     def audit(self, lost_disks: Collection[NodeId] = ()) -> None:
         """Check, on the disk images as they are now, that every committed entry is on a quorum of them.
@@ -184,6 +204,14 @@ class RaftChecker:
             detail = f"sends its vote for {candidate} in term {term}, but {vote} is durable"
             self._context.fail("raft.vote_ahead_of_disk", node, detail)
 
+    def _check_offer(self, node: NodeId, to: NodeId, message: InstallSnapshot) -> None:
+        self._check_term(node, message.term)
+        self.led(node, message.term)
+        self._check_round(node, to, message)
+        index = message.snapshot.position.index
+        if index > self._log.committed_index:
+            self._fail_uncommitted(node, index, "offered in a snapshot")
+
     def _check_append_only(self, node: NodeId, message: AppendEntries) -> None:
         leader_log = self._leader_log.get(message.term)
         if leader_log is None:
@@ -201,7 +229,11 @@ class RaftChecker:
     def _check_acknowledgement(self, node: NodeId, reply: AppendEntriesReply) -> None:
         index = reply.match_index
         verified = self._leader_term_at(reply.term, index)
-        durable = self._log.disks[node].term_at(index)
+        entry = self._log.committed_at(index)
+        if verified is None and entry is not None:
+            verified = entry.term  # Raft §5.4.3, Leader Completeness: it may never have been sent, only a snapshot
+        disk = self._log.disks[node]
+        durable = verified if index < disk.base.index else disk.term_at(index)  # it is committed, and in a snapshot
         if durable is None or durable != verified:
             detail = f"acknowledges entry {index} of term {verified} in term {reply.term}; durable is term {durable}"
             self._context.fail("raft.append_ahead_of_disk", node, detail)
@@ -225,13 +257,13 @@ class RaftChecker:
             above = LogIndex(above - 1)
         return of_term
 
-    def _check_round(self, node: NodeId, to: NodeId, message: AppendEntries) -> None:
+    def _check_round(self, node: NodeId, to: NodeId, message: AppendEntries | InstallSnapshot) -> None:
         sent = self._round_sent.setdefault(message.term, {})
         latest = max(sent.values(), default=1)
         if message.round < latest:
             detail = f"in term {message.term} the leader's round fell from {latest} to {message.round}"
             self._context.fail("raft.round_monotone", node, detail)
-        sent[to] = message.round
+        sent[to] = Round(message.round)
 
     def _check_repeated_round(self, node: NodeId, reply: AppendEntriesReply) -> None:
         latest = self._round_sent.get(reply.term, {}).get(node, Round(0))

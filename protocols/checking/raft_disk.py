@@ -68,6 +68,10 @@ class RaftDisk:
             return self.entries[index - base.index - 1].term
         return base.term if index == base.index else None
 
+    def holds(self, entry: Entry) -> bool:
+        """Return whether the log has `entry`, or a snapshot that covers it."""
+        return entry.index <= self.base.index or self.term_at(entry.index) == entry.term
+
     def entries_from(self, index: int) -> list[Entry]:
         """Return the entries from `index` on; all if that is below the first."""
         return self.entries[max(0, index - self.base.index - 1) :]
@@ -76,21 +80,27 @@ class RaftDisk:
         """Carry out one atomic write.
 
         Raises:
-            ValueError: the entries do not continue the log, or the truncation begins at or below the base.
+            ValueError: the entries do not continue the log, the truncation begins at or below the base, or the new base
+                is not the one in the register.
         """
+        first_index, last_index = LogIndex(self.base.index + 1), self.last_index
         if write.hard_state is not None:
             self.hard_state = write.hard_state
         if write.truncate_from is not None:
-            first_index = self.base.index + 1
             if write.truncate_from < first_index:
                 raise ValueError(f"truncation from {write.truncate_from}: the first index is {first_index}")
             del self.entries[write.truncate_from - first_index :]
-        entries, last_index = self.entries, self.last_index
+            last_index = min(last_index, LogIndex(write.truncate_from - 1))
+        entries = self.entries
         for entry in write.entries:
             if entry.index != last_index + 1:
                 raise ValueError(f"entry {entry.index} does not continue a log that ends at {last_index}")
             entries.append(entry)
             last_index = entry.index
+        if write.drop_before is not None:
+            if self.base.index != write.drop_before - 1:
+                raise ValueError(f"entries before {write.drop_before} are dropped, but the register has {self.base}")
+            del entries[: write.drop_before - first_index]
 
     def restored(self) -> Restored:
         """Return what a new life reads."""
@@ -98,7 +108,8 @@ class RaftDisk:
         for entry in self.entries:
             if not runs or runs[-1][1] != entry.term:
                 runs.append((entry.index, entry.term))
-        last_stamp_ms = self.entries[-1].stamp_ms if self.entries else 0
+        snapshot = self.hard_state.facts.snapshot
+        last_stamp_ms = self.entries[-1].stamp_ms if self.entries else snapshot.stamp_ms if snapshot else 0
         return Restored(self.hard_state, tuple(runs), self.last_index, last_stamp_ms)
 
     @property

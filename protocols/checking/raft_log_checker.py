@@ -96,6 +96,8 @@ class RaftLogChecker:
             self._check_facts(node, facts, disk, write)
         if cut:
             self._check_truncation(node, disk, cut)
+        if write.drop_before is not None:
+            self._check_snapshot(node, disk)
         if write.entries:
             self._check_matching(node, disk, write.entries)
             self._count(node, disk.hard_state.term, disk.last_index)
@@ -108,7 +110,7 @@ class RaftLogChecker:
         lost = [node for node in self.disks if node in lost_disks]
         remembering = {node: disk for node, disk in self.disks.items() if node not in lost_disks}
         for entry in self.committed:
-            holders = [node for node, disk in remembering.items() if disk.term_at(entry.index) == entry.term]
+            holders = [node for node, disk in remembering.items() if disk.holds(entry)]
             if not self.quorum.is_quorum([*holders, *lost]):
                 detail = f"the committed entry {entry.index} is on the disks of {holders} only, without {lost}"
                 self._context.fail("raft.commit_on_quorum", None, detail)
@@ -130,6 +132,8 @@ class RaftLogChecker:
             if changes_facts(entry):
                 facts = facts.with_entry(entry)
         found = _facts_of(disk)
+        if write.drop_before is not None:
+            facts = self._facts_with_snapshot(facts, found, disk, is_new_log=write.truncate_from is not None)
         committed = found.committed_schema
         if not facts.committed_schema <= committed <= self.committed_index:
             detail = f"the register says that a schema is committed at {committed}: {facts.committed_schema} before"
@@ -138,14 +142,53 @@ class RaftLogChecker:
             detail = f"the register has {_summary(found)}, the log {_summary(facts)}"
             self._context.fail("raft.register_follows_log", node, detail)
 
+    def _facts_with_snapshot(
+        self, facts: GroupFacts, found: GroupFacts, disk: RaftDisk, *, is_new_log: bool
+    ) -> GroupFacts:
+        """Return the facts that the register must have once a snapshot takes the place of entries.
+
+        A snapshot that was fetched brings those of its position, without a history of them; an own one changes nothing.
+        """
+        position = LogPosition(LogIndex(0)) if found.snapshot is None else found.snapshot.position
+        if not is_new_log and found.base != position and found.membership_index == facts.membership_index:
+            return replace(facts, base=found.base, snapshot=found.snapshot)
+        expected = self.facts_at(facts, position.index)
+        for entry in disk.entries_from(position.index + 1):
+            expected = expected.with_entry(entry)
+        same = (found.membership, found.membership_index, found.schemas[:1], found.schemas[-1:])
+        if same == (expected.membership, expected.membership_index, expected.schemas[:1], expected.schemas[-1:]):
+            return replace(found, committed_schema=min(found.committed_schema, self.committed_index))
+        return expected
+
+    def facts_at(self, facts: GroupFacts, index: LogIndex) -> GroupFacts:
+        """Return the facts of the group at a committed entry, computed from its founding; `facts` say which group."""
+        if facts.founders is None:
+            return facts
+        past = GroupFacts(facts.incarnation, facts.founders, self.base, ((LogIndex(0), facts.founders),))
+        for entry in self.committed[: max(0, index - self.base.index)]:
+            past = past.with_entry(entry)
+        return past
+
+    def _check_snapshot(self, node: NodeId, disk: RaftDisk) -> None:
+        """A snapshot covers what goes, and holds what is committed."""
+        snapshot, base = disk.hard_state.facts.snapshot, disk.base
+        if snapshot is None or snapshot.position.index < base.index:
+            self._context.fail("raft.snapshot_covers", node, f"entries up to {base} are dropped, but has {snapshot}")
+        for position in (base, snapshot.position):
+            entry = self.committed_at(position.index)
+            is_right = position == self.base or (entry is not None and entry.term == position.term)
+            if not is_right:
+                detail = f"{position} of {snapshot} is not committed: {entry}"
+                self._context.fail("raft.snapshot_committed", node, detail)
+
     def _check_truncation(self, node: NodeId, disk: RaftDisk, cut: Sequence[Entry]) -> None:
         for entry in cut:
             was_committed = entry == self.committed_at(entry.index)
-            if was_committed and disk.term_at(entry.index) != entry.term:
+            if was_committed and not disk.holds(entry):
                 detail = f"the committed entry {entry.index} was truncated, from {cut[0].index} on"
                 self._context.fail("raft.commit_kept", node, detail)
         term, acknowledged = self._acknowledged[node]
-        if term == disk.hard_state.term and disk.last_index < acknowledged:
+        if term == disk.hard_state.term and disk.last_index < acknowledged and disk.base.index < acknowledged:
             detail = f"entry {acknowledged} was acknowledged in term {term} and truncated in it, from {cut[0].index} on"
             self._context.fail("raft.acknowledgement_kept", node, detail)
 
@@ -180,7 +223,7 @@ class RaftLogChecker:
         index = min(index, disk.last_index)
         known = min(self.committed_index, index)
         entry = self.committed_at(known)
-        if entry is not None and disk.term_at(known) != entry.term:
+        if entry is not None and not disk.holds(entry):
             detail = f"entry {known} was committed in term {entry.term} and again differently"
             self._context.fail("raft.state_machine_safety", node, detail)
         if index == known:
@@ -193,7 +236,7 @@ class RaftLogChecker:
 
     def _check_completeness(self, node: NodeId, term: Term, index: LogIndex) -> None:
         entry = self.committed_at(index)
-        if entry is not None and self.disks[node].term_at(index) != entry.term:
+        if entry is not None and not self.disks[node].holds(entry):
             detail = f"the leader of term {term} lacks entry {index}, committed in an earlier term"
             self._context.fail("raft.leader_completeness", node, detail)
 

@@ -49,6 +49,14 @@ class SessionsChecker:
         """Note that a new life of `node` begins: it will execute its whole log again."""
         self._executed[node] = {}
 
+    def taken(self, node: NodeId) -> dict[bytes, LogIndex]:
+        """Return what the life of `node` has executed: it is in a snapshot that is taken now."""
+        return dict(self._executed[node])
+
+    def restored(self, node: NodeId, executed: dict[bytes, LogIndex]) -> None:
+        """Note that the state machine of `node` begins from a snapshot in which `executed` was, as `taken` gave it."""
+        self._executed[node] = dict(executed)
+
     def executed(self, node: NodeId, index: LogIndex, payload: bytes) -> None:
         """Check that the state machine of `node` itself (below the sessions) may execute `payload` at `index`."""
         done = self._executed[node]

@@ -24,6 +24,7 @@ class _Write:
     __slots__ = (
         "changes_facts",
         "command_bytes",
+        "drop_before",
         "entries",
         "entry_count",
         "hard_state",
@@ -36,6 +37,7 @@ class _Write:
         self.token = token
         self.hard_state: HardState | None = None
         self.truncate_from: LogIndex | None = None
+        self.drop_before: LogIndex | None = None
         self.entries: list[Entry] = []
         self.changes_facts = False
         """Whether one of the entries changes the facts of the group."""
@@ -48,7 +50,7 @@ class _Write:
         entries = tuple(self.entries)
         self.entries = []
         self.entry_count, self.command_bytes = len(entries), sum([len(entry.command) for entry in entries])
-        return Persist(self.token, LogWrite(self.hard_state, self.truncate_from, entries))
+        return Persist(self.token, LogWrite(self.hard_state, self.truncate_from, entries, self.drop_before))
 
 
 class Durability:
@@ -102,7 +104,7 @@ class Durability:
 
     def set_hard_state(self, term: Term, voted_for: NodeId | None) -> None:
         """Write term and vote together (one write: hashicorp/raft #661 shows the cost of two)."""
-        write = self._unsealed[-1] if self._unsealed else self._begin()
+        write = self._present()
         if write.hard_state is not None or write.truncate_from is not None or write.entries:
             write = self._begin()
         self.hard_state = write.hard_state = HardState(term, voted_for, self.hard_state.facts)
@@ -110,7 +112,7 @@ class Durability:
 
     def append(self, entry: Entry) -> None:
         """Write `entry`, which continues the log, and the facts that it changes. ValueError if it is malformed."""
-        write = self._unsealed[-1] if self._unsealed else self._begin()
+        write = self._present()
         self._room_bytes -= len(entry.command) + ENTRY_OVERHEAD_BYTES
         if self._room_bytes < 0:
             write = self._begin_after(write, entry)
@@ -124,7 +126,7 @@ class Durability:
 
     def truncate_from(self, index: LogIndex) -> None:
         """Write that `index` and all after it are dropped."""
-        write = self._unsealed[-1] if self._unsealed else self._begin()
+        write = self._present()
         if write.truncate_from is not None or write.entries:
             write = self._begin()
         self._disprove_from(index)
@@ -132,11 +134,24 @@ class Durability:
         write.truncate_from = index
         write.proves = LogIndex(index - 1)
 
+    def compact(self, facts: GroupFacts, first_index: LogIndex, *, truncate_from: LogIndex | None = None) -> None:
+        """Write that a snapshot, which `facts` name, takes the place of all entries before `first_index`.
+
+        `truncate_from`: the first entry of a log that does not agree with the snapshot: all of it is dropped.
+        """
+        write = self._begin()
+        if truncate_from is not None:
+            self._disprove_from(truncate_from)
+            write.truncate_from = truncate_from
+        write.drop_before = first_index
+        write.proves = LogIndex(first_index - 1)
+        self._set_facts(write, facts)
+
     def commit_schema(self, index: LogIndex) -> None:
         """Write that the schema entry at `index` is committed, unless that is written."""
         facts = self.hard_state.facts.with_committed_schema(index)
         if facts is not self.hard_state.facts:
-            self._set_facts(self._unsealed[-1] if self._unsealed else self._begin(), facts)
+            self._set_facts(self._present(), facts)
 
     def seal(self) -> list[Persist[LogWrite]]:
         """Return the writes since the last call, in order."""
@@ -176,6 +191,11 @@ class Durability:
     def after_entries(self, index: LogIndex) -> Token | None:
         """Return the write that an acknowledgement of all entries up to `index` must wait for; None: durable."""
         return self._last_token if index > self.durable_index else self.after_hard_state()
+
+    def _present(self) -> _Write:
+        """Return the write for the next change: nothing follows in one that drops the head of the log."""
+        unsealed = self._unsealed
+        return unsealed[-1] if unsealed and unsealed[-1].drop_before is None else self._begin()
 
     def _begin_after(self, write: _Write, entry: Entry) -> _Write:
         """Return a new write for `entry`, unless `write` has no other: what is too large for any has one of its own."""

@@ -21,6 +21,7 @@ from coterie.protocols.raft.raft_observations import (
 )
 from coterie.protocols.raft.replication.commit_watch import CommitChange, CommitWatch
 from coterie.protocols.raft.replication.progress import Progress
+from coterie.protocols.raft.snapshots.snapshot_messages import InstallSnapshot
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
 
 __all__ = ["Leadership"]
@@ -146,6 +147,8 @@ class Leadership:
         self.heartbeat_deadline = now + self._config.heartbeat_interval_s
         for progress in self._progress_by_peer.values():
             self._send(progress, ())
+            if progress.needs_snapshot:
+                self._offer_snapshot(progress)
         self._report_commit_change(now)
 
     def handle_append_entries_reply(self, peer: NodeId, reply: AppendEntriesReply) -> None:
@@ -186,6 +189,14 @@ class Leadership:
         That is below the refused place, so every refusal makes progress.
         """
         return LogIndex(self._log.last_agreeing(reply.hints, below=reply.prev_log_index) + 1)
+
+    # Snapshots (Raft §7).
+
+    def log_compacted(self) -> None:
+        """Offer the snapshot to followers whose next entry is gone; probes go on from the first entry that is left."""
+        for progress in self._progress_by_peer.values():
+            if progress.next_index <= self._log.base.index:
+                self._need_snapshot(progress)
 
     # Check-quorum.
 
@@ -256,8 +267,9 @@ class Leadership:
 
     def _back_up(self, progress: Progress, reply: AppendEntriesReply) -> None:
         next_index, base_index = self.next_index_after(reply), self._log.base.index
-        progress.refused(max(next_index, LogIndex(base_index + 1)))
-        if next_index <= base_index:
+        if next_index > base_index:
+            progress.refused(next_index)
+        else:
             self._need_snapshot(progress)
             return
         self._outbox.observe(
@@ -270,9 +282,18 @@ class Leadership:
 
     def _need_snapshot(self, progress: Progress) -> None:
         """Send no entries until the follower's log reaches the base: the ones that it lacks are in no log any more."""
+        base_index = self._log.base.index
+        progress.lacks_entries(LogIndex(base_index + 1))
         if not progress.needs_snapshot:
             progress.needs_snapshot = True
-            self._outbox.observe(SNAPSHOT_NEEDED, term=self.term, peer=progress.peer, base_index=self._log.base.index)
+            self._outbox.observe(SNAPSHOT_NEEDED, term=self.term, peer=progress.peer, base_index=base_index)
+            self._offer_snapshot(progress)
+
+    def _offer_snapshot(self, progress: Progress) -> None:
+        snapshot = self._durability.hard_state.facts.snapshot
+        if snapshot is not None:
+            message = InstallSnapshot(self.term, self.round, snapshot)
+            self._outbox.send(progress.peer, message, self._durability.after_hard_state())
 
     def _exclude(self, progress: Progress, refused: LogIndex) -> None:
         """Count `progress.peer` for nothing from now on: it has lost what it had acknowledged."""

@@ -11,7 +11,8 @@ Sources: Ongaro and Ousterhout, 2014; Ongaro's dissertation, 2014.
                      ├─ Read ────── reads/                reads that wait for such an index
                      ├─ Persisted ─ durability.py         which writes are durable, which message waits for which
                      ├─ Loaded ──── entry_loading.py      entries that are no longer in memory
-                     └─ Applied ─── applier.py            committed entries on their way to the state machine
+                     ├─ Applied ─── applier.py            committed entries on their way to the state machine
+                     └─ Snapshot… ─ snapshots/            a state that takes the place of entries (§7)
 
 What one call changes is settled at its end: one write for all its entries, then what may be sent and applied.
 """
@@ -62,6 +63,19 @@ from coterie.protocols.raft.raft_messages import (
 from coterie.protocols.raft.raft_observations import TERM_IMPLAUSIBLE
 from coterie.protocols.raft.reads.pending_reads import PendingReads
 from coterie.protocols.raft.role import RaftRole, RoleState
+from coterie.protocols.raft.snapshots.compaction import Compaction
+from coterie.protocols.raft.snapshots.snapshot_fetch import SnapshotFetch
+from coterie.protocols.raft.snapshots.snapshot_id import SnapshotId
+from coterie.protocols.raft.snapshots.snapshot_messages import (
+    Chunk,
+    ChunkLoaded,
+    ChunkStored,
+    InstallSnapshot,
+    LoadChunk,
+    ReadChunk,
+    SnapshotStored,
+    SnapshotTaken,
+)
 from coterie.protocols.raft.transfer import Transfer
 from coterie.protocols.replicated_log import (
     Applied,
@@ -82,9 +96,9 @@ __all__ = ["Raft"]
 class Raft:
     """One node of a Raft group, as an `Algorithm` of `coterie.protocols.algorithm`.
 
-    A new life begins as a follower with what the disk held, and with an empty state machine: committed entries are
-    loaded and applied again from the first. The first call of either method only arms the timers (and handles what it
-    was given).
+    A new life begins as a follower with what the disk held, and with an empty state machine: it is restored from the
+    snapshot, if there is one, and committed entries after that are loaded and applied again. The first call of either
+    method only arms the timers (and handles what it was given).
 
     Members are those of the log, known by their keys: see `coterie.protocols.raft.membership.electorate`. The receivers
     of `Send` and the senders of `Received` are keys; observations and `leader` name nodes.
@@ -139,10 +153,18 @@ class Raft:
         self._elections = Elections(self._role_state)
         self._follower = Follower(self._role_state)
         self._applier = Applier(
-            node_id, config, log=self._log, loading=self._loading, proposals=self._proposals, outbox=self._outbox
+            node_id,
+            config,
+            log=self._log,
+            loading=self._loading,
+            proposals=self._proposals,
+            outbox=self._outbox,
+            snapshot=self.facts.snapshot,
         )
         self._transfer = Transfer(self._role_state)
         self._reads = PendingReads(self._role_state, self._applier, config, rng)
+        self._fetch = SnapshotFetch(self._role_state)
+        self._compaction = Compaction(self._role_state, self._applier, self._fetch)
 
     # What a driver calls.
 
@@ -231,6 +253,11 @@ class Raft:
         return self._log.last_index
 
     @property
+    def snapshot_fetch(self) -> tuple[SnapshotId, int] | None:
+        """The snapshot that this node fetches from the leader, and how many bytes of it are here; None: none."""
+        return self._fetch.progress
+
+    @property
     def applied_index(self) -> LogIndex:
         """The last entry that the state machine has applied in this life."""
         return self._applier.applied_index
@@ -249,6 +276,8 @@ class Raft:
         node, members = self._electorate.own_node, self._electorate.membership.nodes
         if node not in members:
             raise ValueError(f"{node} is not among the members {', '.join(members)}")
+        if (snapshot := self.facts.snapshot) is not None:
+            self._log.commit_to(snapshot.position.index)
         if self._log.last_term > self.term:
             raise InvariantViolated(
                 f"the log of {node} has term {self._log.last_term}, its hard state only {self.term}"
@@ -302,7 +331,17 @@ class Raft:
             case _:
                 self._take_rare(event)
 
-    def _take_rare(self, event: Quarantine | StoreKnown | SchemaReached | TransferLeadership) -> None:
+    def _take_rare(
+        self,
+        event: Quarantine
+        | StoreKnown
+        | SchemaReached
+        | TransferLeadership
+        | SnapshotTaken
+        | SnapshotStored
+        | ChunkLoaded
+        | ChunkStored,
+    ) -> None:
         match event:
             case Quarantine():
                 self._role_state.quarantine(event.reason)
@@ -315,6 +354,15 @@ class Raft:
                 self._durability.commit_schema(event.index)
             case TransferLeadership():
                 self._transfer.begin(event)
+            case SnapshotTaken():
+                self._compaction.taken(event)
+            case SnapshotStored():
+                self._compaction.stored(event)
+            case ChunkStored():
+                self._fetch.stored(event)
+            case ChunkLoaded(reader, digest, offset, data):
+                chunk = Chunk(self.term, digest, offset, data)
+                self._outbox.send(reader, chunk, self._durability.after_hard_state())
             case _:
                 assert_never(event)
 
@@ -377,10 +425,23 @@ class Raft:
                 self._elections.handle_request_vote_reply(sender, message)
             case TimeoutNow():
                 self._elections.handle_timeout_now(sender, message)
+            case _:
+                self._receive_rare(sender, message)
+
+    def _receive_rare(
+        self, sender: NodeId, message: ReadIndex | ReadIndexReply | InstallSnapshot | ReadChunk | Chunk
+    ) -> None:
+        match message:
             case ReadIndex():
                 self._reads.handle_read_index(sender, message)
             case ReadIndexReply():
                 self._reads.handle_read_index_reply(sender, message)
+            case InstallSnapshot():
+                self._fetch.handle_offer(sender, message)
+            case ReadChunk():
+                self._outbox.add(LoadChunk(sender, message.digest, message.offset))
+            case Chunk():
+                self._fetch.handle_chunk(sender, message)
             case _:
                 assert_never(message)
 

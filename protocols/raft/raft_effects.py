@@ -8,6 +8,15 @@ from dataclasses import dataclass
 from coterie.protocols.algorithm import NodeId, Observe, Persist, Persisted, Received, Send, Token
 from coterie.protocols.raft.membership.membership import StoreId
 from coterie.protocols.raft.raft_messages import LogWrite, RaftMessage
+from coterie.protocols.raft.snapshots.snapshot_messages import (
+    ChunkLoaded,
+    ChunkStored,
+    LoadChunk,
+    RestoreMachine,
+    SnapshotStored,
+    SnapshotTaken,
+    StoreChunk,
+)
 from coterie.protocols.replicated_log import (
     Applied,
     Apply,
@@ -78,8 +87,24 @@ RaftEvent = (
     | SchemaReached
     | Quarantine
     | TransferLeadership
+    | SnapshotTaken
+    | SnapshotStored
+    | ChunkLoaded
+    | ChunkStored
 )
-RaftEffect = Persist[LogWrite] | Send[RaftMessage] | Apply | Load | ReadReady | Reject | TransferEnded | Observe
+RaftEffect = (
+    Persist[LogWrite]
+    | Send[RaftMessage]
+    | Apply
+    | Load
+    | ReadReady
+    | Reject
+    | TransferEnded
+    | LoadChunk
+    | StoreChunk
+    | RestoreMachine
+    | Observe
+)
 
 
 class Outbox:

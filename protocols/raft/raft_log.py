@@ -80,6 +80,10 @@ class RaftLog:
         """
         return 0 <= index < self.base.index or self.term_at(index) == term
 
+    def agrees_with(self, position: LogPosition) -> bool:
+        """Return whether the entry at `position` is in this log, and so everything before it (Raft §7, rule 6)."""
+        return self.term_at(position.index) == position.term
+
     # The checks of the paper.
 
     def is_up_to_date(self, last_log_index: LogIndex, last_log_term: Term) -> bool:
@@ -139,6 +143,28 @@ class RaftLog:
         self.last_index = LogIndex(index - 1)
         self.last_term = max(self._runs.last_term, self.base.term)
         self.cache_first = min(self.cache_first, index)
+
+    def compact(self, base: LogPosition) -> None:
+        """Forget the entries up to `base`, which is in the log: a snapshot holds what they did."""
+        if not self.base.index <= base.index <= self.last_index:
+            raise InvariantViolated(f"{base} is not in the log from {self.base} to {self.last_index}")
+        dropped = max(0, min(base.index + 1 - self.cache_first, len(self._entries)))
+        self.entries_bytes -= sum(len(entry.command) for entry in self._entries[:dropped])
+        del self._entries[:dropped]
+        self.cache_first = max(self.cache_first, LogIndex(base.index + 1))
+        self._runs.drop_before(LogIndex(base.index + 1), self.last_index)
+        self.base = base
+
+    def reset(self, base: LogPosition) -> None:
+        """Begin anew after `base`: a snapshot takes the place of all entries, with which the log does not agree."""
+        if base.index <= self.commit_index:
+            raise InvariantViolated(f"entry {self.commit_index} is committed: the log cannot begin anew after {base}")
+        self.base = base
+        self._runs = TermRuns()
+        self._entries = []
+        self.entries_bytes = 0
+        self.last_index, self.last_term = base
+        self.cache_first = LogIndex(base.index + 1)
 
     def commit_to(self, index: LogIndex) -> None:
         """Commit everything up to `index`; never goes back. InvariantViolated beyond the end of the log."""

@@ -8,6 +8,7 @@ from typing import NewType
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.fast_dataclass import fast_dataclass
 from coterie.protocols.raft.membership.group_facts import GroupFacts
+from coterie.protocols.raft.snapshots.snapshot_messages import Chunk, InstallSnapshot, ReadChunk
 from coterie.protocols.replicated_log import Entry, LogIndex, LogPosition, Term
 
 __all__ = [
@@ -151,6 +152,9 @@ RaftMessage = (
     | ReadIndex
     | ReadIndexReply
     | TimeoutNow
+    | InstallSnapshot
+    | ReadChunk
+    | Chunk
 )
 
 
@@ -169,16 +173,19 @@ class HardState:
 @fast_dataclass
 @dataclass(frozen=True, slots=True)
 class LogWrite:
-    """One atomic write, carried out in this order: hard state, truncation, append.
+    """One write, carried out in this order: hard state, truncation, append (these three are atomic), drop.
 
     `hard_state`: replaces the stored one (None: unchanged); a write that drops membership or schema entries or appends
     one has it, and appends at most one. `truncate_from`: drop this index and all after it (None: nothing). `entries`:
-    append these; they continue the log without a gap.
+    append these; they continue the log without a gap. `drop_before`: this is the first index from now on (None:
+    unchanged), even if the log ends before it: then it is empty, and goes on there. The hard state then has the base
+    and the snapshot that covers what goes; a store that is stopped between the two drops the entries at its next start.
     """
 
     hard_state: HardState | None = None
     truncate_from: LogIndex | None = None
     entries: tuple[Entry, ...] = ()
+    drop_before: LogIndex | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +193,8 @@ class Restored:
     """The contents of the disk when this life began.
 
     `terms`: where each run of equal terms begins, as (first index, term), ascending; empty for an empty log.
-    `last_index`: the last durable entry, that of the base for an empty log. `last_stamp_ms`: its stamp.
+    `last_index`: the last durable entry, that of the base for an empty log. `last_stamp_ms`: its stamp, that of the
+    snapshot for an empty log.
     """
 
     hard_state: HardState = HardState(Term(0), None)

@@ -16,10 +16,14 @@ __all__ = [
     "LEADER_ELECTED",
     "LEADER_RECOGNIZED",
     "LOAD_DISCARDED",
+    "LOG_COMPACTED",
     "LOG_TRUNCATED",
     "MESSAGE_DISCARDED",
     "PRE_VOTE_STARTED",
     "QUARANTINE_ENTERED",
+    "SNAPSHOT_DAMAGED",
+    "SNAPSHOT_FETCH_STARTED",
+    "SNAPSHOT_INSTALLED",
     "SNAPSHOT_NEEDED",
     "STEPPED_DOWN",
     "TERM_ADVANCED",
@@ -45,10 +49,22 @@ LEADER_RECOGNIZED: Final = "raft.leader_recognized"
 """This node learned which node leads the term: `node`, `term`, `leader`."""
 
 SNAPSHOT_NEEDED: Final = "raft.snapshot_needed"
-"""A follower lacks entries at or below the base of this leader's log: `node`, `term`, `peer`, `base_index`.
+"""A follower lacks entries that this leader's log no longer has, and is offered a snapshot: `node`, `term`, `peer`,
+`base_index`."""
 
-It stays behind: snapshots cannot be sent yet.
-"""
+SNAPSHOT_FETCH_STARTED: Final = "raft.snapshot_fetch_started"
+"""This follower fetches the leader's snapshot: `node`, `term`, `leader`, `index` (its last entry), `size_bytes`."""
+
+SNAPSHOT_INSTALLED: Final = "raft.snapshot_installed"
+"""The leader's snapshot takes the place of this follower's log up to it: `node`, `term`, `leader`, `index`,
+`size_bytes`."""
+
+SNAPSHOT_DAMAGED: Final = "raft.snapshot_damaged"
+"""What was fetched is not the leader's snapshot, and is fetched again: `node`, `term`, `leader`, `index`."""
+
+LOG_COMPACTED: Final = "raft.log_compacted"
+"""A snapshot at `index` takes the place of this node's entries up to `base_index`: `node`, `term`, `index`,
+`base_index`, `dropped_entries`."""
 
 STEPPED_DOWN: Final = "raft.stepped_down"
 """This node no longer leads: `node`, `term` (the one it led), `reason` ("newer_term", "no_quorum" or "quarantine")."""
@@ -96,5 +112,5 @@ TRANSFER_ABORTED: Final = "raft.transfer_aborted"
 SEVERE: Final = frozenset({ENTRIES_LOST, QUARANTINE_ENTERED, TERM_IMPLAUSIBLE})
 """The events that are errors: a node has broken a promise, or cannot take its full part."""
 
-SERIOUS: Final = frozenset({COMMIT_STALLED})
-"""The events that are warnings: the group answers no commands."""
+SERIOUS: Final = frozenset({COMMIT_STALLED, SNAPSHOT_DAMAGED})
+"""The events that are warnings: the group answers no commands, or a node does not catch up."""

@@ -12,6 +12,7 @@
 `protocol_node.py`: `ProtocolNode`, runs an algorithm on one node, with crashes and restarts.
 `protocol_world.py`: `ProtocolWorld`, builds the clock, network, nodes and faults of one run from a seed.
 `run_trace.py`: `RunTrace`, records the events of a run, and computes a hash of them.
+`simulated_snapshots.py`: `SimulatedSnapshots`, keeps and transfers the snapshots of a simulated group, as drivers do.
 
 Data flow: a fault plan (`coterie.protocols.faults`) is drawn from a seed, and the injector carries it out on network,
 nodes and disks. A run (`RaftRun`, `SynodRun`) supplies the algorithm, the clients and the checkers

@@ -103,6 +103,7 @@ GOLDEN = {
     "kv.Scan": "Scan(prefix, limit)",
     "kv.ScanOn": "ScanOn(scan, after, limit)",
     "log.Entry": "Entry(index, term, kind, command, stamp_ms)",
+    "log.Position": "LogPosition(index, term)",
     "node.ActorLine": (
         "ActorLine(path, type, state, depth, high_water, handled, busy, restarts, last_error, handling, capacity, "
         "refused)"
@@ -137,13 +138,18 @@ GOLDEN = {
     "pool.Workers": "Workers(refs, weight, version)",
     "raft.AppendEntries": "AppendEntries(term, round, prev_log_index, prev_log_term, leader_commit, entries)",
     "raft.AppendEntriesReply": "AppendEntriesReply(term, round, success, prev_log_index, match_index, hints)",
+    "raft.Chunk": "Chunk(term, digest, offset, data)",
+    "raft.ChunkLetter": "RaftChunk(sender, identity, body)",
+    "raft.InstallSnapshot": "InstallSnapshot(term, round, snapshot)",
     "raft.Letter": "RaftPeerMessage(sender, identity, body)",
     "raft.PreVote": "PreVote(term, last_log_index, last_log_term)",
     "raft.PreVoteReply": "PreVoteReply(term, granted)",
+    "raft.ReadChunk": "ReadChunk(term, digest, offset)",
     "raft.ReadIndex": "ReadIndex(term, number)",
     "raft.ReadIndexReply": "ReadIndexReply(term, number, index)",
     "raft.RequestVote": "RequestVote(term, last_log_index, last_log_term, is_transfer)",
     "raft.RequestVoteReply": "RequestVoteReply(term, granted)",
+    "raft.SnapshotId": "SnapshotId(position, stamp_ms, size_bytes, digest)",
     "raft.TimeoutNow": "TimeoutNow(term)",
     "session.Identity": "Identity(session, sequence, low_water)",
     "swim.Ack": "Ack(sequence, records)",

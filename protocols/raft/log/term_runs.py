@@ -42,6 +42,16 @@ class TermRuns:
             self._starts.pop()
             self._terms.pop()
 
+    def drop_before(self, index: LogIndex, last: LogIndex) -> None:
+        """Forget the terms before `index`: the run that it lies in begins there. `last`: the end of the log."""
+        if index > last:
+            self._starts, self._terms = [], []
+            return
+        covering = bisect_right(self._starts, index) - 1
+        if covering >= 0:
+            del self._starts[:covering], self._terms[:covering]
+            self._starts[0] = max(self._starts[0], index)
+
     def term_at(self, index: LogIndex) -> Term:
         """Return the term of the run that `index` lies in, 0 before the first run."""
         place = bisect_right(self._starts, index)

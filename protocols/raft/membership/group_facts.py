@@ -14,6 +14,7 @@ import json
 from dataclasses import dataclass, replace
 
 from coterie.protocols.raft.membership.membership import Membership
+from coterie.protocols.raft.snapshots.snapshot_id import SnapshotId
 from coterie.protocols.replicated_log import INCARNATION_BYTES, Entry, EntryKind, LogIndex, LogPosition
 
 __all__ = ["GroupFacts", "changes_facts"]
@@ -32,12 +33,13 @@ class GroupFacts:
         incarnation: 16 bytes that tell this group from one of the same name that was founded or restored at another
             time; empty before the founding.
         founders: the members at index 0; None before the founding.
-        base: the position before the first entry of the log; a snapshot holds everything up to it.
+        base: the position before the first entry of the log; the snapshot holds everything up to it, and mostly more.
         memberships: the last two, with the indexes of their entries, ascending; the last one is effective. The founders
             have index 0.
         schemas: the first schema and the last two, as (index of the entry, content), ascending; the last one is that of
             the entries after it. The contents are opaque here.
         committed_schema: the highest index of a schema entry that this node knows to be committed; 0: of none.
+        snapshot: the snapshot from which the state machine begins; None: it begins empty, at the base.
     """
 
     incarnation: bytes = b""
@@ -46,6 +48,7 @@ class GroupFacts:
     memberships: tuple[tuple[LogIndex, Membership], ...] = ()
     schemas: tuple[tuple[LogIndex, bytes], ...] = ()
     committed_schema: LogIndex = LogIndex(0)
+    snapshot: SnapshotId | None = None
 
     @classmethod
     def founding(cls, cluster: str, group: str, founders: Membership) -> GroupFacts:
@@ -89,6 +92,39 @@ class GroupFacts:
             schemas = (*self.schemas, (entry.index, entry.command))
             return replace(self, schemas=schemas if len(schemas) <= KEPT else (schemas[0], *schemas[-KEPT:]))
         return self
+
+    def as_of(self, position: LogPosition) -> GroupFacts | None:
+        """Return the facts at a committed position, for its snapshot; None if the members then are not known now."""
+        past = self.truncated_from(LogIndex(position.index + 1))
+        if not past.memberships:
+            return None
+        committed = past.schema_index
+        return replace(
+            past, base=position, memberships=past.memberships[-1:], committed_schema=committed, snapshot=None
+        )
+
+    def with_snapshot(self, snapshot: SnapshotId, base: LogPosition) -> GroupFacts:
+        """Return the facts once `snapshot` is durable, and the entries up to `base` go."""
+        return replace(self, snapshot=snapshot, base=base)
+
+    def installed(self, past: GroupFacts, snapshot: SnapshotId, *, keeps_later: bool) -> GroupFacts:
+        """Return the facts once a leader's `snapshot` takes the place of entries. `past`: the facts as of its position.
+
+        `keeps_later`: the log agrees with the snapshot, so the entries after it stay.
+        """
+        position = snapshot.position
+        memberships, schemas = past.memberships, past.schemas
+        if keeps_later:
+            memberships += tuple(each for each in self.memberships if each[0] > position.index)
+            schemas += tuple(each for each in self.schemas if each[0] > position.index)
+        return replace(
+            past,
+            base=position,
+            memberships=memberships[-KEPT:],
+            schemas=schemas if len(schemas) <= KEPT else (schemas[0], *schemas[-KEPT:]),
+            committed_schema=max(past.committed_schema, self.committed_schema if keeps_later else LogIndex(0)),
+            snapshot=snapshot,
+        )
 
     def truncated_from(self, index: LogIndex) -> GroupFacts:
         """Return the facts after the entry `index` and all after it were dropped; itself if none of them matters."""

@@ -123,6 +123,14 @@ class Progress:
         """
         return refused <= self.match_index and round_ > self.matched_in_round
 
+    def lacks_entries(self, first_index: LogIndex) -> None:
+        """Probe from `first_index` on, the first entry that the leader has: what the peer lacks before it is gone."""
+        self.is_probing = True
+        self._is_awaiting_probe = False
+        self.next_index = max(LogIndex(self.match_index + 1), first_index)
+        self._inflight.clear()
+        self._inflight_bytes = 0
+
     def refused(self, next_index: LogIndex) -> None:
         """Take a refusal: probe from `next_index` on (never at or below what already matched).
 

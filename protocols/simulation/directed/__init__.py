@@ -8,5 +8,6 @@
 `raft_schedules.py`: stalled disks, late answers and lies, which no Raft group may end badly by.
 `raft_shorthand.py`: builds Raft messages, log entries and disks from plain numbers.
 `session_trials.py`: schedules that repeat session commands and openings at bad moments.
+`snapshot_trials.py`: schedules in which logs are compacted, and snapshots fetched and installed.
 `swim_schedules.py`: runs SWIM members so that one broken promise shows.
 """

@@ -13,17 +13,34 @@ from typing import assert_never
 
 from coterie.protocols.algorithm import NodeId, Observe, Persist, Persisted, Received, Send, Token
 from coterie.protocols.checking.raft_disk import AT_THE_BEGINNING, RaftDisk, founded
+from coterie.protocols.checking.violation import ViolationContext
 from coterie.protocols.durability_gate import DurabilityGate
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent, TransferEnded, TransferLeadership
 from coterie.protocols.raft.raft_messages import LogWrite, PreVote, PreVoteReply, RaftMessage
-from coterie.protocols.replicated_log import Applied, Apply, Entry, Load, LogPosition, Propose, Read, ReadReady, Reject
+from coterie.protocols.raft.snapshots.snapshot_id import SnapshotId
+from coterie.protocols.raft.snapshots.snapshot_messages import LoadChunk, RestoreMachine, SnapshotTaken, StoreChunk
+from coterie.protocols.replicated_log import (
+    Applied,
+    Apply,
+    Entry,
+    Load,
+    LogIndex,
+    LogPosition,
+    Propose,
+    Read,
+    ReadReady,
+    Reject,
+    Term,
+)
 from coterie.protocols.simulation.hearing_raft import HearingRaft
+from coterie.protocols.simulation.simulated_snapshots import SimulatedSnapshots
 
 __all__ = ["DirectedGroup", "InFlight", "NodeRecord"]
 
 _MANY_STEPS = 1_000
+_SNAPSHOT_BYTES = 9_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +68,10 @@ class NodeRecord:
     readable: list[int] = field(default_factory=list)
     """The refs of reads that may be answered."""
     transfers: list[TransferEnded] = field(default_factory=list)
+    chunk_work: list[LoadChunk | StoreChunk | RestoreMachine] = field(default_factory=list)
+    """What is to be done with files of snapshots."""
+    restored: list[SnapshotId] = field(default_factory=list)
+    """The snapshots from which the state machine began; `applied` has the entries after the last of them."""
 
 
 class DirectedGroup:
@@ -85,6 +106,7 @@ class DirectedGroup:
         self.now = 1.0
         self._rng = random.Random(seed)
         self._ref = 0
+        self.snapshots = SimulatedSnapshots(names, ViolationContext(), random.Random(seed), sizes=(_SNAPSHOT_BYTES,))
         for name in names:
             self.nodes[name].disk.found(register)
             self.restart(name)
@@ -147,6 +169,22 @@ class DirectedGroup:
         self.handle(name, TransferLeadership(self._ref, None if target is None else NodeId(target)))
         return self._ref
 
+    def begin_snapshot(self, name: str) -> SnapshotId:
+        """Begin a snapshot of what node `name` has applied; return it."""
+        raft = self[name]
+        position = LogPosition(raft.applied_index, raft.term_at(raft.applied_index) or Term(0))
+        facts = raft.facts.as_of(position)
+        if facts is None:
+            raise ValueError(f"the members at {position} are not known")
+        return self.snapshots.take(NodeId(name), position, 0, facts, (), {})
+
+    def take_snapshot(self, name: str, *, trailing: int = 0) -> SnapshotId:
+        """Let node `name` take a snapshot of what it has applied and keep `trailing` entries before it; return it."""
+        snapshot = self.begin_snapshot(name)
+        self.snapshots.finish(NodeId(name), snapshot)
+        self.handle(name, SnapshotTaken(snapshot, LogIndex(snapshot.position.index - trailing)))
+        return snapshot
+
     def sync(self, name: str) -> None:
         """Make all writes of node `name` durable, and report that to it."""
         record = self.record(name)
@@ -188,6 +226,7 @@ class DirectedGroup:
         for persist in record.unsynced[:surviving_writes]:
             record.disk.write(persist.write)
         self.nodes[NodeId(name)] = NodeRecord(record.disk)
+        self.snapshots.lose_unfinished(NodeId(name))
 
     def restart(self, name: str) -> None:
         """Begin a new life of node `name` from its disk."""
@@ -200,14 +239,17 @@ class DirectedGroup:
     def work(self, name: str) -> bool:
         """Let node `name` do what it can alone: sync, load, apply. Return whether there was anything."""
         record = self.record(name)
-        had_work = bool(record.unsynced or record.loads or record.applies)
+        had_work = bool(record.unsynced or record.loads or record.applies or record.chunk_work)
         self.sync(name)
         loads, record.loads = record.loads, []
         applies, record.applies = record.applies, []
         for load in loads:
             self.handle(name, record.disk.read(load))
+        chunk_work, record.chunk_work = record.chunk_work, []
         for apply in applies:
             self.handle(name, Applied(apply.entries[-1].index))
+        for effect in chunk_work:
+            self._do_chunk_work(name, effect)
         return had_work
 
     def settle(self, *names: str) -> None:
@@ -254,6 +296,20 @@ class DirectedGroup:
 
     # Inside.
 
+    def _do_chunk_work(self, name: str, effect: LoadChunk | StoreChunk | RestoreMachine) -> None:
+        node = NodeId(name)
+        if isinstance(effect, LoadChunk):
+            loaded = self.snapshots.load(node, effect)
+            if loaded is not None:
+                self.handle(name, loaded)
+        elif isinstance(effect, StoreChunk):
+            self.handle(name, self.snapshots.store(node, effect)())
+        else:
+            record = self.record(name)
+            record.restored.append(self.snapshots.of(node, effect.snapshot).snapshot_id)
+            record.applied = []
+            self.handle(name, Applied(effect.snapshot.position.index))
+
     def _take(self, sender: str | None, to: str | None, kind: type[RaftMessage] | None) -> list[InFlight]:
         chosen = [flight for flight in self.network if _matches(flight, sender, to, kind)]
         self.network = [flight for flight in self.network if not _matches(flight, sender, to, kind)]
@@ -278,6 +334,8 @@ class DirectedGroup:
                     record.answered_refs += effect.refs.values()
                 case Load():
                     record.loads.append(effect)
+                case LoadChunk() | StoreChunk() | RestoreMachine():
+                    record.chunk_work.append(effect)
                 case ReadReady():
                     record.readable += effect.refs
                 case TransferEnded():

@@ -6,6 +6,7 @@
 `mutation_testing.py`: `Mutant`, a deliberate bug; `run_mutant`, runs it until a checker detects it.
 `raft_mutants.py`: the mutants of Raft.
 `session_mutants.py`: the mutants of sessions.
+`snapshot_mutants.py`: the mutants of snapshots.
 `swim_mutants.py`: the mutants of SWIM.
 `synod_mutants.py`: the mutants of Synod.
 
@@ -31,6 +32,7 @@ from coterie.protocols.simulation.mutants.mutation_testing import (
 )
 from coterie.protocols.simulation.mutants.raft_mutants import RAFT_MUTANTS
 from coterie.protocols.simulation.mutants.session_mutants import SESSION_MUTANTS
+from coterie.protocols.simulation.mutants.snapshot_mutants import SNAPSHOT_MUTANTS
 from coterie.protocols.simulation.mutants.swim_mutants import SWIM_MUTANTS
 from coterie.protocols.simulation.mutants.synod_mutants import SYNOD_MUTANTS
 
@@ -49,6 +51,7 @@ __all__ = [
 MUTANTS: tuple[Mutant, ...] = (
     *RAFT_MUTANTS,
     *MEMBERSHIP_MUTANTS,
+    *SNAPSHOT_MUTANTS,
     *SESSION_MUTANTS,
     *SYNOD_MUTANTS,
     *DETECTOR_MUTANTS,

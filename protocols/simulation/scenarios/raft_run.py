@@ -35,6 +35,8 @@ from coterie.protocols.raft.raft_messages import (
     RequestVoteReply,
 )
 from coterie.protocols.raft.role import RaftRole
+from coterie.protocols.raft.snapshots.snapshot_id import SnapshotId
+from coterie.protocols.raft.snapshots.snapshot_messages import LoadChunk, RestoreMachine, SnapshotTaken, StoreChunk
 from coterie.protocols.replicated_log import (
     INCARNATION_BYTES,
     Applied,
@@ -42,6 +44,7 @@ from coterie.protocols.replicated_log import (
     EntryKind,
     Load,
     LogIndex,
+    LogPosition,
     Propose,
     Read,
     ReadReady,
@@ -56,6 +59,7 @@ from coterie.protocols.simulation.protocol_world import ProtocolWorld
 from coterie.protocols.simulation.scenarios.protocol_clients import ProtocolClient
 from coterie.protocols.simulation.scenarios.random_foundings import draw_founding
 from coterie.protocols.simulation.scenarios.random_quorums import draw_quorum
+from coterie.protocols.simulation.simulated_snapshots import SimulatedSnapshots
 
 __all__ = ["CLIENTS", "COMMANDS", "RaftRun", "sender_role"]
 
@@ -93,6 +97,18 @@ LONGEST_APPLY_S = 0.008
 LONGEST_LOAD_S = 0.003
 """The longest time in which old entries are read from the disk."""
 
+SNAPSHOT_PROBABILITY = 0.02
+"""How often a node takes a snapshot in place of a read."""
+
+LONGEST_SNAPSHOT_S = 0.2
+"""The longest time until a snapshot that was begun is durable."""
+
+LONGEST_CHUNK_S = 0.003
+"""The longest time in which a chunk of a snapshot is read or stored."""
+
+TRAILING = (0, 0, 5, 50)
+"""How many entries before a snapshot are kept, for followers that are a little behind."""
+
 PROBE_INTERVAL_S = 0.1
 """The interval at which a healed group is checked for a leader and for what it has applied."""
 
@@ -125,6 +141,7 @@ class RaftRun:
         self._disks = {voter: self.checker.disk(voter) for voter in self._voters}
         for disk in self._disks.values():
             disk.found(register)
+        self.snapshots = SimulatedSnapshots(self._voters, self._context, stream(name, "snapshots"))
         self._rafts: dict[NodeId, Raft] = {}
         self._machines: dict[NodeId, Deduplication] = {}
         self._decode = lru_cache(DECODE_CACHE_SIZE)(decode_command)  # every node applies the same bytes
@@ -148,8 +165,7 @@ class RaftRun:
         """Return the algorithm for a new life of `node`, with an empty state machine."""
         self.checker.started(node)
         self.sessions_checker.started(node)
-        recorder = _Recorder(node, self.sessions_checker)
-        self._machines[node] = Deduplication(recorder, incarnation=INCARNATION, decode=self._decode)
+        self._machines[node] = self._new_machine(node)
         raft = HearingRaft(node, self._config, restored=self._disks[node].restored(), rng=rng)
         self._rafts[node] = raft
         return cast("AnyAlgorithm", raft)
@@ -158,10 +174,13 @@ class RaftRun:
         """Drop the pending requests of the life that ended: their clients will time out."""
         self._pending[node].clear()
         self.reads_checker.life_ended(node)
+        self.snapshots.lose_unfinished(node)
 
     def wrote(self, node: NodeId, write: LogWrite) -> None:
         """Check the write, which also stores it: the checker's disk image is the disk."""
         self.checker.wrote(node, write)
+        if write.drop_before is not None and (snapshot := self._disks[node].hard_state.facts.snapshot) is not None:
+            self.snapshots.registered(node, snapshot)
 
     def sent(self, node: NodeId, to: NodeId, message: RaftMessage) -> None:
         """Check the message, and send it to the node of the member `to`."""
@@ -178,6 +197,12 @@ class RaftRun:
             case Load():
                 life = self.world.nodes[node].life
                 self.world.heap.after(LONGEST_LOAD_S * self._rng.random(), self._load, node, life, effect)
+            case LoadChunk():
+                self._answer_soon(node, lambda: self.snapshots.load(node, effect))
+            case StoreChunk():
+                self._answer_soon(node, self.snapshots.store(node, effect))
+            case RestoreMachine():
+                self._restore(node, effect.snapshot)
             case ReadReady():
                 for ref in effect.refs:
                     self.reads_checker.answered(node, ref, self.checker.applied_index(node))
@@ -232,6 +257,58 @@ class RaftRun:
             self.world.heap.events += 1
             machine.receive(self._disks[node].read(load))
 
+    # Snapshots.
+
+    def _new_machine(self, node: NodeId) -> Deduplication:
+        recorder = _Recorder(node, self.sessions_checker)
+        return Deduplication(recorder, incarnation=INCARNATION, decode=self._decode)
+
+    def _take_snapshot(self, node: NodeId) -> None:
+        """Begin a snapshot of what `node` has applied, unless there is nothing new."""
+        raft, facts, index = self._rafts[node], self._rafts[node].facts, self.checker.applied_index(node)
+        entry = self.checker.committed_at(index)
+        if entry is None or raft.applied_index != index:
+            return  # nothing is applied, or the machine works
+        if facts.snapshot is not None and index <= facts.snapshot.position.index:
+            return
+        position = LogPosition(index, entry.term)
+        past = facts.as_of(position)
+        if past is not None:
+            sessions = tuple(self._machines[node].snapshot())
+            executed = self.sessions_checker.taken(node)
+            snapshot = self.snapshots.take(node, position, entry.stamp_ms, past, sessions, executed)
+            life, after_s = self.world.nodes[node].life, LONGEST_SNAPSHOT_S * self._reads_rng.random()
+            self.world.heap.after(after_s, self._finish_snapshot, node, life, snapshot)
+
+    def _finish_snapshot(self, node: NodeId, life: int, snapshot: SnapshotId) -> None:
+        self.world.heap.events += 1
+        if self.world.nodes[node].life == life and self.world.nodes[node].is_up:
+            self.snapshots.finish(node, snapshot)
+            base_index = LogIndex(snapshot.position.index - self._reads_rng.choice(TRAILING))
+            self.world.nodes[node].receive(SnapshotTaken(snapshot, base_index))
+
+    def _restore(self, node: NodeId, snapshot: SnapshotId) -> None:
+        """Let the state machine begin from a snapshot."""
+        taken = self.snapshots.of(node, snapshot)
+        self.checker.restored(node, snapshot)
+        self.sessions_checker.restored(node, taken.executed)
+        machine = self._machines[node] = self._new_machine(node)
+        for piece in taken.sessions:
+            machine.restore(piece)
+        machine.end_restore()
+        self.world.nodes[node].post(Applied(snapshot.position.index), within_s=LONGEST_APPLY_S * self._rng.random())
+
+    def _answer_soon(self, node: NodeId, answer: Callable[[], object]) -> None:
+        """Give `node` an answer of its disk, if this life still goes on then."""
+        life = self.world.nodes[node].life
+        self.world.heap.after(LONGEST_CHUNK_S * self._rng.random(), self._answer_of_disk, node, life, answer)
+
+    def _answer_of_disk(self, node: NodeId, life: int, answer: Callable[[], object]) -> None:
+        if self.world.nodes[node].life == life and self.world.nodes[node].is_up:
+            self.world.heap.events += 1
+            if (event := answer()) is not None:
+                self.world.nodes[node].receive(event)
+
     # Clients.
 
     def _new_client(self, number: int, commands: int) -> ProtocolClient:
@@ -269,7 +346,10 @@ class RaftRun:
         self.world.heap.events += 1
         if self.world.nodes[node].is_up:
             self._refs += 1
-            if rng.random() < TRANSFER_PROBABILITY:
+            drawn = rng.random()
+            if drawn > 1 - SNAPSHOT_PROBABILITY:
+                self._take_snapshot(node)
+            elif drawn < TRANSFER_PROBABILITY:
                 self.world.nodes[node].receive(TransferLeadership(self._refs, rng.choice((None, *self._voters))))
             else:
                 self.reads_checker.requested(node, self._refs)
