@@ -13,6 +13,7 @@
 `segment_files.py`: creates, lists and removes segment files.
 `segment_format.py`: encodes and decodes segments, batches and items.
 `segmented_log.py`: stores logs on disk.
+`snapshots/`: stores replicas' states at a log index, in files beside the log's segments.
 `space_reclaim.py`: copies live records out of old segments and removes them.
 `storage_config.py`: sets file and batch sizes, and when disk space is reclaimed.
 `write_batch.py`: collects the bytes that go to disk in one write.

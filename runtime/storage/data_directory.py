@@ -32,6 +32,7 @@ from coterie.runtime.storage.disk_reserve import RESERVE_NAME
 from coterie.runtime.storage.history.high_water import HIGH_WATER_NAME
 from coterie.runtime.storage.segment_files import create_segment, is_pristine, segment_names
 from coterie.runtime.storage.segment_format import SegmentHeader
+from coterie.runtime.storage.snapshots.snapshot_files import has_snapshots, snapshot_file_names
 
 __all__ = [
     "FORMAT_VERSION",
@@ -191,9 +192,10 @@ def _refuse_formatted(disk: Disk, path: str) -> None:
 
 
 def _refuse_segments(disk: Disk, path: str) -> None:
-    """`MetaFileMissing` if there are segments that formatting, or undoing it, cannot have left without a meta file."""
+    """`MetaFileMissing` if there is what formatting, or undoing it, cannot have left without a meta file."""
     try:
-        is_fine = not disk.exists(path) or disk.exists(os.path.join(path, _META_UNDONE)) or is_pristine(disk, path)
+        is_fine = not disk.exists(path) or disk.exists(os.path.join(path, _META_UNDONE))
+        is_fine = is_fine or (is_pristine(disk, path) and not has_snapshots(disk, path))
     except NotADirectoryError:
         return  # a file has no segments
     if not is_fine:
@@ -202,7 +204,8 @@ def _refuse_segments(disk: Disk, path: str) -> None:
 
 def _remove_leftovers(disk: Disk, path: str) -> None:
     """Remove what an interrupted formatting, or undoing of it, has left: the sign that it was undone goes last."""
-    for names in ([*segment_names(disk, path), _META_NEW, HIGH_WATER_NAME, RESERVE_NAME], [_META_UNDONE]):
+    logs = [*segment_names(disk, path), *snapshot_file_names(disk, path)]
+    for names in ([*logs, _META_NEW, HIGH_WATER_NAME, RESERVE_NAME], [_META_UNDONE]):
         for name in names:
             if disk.exists(os.path.join(path, name)):
                 disk.remove(os.path.join(path, name))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from coterie.runtime.storage.history.generation import Generation
+from coterie.runtime.storage.snapshots.snapshot_store import SnapshotStore
 
 __all__ = ["GroupState", "LogStore", "Record", "Write"]
 
@@ -80,14 +81,19 @@ class LogStore(Protocol):
         """Make durable that peers have found this store to have lost promises; the first evidence stays."""
         ...
 
+    @property
+    def snapshots(self) -> SnapshotStore:
+        """The snapshots of the groups."""
+        ...
+
     def groups(self) -> tuple[str, ...]:
         """Return the names of all groups in the store, sorted."""
         ...
 
     async def forget(self, group: str) -> None:
-        """Remove all records and the metadata of `group` durably; no effect if there is no such group.
+        """Remove all records, the metadata and the snapshots of `group` durably; no effect if there is no such group.
 
-        Nothing may be written to the group meanwhile.
+        Nothing may be written to the group before it returns, and open writers of its snapshots fail from then on.
         """
         ...
 

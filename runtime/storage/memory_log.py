@@ -12,6 +12,7 @@ from coterie.runtime.storage.group_tail import GroupTail
 from coterie.runtime.storage.history.generation import Generation
 from coterie.runtime.storage.log_store import DoneCallback, GroupState, Record, Write
 from coterie.runtime.storage.record_index import TagRuns
+from coterie.runtime.storage.snapshots.memory_snapshots import MemorySnapshots
 from coterie.runtime.storage.storage_config import StorageConfig
 
 __all__ = ["MemoryLog"]
@@ -29,6 +30,7 @@ class MemoryLog:
         self._generation = Generation(1, int(self._store_id[:16], 16))
         self._lost_promises: str | None = None
         self._groups: dict[str, _Group] = {}
+        self._snapshots = MemorySnapshots()
         self._is_closed = False
 
     @property
@@ -65,15 +67,21 @@ class MemoryLog:
         """0: memory does not sync."""
         return 0
 
+    @property
+    def snapshots(self) -> MemorySnapshots:
+        """The snapshots of the groups."""
+        return self._snapshots
+
     def groups(self) -> tuple[str, ...]:
         """Return the names of all groups, sorted."""
         return tuple(sorted(self._groups))
 
     async def forget(self, group: str) -> None:
-        """Remove `group`."""
+        """Remove `group` and its snapshots."""
         self._check_open()
         await self._turn()
         self._groups.pop(group, None)
+        await self._snapshots.forget(group)
 
     async def state(self, group: str) -> GroupState:
         """Return the state of `group`, after everything submitted before this call."""
@@ -130,6 +138,7 @@ class MemoryLog:
     async def close(self) -> None:
         """Finish the submitted writes. Calling it twice is harmless."""
         self._is_closed = True
+        self._snapshots.close()
         await self._turn()
 
     async def _turn(self) -> None:

@@ -4,7 +4,7 @@
     read  ──▶ GroupIndex (places) ──▶ record reader (disk, checksums)
 
 The files: `meta` (identity of the store), `lock`, `reserve`, `high-water` (`history/high_water.py`),
-`segment-0000000001.log` and so on (`segment_format.py`).
+`segment-0000000001.log` and so on (`segment_format.py`), and those of snapshots (`snapshots/snapshot_files.py`).
 
 A store that went back in time. Decided here, in `open`, by `history/high_water.py` (`loss_evidence`), and by peers that
 remember a later `generation`. Carried out by the owners of its groups: with `lost_promises` they neither vote, count
@@ -32,6 +32,8 @@ from coterie.runtime.storage.history.high_water import HIGH_WATER_NAME, HighWate
 from coterie.runtime.storage.log_recovery import RecoveredLog, recover
 from coterie.runtime.storage.log_store import DoneCallback, GroupState, Record, Write
 from coterie.runtime.storage.record_index import GroupIndex, offset_of, segment_of
+from coterie.runtime.storage.snapshots.file_snapshots import FileSnapshots
+from coterie.runtime.storage.snapshots.snapshot_files import open_snapshots
 from coterie.runtime.storage.space_reclaim import SpaceReclaimer
 from coterie.runtime.storage.storage_config import StorageConfig
 
@@ -70,6 +72,7 @@ class SegmentedLog:
         }
         self._next_number = max((each.number for each in recovered.groups), default=0) + 1
         self._reclaimer = SpaceReclaimer(group_commit, config.reclaim_below)
+        self._snapshots = FileSnapshots(host, opened.disk, group_commit, opened.snapshot_names)
         group_commit.on_batch = self._reclaimer.start_if_needed
 
     @classmethod
@@ -153,6 +156,11 @@ class SegmentedLog:
         """Bytes of a torn tail that were cut at open; they were never acknowledged."""
         return self._cut_bytes
 
+    @property
+    def snapshots(self) -> FileSnapshots:
+        """The snapshots of the groups."""
+        return self._snapshots
+
     def groups(self) -> tuple[str, ...]:
         """Return the names of all groups in the store, sorted."""
         return tuple(sorted(self._tails))
@@ -205,19 +213,19 @@ class SegmentedLog:
         self._group_commit.submit(batch, done)
 
     async def forget(self, group: str) -> None:
-        """Remove all records and the metadata of `group` durably; no effect if there is no such group.
+        """Remove all records, the metadata and the snapshots of `group` durably; no effect if there is no such group.
 
-        Nothing may be written to the group meanwhile.
+        Nothing may be written to the group before it returns.
         """
         self._check_open()
         await self._group_commit.wait_until_durable()
         index = self._group_commit.groups.get(group)
-        if index is None:
-            return
-        batch = self._group_commit.batch
-        batch.add_forget(index, lambda: self._forgotten(group))
-        self._group_commit.submit(batch)
-        await self._group_commit.wait_until_durable()
+        if index is not None:
+            batch = self._group_commit.batch
+            batch.add_forget(index, lambda: self._forgotten(group))
+            self._group_commit.submit(batch)
+            await self._group_commit.wait_until_durable()
+        await self._snapshots.forget(group)  # after a crash in between the next open does it
 
     def _forgotten(self, group: str) -> None:
         del self._group_commit.groups[group], self._tails[group]
@@ -278,6 +286,7 @@ class SegmentedLog:
             raise StorageFailed(self._group_commit.path, "it was closed")
 
     def _release(self) -> None:
+        self._snapshots.release()
         for segment in self._group_commit.segments:
             segment.file.close()
         self._group_commit.high_water.close()
@@ -294,6 +303,7 @@ class _OpenedFiles:
     meta: StoreMeta
     recovered: RecoveredLog
     high_water: HighWaterFile
+    snapshot_names: dict[str, set[str]]
     unlock: Callable[[], None]
 
     @property
@@ -328,7 +338,9 @@ def _open(disk: Disk, path: str, cluster: str, node: str) -> _OpenedFiles:
         evidence = loss_evidence(water.latest, recovered.generation, recovered.segments)
         if evidence is not None:
             water.mark_lost(evidence)
-        return _OpenedFiles(path, DiskWithSpares(disk, meta_path(path)), meta, recovered, water, unlock)
+        groups, has_lost = (each.name for each in recovered.groups), water.latest.lost_promises is not None
+        names = open_snapshots(disk, path, groups, keeps_others=has_lost)
+        return _OpenedFiles(path, DiskWithSpares(disk, meta_path(path)), meta, recovered, water, names, unlock)
     except OSError as error:
         unlock()
         if is_out_of_descriptors(error):
