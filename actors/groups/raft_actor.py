@@ -444,7 +444,15 @@ class RaftActor(
 
     def persist(self, write: LogWrite, done: Callable[[], None]) -> None:
         """Submit a write to the store."""
-        self._store.write(write_of(self._group, write), done)
+        if write.drop_before is None:
+            self._store.write(write_of(self._group, write), done)
+        else:
+            self._store.write(write_of(self._group, write), lambda: None)
+            self._store.drop_before(self._group, write.drop_before, partial(self._compacted, done))
+
+    def _compacted(self, done: Callable[[], None]) -> None:
+        done()
+        self._snapshots.keep_only(self._raft.facts.snapshot)
 
     def send(self, to: str, message: RaftMessage) -> None:
         """Send a message to the member with the key `to`, if it still is one."""

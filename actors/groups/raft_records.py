@@ -1,7 +1,8 @@
 """Raft records: encodes and decodes the durable state of Raft for the log store: log entries and the group's register.
 
     entry     format (1 byte), kind (1 byte), stamp in ms (8 bytes), command
-    register  format (1 byte), JSON: term, vote, incarnation, founders, log base, last two memberships, schemas
+    register  format (1 byte), JSON: term, vote, incarnation, founders, log base, last two memberships, schemas, and the
+              snapshot from which the state machine begins, if there is one
 
 The term of an entry is the tag of its record. The register is the metadata of the group.
 """
@@ -13,11 +14,13 @@ import struct
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
+from coterie.actors.groups.compaction.snapshot_files import read_manifest
 from coterie.errors import InvariantViolated, UnsupportedFormat
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft.membership.group_facts import GroupFacts
 from coterie.protocols.raft.membership.membership import Membership
 from coterie.protocols.raft.raft_messages import HardState, LogWrite, Restored
+from coterie.protocols.raft.snapshots.snapshot_id import SnapshotId
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, LogPosition, Term
 from coterie.runtime.storage.log_store import GroupState, LogStore, Record, Write
 
@@ -72,6 +75,9 @@ def encode_register(register: HardState) -> bytes:
         "schemas": [index for index, _ in facts.schemas],
         "committed_schema": facts.committed_schema,
     }
+    if facts.snapshot is not None:
+        snapshot = facts.snapshot
+        record["snapshot"] = [*snapshot.position, snapshot.stamp_ms, snapshot.size_bytes, snapshot.digest.hex()]
     return bytes((REGISTER_FORMAT,)) + _json(record)
 
 
@@ -97,15 +103,17 @@ async def read_restored(store: LogStore, group: str) -> Restored:
 
 
 async def _with_schemas(store: LogStore, group: str, state: GroupState, restored: Restored) -> Restored:
-    """Return `restored` with the contents of the schema entries that its register names."""
+    """Return `restored` with the contents of the schema entries that its register names: in the log or the snapshot."""
     facts, schemas = restored.hard_state.facts, []
+    is_in_snapshot = any(index < state.first for index, _ in facts.schemas) and facts.snapshot is not None
+    covered = dict((await read_manifest(store, group, facts.snapshot)).facts.schemas) if is_in_snapshot else {}
     for index, content in facts.schemas:
         if state.first <= index <= state.last:
             (entry,) = entries_of(group, index, await store.read(group, index, index, 1))
             if entry.kind is not EntryKind.SCHEMA:
                 raise InvariantViolated(f"entry {index} of group {group!r} is no schema, but its register says so")
             content = entry.command
-        schemas.append((index, content))
+        schemas.append((index, covered.get(index, content)))
     if tuple(schemas) == facts.schemas:
         return restored
     return replace(restored, hard_state=replace(restored.hard_state, facts=replace(facts, schemas=tuple(schemas))))
@@ -122,11 +130,14 @@ def restored_from(group: str, state: GroupState, last: list[Record]) -> Restored
         raise InvariantViolated(
             f"the log of group {group!r} begins at {state.first}, but its register has the base {register.facts.base}"
         )
+    snapshot = register.facts.snapshot
+    if snapshot is not None and state.last < snapshot.position.index:
+        raise InvariantViolated(f"the log of group {group!r} ends at {state.last}, before its snapshot {snapshot}")
     return Restored(
         register,
         tuple((LogIndex(first), Term(tag)) for first, tag in state.tags),
         LogIndex(state.last),
-        entries_of(group, state.last, last)[0].stamp_ms if last else 0,
+        entries_of(group, state.last, last)[0].stamp_ms if last else snapshot.stamp_ms if snapshot else 0,
     )
 
 
@@ -192,9 +203,16 @@ def _register(record: dict[str, Any]) -> HardState:
         tuple((LogIndex(_exact(int, at)), _membership(found)) for at, found in _exact(list, record["memberships"])),
         tuple((LogIndex(_exact(int, at)), b"") for at in _exact(list, record["schemas"])),
         LogIndex(_exact(int, record["committed_schema"])),
+        _snapshot(record["snapshot"]) if "snapshot" in record else None,
     )
     vote = None if voted_for is None else NodeId(_exact(str, voted_for))
     return HardState(Term(_exact(int, record["term"])), vote, facts)
+
+
+def _snapshot(record: object) -> SnapshotId:
+    index, term, stamp_ms, size_bytes, digest = _exact(list, record)
+    position = LogPosition(LogIndex(_exact(int, index)), Term(_exact(int, term)))
+    return SnapshotId(position, _exact(int, stamp_ms), _exact(int, size_bytes), bytes.fromhex(_exact(str, digest)))
 
 
 def _membership(record: object) -> Membership:

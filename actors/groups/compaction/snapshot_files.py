@@ -1,0 +1,182 @@
+"""`SnapshotFiles`: the snapshots of one group in a store: reads them for others, receives the leader's, removes old ones.
+
+The name of a file says its position and the head of its digest. The register of the group names the present one; older
+ones stay for a while if a follower has read from them lately.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from coterie.actors.groups.compaction.snapshot_content import MANIFEST, FrameReader, Manifest, decode_manifest
+from coterie.errors import CoterieError, StorageFailed
+from coterie.protocols.raft.membership.group_facts import GroupFacts
+from coterie.protocols.raft.snapshots.snapshot_id import SnapshotId
+from coterie.protocols.raft.snapshots.snapshot_messages import (
+    ChunkLoaded,
+    ChunkStored,
+    LoadChunk,
+    SnapshotStored,
+    StoreChunk,
+)
+from coterie.runtime.actor import Context
+from coterie.runtime.storage.log_store import LogStore
+from coterie.runtime.storage.snapshots.snapshot_store import SnapshotWriter
+
+__all__ = ["CHUNK_BYTES", "SnapshotFiles", "read_manifest", "snapshot_name"]
+
+CHUNK_BYTES: Final = 256 * 1024
+"""The most that one message carries of a snapshot. A few thousand of them make a gigabyte."""
+
+IN_USE_S: Final = 10.0
+"""For so long after a follower has read from it a snapshot is kept, and no new one is taken, if that can wait."""
+
+RETRY_S: Final = 1.0
+"""After so long a snapshot that could not be received is fetched again."""
+
+
+def snapshot_name(snapshot: SnapshotId) -> str:
+    """Return the name of a snapshot in its store."""
+    index, term = snapshot.position
+    return f"{index:020d}-{term:020d}-{snapshot.digest[:8].hex()}"
+
+
+async def read_manifest(store: LogStore, group: str, snapshot: SnapshotId) -> Manifest:
+    """Return what a snapshot of `group` says of itself.
+
+    Raises:
+        StorageFailed: it is missing, or its beginning does not read back.
+    """
+    reader, offset, name = FrameReader(), 0, snapshot_name(snapshot)
+    try:
+        while data := await store.snapshots.read(group, name, offset, CHUNK_BYTES):
+            offset += len(data)
+            for section, body in reader.feed(data):
+                if section == MANIFEST:
+                    return decode_manifest(body)
+                break
+    except ValueError as error:
+        raise StorageFailed(f"snapshot {name} of group {group!r}", str(error)) from error
+    raise StorageFailed(f"snapshot {name} of group {group!r}", "it is missing: this store is to be replaced")
+
+
+class SnapshotFiles:
+    """The files of one life of a replica.
+
+    Args:
+        group: its name.
+        store: where its log is.
+        incarnation: of the group: a snapshot of another one is refused.
+        context: of the actor.
+        answer: hands an event to the protocol, and requests a visit.
+    """
+
+    def __init__(
+        self,
+        group: str,
+        store: LogStore,
+        incarnation: bytes,
+        context: Context,
+        answer: Callable[[ChunkLoaded | ChunkStored | SnapshotStored], None],
+    ) -> None:
+        self._group = group
+        self._store = store
+        self._incarnation = incarnation
+        self._context = context
+        self._answer = answer
+        self._arriving: SnapshotWriter | None = None
+        self._last_store: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._read_at_s: dict[str, float] = {}
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether a follower has read from a snapshot lately."""
+        now_s = self._context.clock.monotonic()
+        return any(now_s - read_at_s < IN_USE_S for read_at_s in self._read_at_s.values())
+
+    def close(self) -> None:
+        """End what is under way. The store removes what is incomplete when it is opened again."""
+        for task in self._tasks:
+            task.cancel()
+
+    def begin(self, operation: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run an operation until it ends, or this life does."""
+        task = asyncio.ensure_future(operation)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def load(self, effect: LoadChunk, present: SnapshotId | None) -> None:
+        """Read a chunk of an own snapshot for a follower."""
+        head = effect.digest[:8].hex()
+        names = [name for name in self._store.snapshots.names(self._group) if name.endswith(f"-{head}")]
+        if len(names) == 1 and (present is None or effect.offset >= 0):
+            self._read_at_s[names[0]] = self._context.clock.monotonic()
+            self.begin(self._load(effect, names[0]))
+
+    def store(self, effect: StoreChunk) -> None:
+        """Append a chunk to the snapshot that arrives, after those before it."""
+        self._last_store = self.begin(self._store_chunk(effect, self._last_store))
+
+    def keep_only(self, present: SnapshotId | None) -> None:
+        """Remove all snapshots but the one that the register names, and those that followers read at present."""
+        now_s = self._context.clock.monotonic()
+        self._read_at_s = {name: at_s for name, at_s in self._read_at_s.items() if now_s - at_s < IN_USE_S}
+        names = {*self._read_at_s, *(() if present is None else (snapshot_name(present),))}
+        self.begin(self._keep(names))
+
+    async def _keep(self, names: set[str]) -> None:
+        try:
+            await self._store.snapshots.keep(self._group, names)
+        except CoterieError as error:
+            self._context.log.warning("group.snapshots_not_removed", group=self._group, error=str(error))
+
+    async def _load(self, effect: LoadChunk, name: str) -> None:
+        try:
+            data = await self._store.snapshots.read(self._group, name, effect.offset, CHUNK_BYTES)
+        except CoterieError as error:
+            self._context.log.warning("group.snapshot_unreadable", group=self._group, snapshot=name, error=str(error))
+            return
+        if data:
+            self._answer(ChunkLoaded(effect.reader, effect.digest, effect.offset, data))
+
+    async def _store_chunk(self, effect: StoreChunk, before: asyncio.Task[None] | None) -> None:
+        if before is not None and not before.done():
+            await asyncio.wait([before])
+        try:
+            answer = await self._append(effect)
+        except (CoterieError, ValueError) as error:
+            name = snapshot_name(effect.snapshot)
+            self._context.log.warning("group.snapshot_not_received", group=self._group, snapshot=name, error=str(error))
+            await asyncio.sleep(RETRY_S)
+            answer = SnapshotStored(effect.snapshot, None)
+        self._answer(answer)
+
+    async def _append(self, effect: StoreChunk) -> ChunkStored | SnapshotStored:
+        if effect.offset == 0:
+            if self._arriving is not None:
+                await self._arriving.abandon()
+            self._arriving = await self._store.snapshots.create(self._group)
+        writer, snapshot = self._arriving, effect.snapshot
+        if writer is None or writer.size_bytes != effect.offset:
+            raise StorageFailed(f"group {self._group!r}", f"a chunk at {effect.offset} does not continue the file")
+        await writer.append(effect.data)
+        if writer.size_bytes < snapshot.size_bytes:
+            return ChunkStored(snapshot.digest, writer.size_bytes)
+        self._arriving = None
+        if await writer.digest() != snapshot.digest:
+            await writer.abandon()
+            return SnapshotStored(snapshot, None)
+        await writer.finish(snapshot_name(snapshot))
+        return SnapshotStored(snapshot, await self._facts_of(snapshot))
+
+    async def _facts_of(self, snapshot: SnapshotId) -> GroupFacts:
+        manifest = await read_manifest(self._store, self._group, snapshot)
+        facts = manifest.facts
+        found = (manifest.group, facts.incarnation, facts.base)
+        if found != (self._group, self._incarnation, snapshot.position):
+            raise ValueError(f"it is of {found}")
+        return facts

@@ -1,0 +1,51 @@
+"""`SnapshotPolicy`: says when the replicas of a group take snapshots, and how much of the log stays behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["SnapshotPolicy"]
+
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotPolicy:
+    """When a replica takes a snapshot, and which entries stay for followers that are a little behind.
+
+    A snapshot is due once the commands that were applied since the last one take `after_bytes`, or once they are
+    `after_entries` entries; but never before they take `share` of what the last snapshot took: so what is written for
+    snapshots stays in proportion to what is written for commands.
+
+    Attributes:
+        after_bytes: Default 16 MiB. Too low: snapshots all the time. Too high: a restart applies much again, and the
+            disk keeps more.
+        after_entries: Default 1,000,000. For groups with tiny commands, as `after_bytes`.
+        share: Default 0.5: with large states, one byte of snapshot for each half byte of commands at most. Too low:
+            more work for snapshots than for commands. Too high: more log on the disk, and a longer restart.
+        trailing_entries: So many entries before the snapshot stay. Default 10,000. Too low: a follower that was away
+            for a moment needs the whole snapshot. Too high: disk.
+        trailing_bytes: ... but no more than these take. Default 8 MiB.
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+
+    after_bytes: int = 16 * _MIB
+    after_entries: int = 1_000_000
+    share: float = 0.5
+    trailing_entries: int = 10_000
+    trailing_bytes: int = 8 * _MIB
+
+    def __post_init__(self) -> None:
+        for name in ("after_bytes", "after_entries"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("share", "trailing_entries", "trailing_bytes"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be at least 0, not {getattr(self, name)}")
+
+    def is_due(self, entries: int, size_bytes: int, last_snapshot_bytes: int) -> bool:
+        """Return whether a snapshot is due after so many entries and bytes of commands."""
+        is_much = size_bytes >= self.after_bytes or entries >= self.after_entries
+        return is_much and size_bytes >= self.share * last_snapshot_bytes

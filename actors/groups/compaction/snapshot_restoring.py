@@ -1,0 +1,98 @@
+"""`SnapshotRestoring`: lets a replica begin from a snapshot in its store, in slices: the loop reads heartbeats between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from coterie.actors.groups.compaction.snapshot_content import MANIFEST, FrameReader
+from coterie.actors.groups.compaction.snapshot_files import CHUNK_BYTES, SnapshotFiles, snapshot_name
+from coterie.actors.groups.evolution.group_schemas import CannotFollow
+from coterie.actors.groups.replicas.replica import Replica, Section
+from coterie.errors import CoterieError, SnapshotFailed, StorageFailed, UnsupportedFormat
+from coterie.protocols.raft.snapshots.snapshot_id import SnapshotId
+from coterie.protocols.replicated_log import LogIndex
+from coterie.runtime.actor import Context
+from coterie.runtime.storage.log_store import LogStore
+
+__all__ = ["SnapshotRestoring"]
+
+
+class SnapshotRestoring:
+    """The restoring of one life of a replica.
+
+    Args:
+        group: its name.
+        store: where its snapshots are.
+        replica: begins from them.
+        files: runs what is under way.
+        context: of the actor.
+        adopt_at: lets the machine follow the schema that was active at an index; may raise `CannotFollow`.
+        done: called with the index of the last entry in the snapshot.
+        quarantine: called with the reason if the machine cannot begin from it.
+    """
+
+    def __init__(
+        self,
+        group: str,
+        store: LogStore,
+        replica: Replica,
+        files: SnapshotFiles,
+        context: Context,
+        *,
+        adopt_at: Callable[[LogIndex], None],
+        done: Callable[[LogIndex], None],
+        quarantine: Callable[[str], None],
+    ) -> None:
+        self._group = group
+        self._store = store
+        self._replica = replica
+        self._files = files
+        self._context = context
+        self._adopt_at = adopt_at
+        self._done = done
+        self._quarantine = quarantine
+        self.progress: tuple[int, int] | None = None
+        """How many bytes of how many have been restored; None: nothing is under way."""
+
+    def begin(self, snapshot: SnapshotId) -> None:
+        """Let the replica begin from `snapshot`, whatever it is now."""
+        index = snapshot.position.index
+        self.progress = (0, snapshot.size_bytes)
+        self._replica.begin_restore(index, lambda: self._adopt_at(index))
+        self._files.begin(self._restore(snapshot))
+
+    async def _restore(self, snapshot: SnapshotId) -> None:
+        name = snapshot_name(snapshot)
+        try:
+            await self._read(snapshot, name)
+            self._replica.end_restore()
+        except (CannotFollow, SnapshotFailed) as error:
+            self._quarantine(f"it cannot begin from its snapshot at entry {snapshot.position.index}: {error}")
+            return
+        except UnsupportedFormat as error:
+            self._context.system.fail(error)
+            return
+        except (CoterieError, ValueError) as error:
+            what = f"snapshot {name} of group {self._group!r}"
+            self._context.system.fail(StorageFailed(what, f"{error}; this store is to be replaced like a lost disk"))
+            return
+        except BaseException as error:  # of this node: a MemoryError in the machine's restore
+            self._context.system.fail(error)
+            raise
+        self.progress = None
+        self._done(snapshot.position.index)
+
+    async def _read(self, snapshot: SnapshotId, name: str) -> None:
+        reader, offset = FrameReader(), 0
+        while offset < snapshot.size_bytes:
+            data = await self._store.snapshots.read(self._group, name, offset, CHUNK_BYTES)
+            if not data:
+                raise ValueError(f"it ends after {offset} bytes of {snapshot.size_bytes}")
+            offset += len(data)
+            for section, body in reader.feed(data):
+                if section != MANIFEST:
+                    self._replica.restore(Section(section), body)
+            self.progress = (offset, snapshot.size_bytes)
+        if not reader.is_complete:
+            raise ValueError("its end is missing")

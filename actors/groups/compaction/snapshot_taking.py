@@ -1,0 +1,201 @@
+"""`SnapshotTaking`: decides when a replica takes a snapshot, writes it in slices, and reports it once it is confirmed.
+
+    applied ─▶ due? ─▶ Replica.snapshot (frozen at once) ─▶ written in slices ─▶ durable ─▶ confirmed ─▶ SnapshotTaken
+
+A snapshot is confirmed by a checkpoint in the log: a quorum has answered as this replica did, up to its index or
+beyond. Before that nothing is dropped, and nothing is sent: a replica that has gone its own way keeps that to itself.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from coterie.actors.groups.compaction.snapshot_content import Manifest, encode_frame, encode_head, encode_tail
+from coterie.actors.groups.compaction.snapshot_files import SnapshotFiles, snapshot_name
+from coterie.actors.groups.compaction.snapshot_policy import SnapshotPolicy
+from coterie.actors.groups.replicas.replica import Replica
+from coterie.errors import CoterieError, SnapshotFailed
+from coterie.protocols.raft.raft import Raft
+from coterie.protocols.raft.snapshots.snapshot_id import SnapshotId
+from coterie.protocols.raft.snapshots.snapshot_messages import SnapshotTaken
+from coterie.protocols.replicated_log import Entry, LogIndex, LogPosition
+from coterie.runtime.actor import Context
+from coterie.runtime.storage.log_store import LogStore
+from coterie.runtime.storage.snapshots.snapshot_store import SnapshotWriter
+
+__all__ = ["SnapshotTaking"]
+
+SLICE_S: Final = 0.002
+"""For so long the loop is held to encode a part of a snapshot."""
+
+SLICE_BYTES: Final = 256 * 1024
+"""So many bytes are written at once."""
+
+MARK_ENTRIES: Final = 256
+"""How exactly it is known how many bytes of the log follow an entry: to so many entries."""
+
+FETCHED_MEANWHILE: Final = 4
+"""While a follower fetches a snapshot, the next one may wait until so many times as much is due."""
+
+
+class SnapshotTaking:
+    """The snapshots that one life of a replica takes: at most one at a time.
+
+    Args:
+        group: its name.
+        store: where they are kept.
+        raft: the node of this replica.
+        replica: whose state they hold.
+        files: runs what is under way.
+        context: of the actor.
+        policy: when one is due.
+        taken: called with a snapshot that is durable and confirmed.
+    """
+
+    def __init__(
+        self,
+        group: str,
+        store: LogStore,
+        raft: Raft,
+        replica: Replica,
+        files: SnapshotFiles,
+        context: Context,
+        policy: SnapshotPolicy,
+        *,
+        taken: Callable[[SnapshotTaken], None],
+    ) -> None:
+        self._group = group
+        self._store = store
+        self._raft = raft
+        self._replica = replica
+        self._files = files
+        self._context = context
+        self._policy = policy
+        self._taken = taken
+        self._last: tuple[LogPosition, int] | None = None  # of the entry that was applied last: position and stamp
+        self._entries = 0
+        self._bytes = 0
+        self._marks: deque[tuple[LogIndex, int]] = deque()
+        self._total_bytes = 0
+        self._is_writing = False
+        self._failures = 0
+        self._waiting: SnapshotId | None = None
+
+    def applied(self, entries: Sequence[Entry]) -> None:
+        """Note that the replica has applied these entries."""
+        last = entries[-1]
+        self._last = (LogPosition(last.index, last.term), last.stamp_ms)
+        size_bytes = sum([len(entry.command) for entry in entries])
+        self._entries += len(entries)
+        self._bytes += size_bytes
+        self._total_bytes += size_bytes
+        if not self._marks or last.index - self._marks[-1][0] >= MARK_ENTRIES:
+            self._marks.append((last.index, self._total_bytes))
+            while len(self._marks) > 1 and self._marks[1][1] < self._total_bytes - self._policy.trailing_bytes:
+                self._marks.popleft()
+
+    def restored(self) -> None:
+        """Note that the replica has begun from a snapshot: nothing has been applied since."""
+        self._last, self._waiting = None, None
+        self._entries = self._bytes = 0
+        self._marks.clear()
+
+    def advance(self) -> None:
+        """Report a snapshot that is confirmed, or begin one that is due. Call it between two entries."""
+        if self._waiting is not None:
+            self._report_if_confirmed(self._waiting)
+        elif not self._is_writing and self._is_due():
+            self._begin()
+
+    def _report_if_confirmed(self, snapshot: SnapshotId) -> None:
+        index = snapshot.position.index
+        present = self._raft.facts.snapshot
+        if present is not None and present.position.index >= index:
+            self._waiting = None  # the leader's came, and it is newer
+        elif self._replica.confirmed_index >= index and self._raft.applied_index >= index:
+            self._waiting = None
+            self._taken(SnapshotTaken(snapshot, self._base_index(index)))
+
+    def _base_index(self, index: LogIndex) -> LogIndex:
+        """Return the entry after which the log is kept, before the snapshot at `index`."""
+        oldest = self._marks[0][0] if self._marks else index
+        return LogIndex(max(0, min(index, max(oldest, index - self._policy.trailing_entries))))
+
+    def _is_due(self) -> bool:
+        snapshot = self._raft.facts.snapshot
+        factor = (FETCHED_MEANWHILE if self._files.is_in_use else 1) << min(self._failures, 10)
+        last_bytes = 0 if snapshot is None else snapshot.size_bytes
+        return (
+            self._last is not None
+            and self._replica.apart_at is None
+            and self._policy.is_due(self._entries // factor, self._bytes // factor, last_bytes)
+        )
+
+    def _begin(self) -> None:
+        if self._last is None:
+            return
+        position, stamp_ms = self._last
+        facts = self._raft.facts.as_of(position)
+        if facts is None:
+            return  # the members have changed twice since: soon
+        self._is_writing = True
+        entries, size_bytes, self._entries, self._bytes = self._entries, self._bytes, 0, 0
+        try:
+            pieces = self._replica.snapshot()
+        except SnapshotFailed as error:
+            self._failed(error, entries, size_bytes)
+            return
+        frames = _frames(Manifest(self._group, facts), pieces)
+        self._files.begin(self._write(position, stamp_ms, frames, entries, size_bytes))
+
+    async def _write(
+        self, position: LogPosition, stamp_ms: int, frames: Iterator[bytes], entries: int, size_bytes: int
+    ) -> None:
+        writer = None
+        try:
+            writer = await self._store.snapshots.create(self._group)
+            await self._drain(frames, writer)
+            snapshot = SnapshotId(position, stamp_ms, writer.size_bytes, await writer.digest())
+            await writer.finish(snapshot_name(snapshot))
+        except CoterieError as error:
+            if writer is not None:
+                await writer.abandon()
+            self._failed(error, entries, size_bytes)
+            return
+        except BaseException as error:
+            if isinstance(error, MemoryError):
+                self._context.system.fail(error)
+            raise
+        self._is_writing, self._failures, self._waiting = False, 0, snapshot
+        self._context.wake()
+
+    async def _drain(self, frames: Iterator[bytes], writer: SnapshotWriter) -> None:
+        clock = self._context.clock.monotonic
+        slice_, size_bytes, until_s = [], 0, clock() + SLICE_S
+        for frame in frames:
+            slice_.append(frame)
+            size_bytes += len(frame)
+            if size_bytes >= SLICE_BYTES or clock() >= until_s:
+                await writer.append(b"".join(slice_))
+                slice_, size_bytes, until_s = [], 0, clock() + SLICE_S
+        if slice_:
+            await writer.append(b"".join(slice_))
+
+    def _failed(self, error: Exception, entries: int, size_bytes: int) -> None:
+        """Tell it, and try again once twice as much is due: the log only grows meanwhile."""
+        self._is_writing = False
+        self._failures += 1
+        self._entries += entries
+        self._bytes += size_bytes
+        self._context.log.warning("group.snapshot_failed", group=self._group, error=str(error), exc_info=error.__cause__)
+
+
+def _frames(manifest: Manifest, pieces: Iterator[tuple[int, bytes]]) -> Iterator[bytes]:
+    yield encode_head(manifest)
+    frames = 1
+    for section, piece in pieces:
+        yield encode_frame(section, piece)
+        frames += 1
+    yield encode_tail(frames)
