@@ -8,6 +8,7 @@ Everything here is pure: no I/O, no clock.
 `plain_reads.py`: `PlainReads`, answers queries from a state, in slices and within the limits of a batch
 `session_commands.py`: the client commands that a log entry may contain; encodes and decodes them
 `session_replies.py`: the results of session commands; encodes and decodes them, also within a limit of bytes
+`session_snapshot.py`: encodes all open sessions with their kept replies in pieces, and restores them
 """
 
 from coterie.protocols.sessions.deduplication import BATCH_REPLY_BYTES, Deduplication, Machine

@@ -41,7 +41,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol, assert_never
 
 from coterie.protocols.replicated_log import INCARNATION_BYTES, LogIndex
@@ -77,6 +77,7 @@ from coterie.protocols.sessions.session_replies import (
     TooLarge,
     UnknownSession,
 )
+from coterie.protocols.sessions.session_snapshot import SessionsRestore, snapshot_pieces
 
 __all__ = ["BATCH_COMMANDS_MAX", "BATCH_REPLY_BYTES", "Deduplication", "Machine"]
 
@@ -134,6 +135,7 @@ class Deduplication:
         self._decode = decode
         self._sessions = KeptSessions()
         self._kept_bytes = 0
+        self._restored: SessionsRestore | None = None
 
     def __len__(self) -> int:
         """Return how many sessions are open."""
@@ -161,6 +163,32 @@ class Deduplication:
                 return Done(self._machine.apply(index, payload))
             case _:
                 assert_never(decoded)
+
+    def snapshot(self) -> Iterator[bytes]:
+        """Return the sessions as they are now, in pieces: see `session_snapshot`. That of the machine is its own.
+
+        They are encoded while they are taken, and do not change with what is applied meanwhile.
+        """
+        return snapshot_pieces(self._sessions)
+
+    def restore(self, piece: bytes) -> None:
+        """Take the next piece of a snapshot; its sessions are there after `end_restore`, and in place of all others.
+
+        Raises:
+            ValueError: it is no piece, or not the next one. What was restored so far is dropped.
+        """
+        restored = self._restored = self._restored or SessionsRestore()
+        try:
+            restored.add(piece)
+        except ValueError:
+            self._restored = None
+            raise
+
+    def end_restore(self) -> None:
+        """Use the restored sessions from now on. ValueError if a piece is missing: then nothing has changed."""
+        restored, self._restored = self._restored or SessionsRestore(), None
+        self._sessions = restored.end()
+        self._kept_bytes = sum(session.kept_bytes for session in self._sessions.by_id.values())
 
     def _apply_batch(self, index: LogIndex, commands: list[bytes]) -> list[BatchReply]:
         decode, replies, left_bytes = self._decode, list[BatchReply](), BATCH_REPLY_BYTES

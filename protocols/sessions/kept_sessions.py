@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from coterie.protocols.sessions.session_commands import OpenSession, SessionId
 from coterie.protocols.sessions.session_replies import TooLarge
@@ -13,6 +13,7 @@ __all__ = [
     "KEPT_OVERHEAD_BYTES",
     "KEPT_REPLY_BYTES",
     "STANDARD_LIMITS",
+    "FrozenSession",
     "KeptLimits",
     "KeptSession",
     "KeptSessions",
@@ -60,19 +61,37 @@ STANDARD_LIMITS: Final = KeptLimits()
 """The limits of the present format level."""
 
 
+class FrozenSession(NamedTuple):
+    """One session as it was at one moment. The replies are shared with the session until it changes."""
+
+    number: SessionId
+    opening: OpenSession
+    low_water: int
+    reply_by_sequence: dict[int, bytes | TooLarge]
+
+
 class KeptSession:
     """One session: its opening, its low-water mark, and the replies at or above it."""
 
-    __slots__ = ("kept_bytes", "low_water", "opening", "reply_by_sequence")
+    __slots__ = ("is_shared", "kept_bytes", "low_water", "opening", "reply_by_sequence")
 
     def __init__(self, opening: OpenSession) -> None:
         self.opening = opening
         self.low_water = 1
         self.reply_by_sequence: dict[int, bytes | TooLarge] = {}
         self.kept_bytes = 0
+        self.is_shared = False
+        """Whether `reply_by_sequence` is that of a frozen session, too: it is copied before it changes."""
+
+    def freeze(self, number: SessionId) -> FrozenSession:
+        """Return the session, whose id is `number`, as it is now. Nothing is copied before it changes."""
+        self.is_shared = True
+        return FrozenSession(number, self.opening, self.low_water, self.reply_by_sequence)
 
     def keep(self, sequence: int, reply: bytes) -> int:
         """Keep the reply to a command; return how many bytes it counts."""
+        if self.is_shared:
+            self._copy_replies()
         size = len(reply) + KEPT_OVERHEAD_BYTES
         if size > KEPT_REPLY_BYTES + KEPT_OVERHEAD_BYTES:
             self.reply_by_sequence[sequence] = TooLarge(len(reply), KEPT_REPLY_BYTES)
@@ -82,11 +101,18 @@ class KeptSession:
         self.kept_bytes += size
         return size
 
+    def put_reply(self, sequence: int, reply: bytes | TooLarge) -> None:
+        """Keep a reply that was kept before, in a snapshot."""
+        self.reply_by_sequence[sequence] = reply
+        self.kept_bytes += _counted(reply)
+
     def raise_low_water(self, low_water: int) -> int:
         """Drop the replies below `low_water`, which is above the present mark; return how many bytes they counted.
 
         It visits no more numbers than replies are kept: a client may raise its mark by any number with each command.
         """
+        if self.is_shared:
+            self._copy_replies()
         kept, passed = self.reply_by_sequence, self.low_water
         self.low_water = low_water
         if low_water - passed == 1:  # as mostly: clients that are busy raise it with each command
@@ -97,6 +123,10 @@ class KeptSession:
             freed = sum(_counted(kept.pop(number)) for number in list(kept) if number < low_water)
         self.kept_bytes -= freed
         return freed
+
+    def _copy_replies(self) -> None:
+        self.reply_by_sequence = self.reply_by_sequence.copy()
+        self.is_shared = False
 
 
 def _counted(reply: bytes | TooLarge) -> int:
@@ -119,6 +149,27 @@ class KeptSessions:
         self.id_by_nonce[opening.nonce] = number
         self._by_owner.setdefault(opening.owner, {})[number] = session
         self.use(number)
+
+    def freeze(self) -> list[FrozenSession]:
+        """Return all sessions as they are now, by owner, both in order of last use."""
+        owners = self._by_owner.values()
+        return [session.freeze(number) for sessions in owners for number, session in sessions.items()]
+
+    def put_last(self, number: SessionId, opening: OpenSession, low_water: int) -> KeptSession:
+        """Add a session of a snapshot behind all others; return it.
+
+        Raises:
+            ValueError: it is there, or sessions of another owner stand between those of its own.
+        """
+        if number in self.by_id or opening.nonce in self.id_by_nonce:
+            raise ValueError(f"the session {number.hex()} is open already")
+        if opening.owner in self._by_owner and next(reversed(self._by_owner)) != opening.owner:
+            raise ValueError(f"the session {number.hex()} does not stand with those of its owner")
+        session = self.by_id[number] = KeptSession(opening)
+        session.low_water = low_water
+        self.id_by_nonce[opening.nonce] = number
+        self._by_owner.setdefault(opening.owner, {})[number] = session
+        return session
 
     def use(self, number: SessionId) -> None:
         """Move a session, and its owner, to the end."""

@@ -16,9 +16,18 @@ from coterie.protocols.sessions.session_commands import (
     encode_open_session,
     encode_session_command,
 )
-from coterie.protocols.sessions.session_replies import Done, Opened
+from coterie.protocols.sessions.session_replies import Done, Opened, UnknownSession
 
-__all__ = ["crowding_owner", "evicted_session", "full_session", "greedy_owner", "late_opening", "retried_opening"]
+__all__ = [
+    "crowding_owner",
+    "evicted_session",
+    "full_session",
+    "greedy_owner",
+    "late_opening",
+    "restored_order",
+    "restored_session",
+    "retried_opening",
+]
 
 NODE: Final = NodeId("n1")
 OURS: Final = encode_open_session(b"o" * SESSION_ID_BYTES)
@@ -32,6 +41,7 @@ class _Replica:
     """The sessions of one replica, and the state machine below them, which reports its executions to the checker."""
 
     def __init__(self, limits: KeptLimits, *, reply_bytes: int = 0) -> None:
+        self._limits = limits
         self._context = ViolationContext()
         self._checker = SessionsChecker(self._context)
         self._checker.started(NODE)
@@ -55,6 +65,17 @@ class _Replica:
         if not isinstance(opened, Opened):
             raise TypeError(f"an opening was answered with {opened}")
         return opened.session
+
+    def restart_from_snapshot(self) -> None:
+        """Put the sessions of a new life, which are restored from a snapshot, in place of the present ones.
+
+        The state machine goes on: what it has executed must not be executed again.
+        """
+        pieces = self.sessions.snapshot()
+        self.sessions = Deduplication(self, incarnation=bytes(INCARNATION_BYTES), limits=self._limits)
+        for piece in pieces:
+            self.sessions.restore(piece)
+        self.sessions.end_restore()
 
     def fail(self, invariant: str, detail: str) -> None:
         """Report that a promise is broken."""
@@ -153,6 +174,38 @@ def full_session() -> None:
     reply = replica.take(oldest)
     if not isinstance(reply, Done):
         replica.fail("sessions.stands_still", f"the oldest command of a session was answered with {reply}")
+
+
+def restored_session() -> None:
+    """Restart a replica from a snapshot between two copies of a command: the second gets the stored reply.
+
+    Raises:
+        Violation: `sessions.lost_in_snapshot`, if it does not; `sessions.executed_twice`, if it takes effect twice.
+    """
+    replica = _Replica(FEW, reply_bytes=REPLY_BYTES)
+    command = encode_session_command(replica.open(OURS), 1, 1, b"pay once")
+    before = replica.take(command)
+    replica.restart_from_snapshot()
+    after = replica.take(command)
+    if after != before:
+        replica.fail("sessions.lost_in_snapshot", f"a copy of a command was answered with {after}, before {before}")
+
+
+def restored_order() -> None:
+    """Restart a replica from a snapshot, then open one session too many: the one used least recently must end.
+
+    Raises:
+        Violation: `sessions.order_lost_in_snapshot`, if another one ends.
+    """
+    replica = _Replica(FEW)
+    sessions = [replica.open(_opening(b"owner %d" % number, number)) for number in range(FEW.sessions)]
+    replica.take(encode_session_command(sessions[0], 1, 1, b"in use"))
+    replica.restart_from_snapshot()
+    replica.open(_opening(b"newcomer", FEW.sessions))
+    replies = [replica.take(encode_session_command(each, 0, 0, b"stale")) for each in sessions]
+    ended = [number for number, reply in enumerate(replies) if isinstance(reply, UnknownSession)]
+    if ended != [1]:
+        replica.fail("sessions.order_lost_in_snapshot", f"the sessions {ended} ended, it must be the second alone")
 
 
 def _opening(owner: bytes, number: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Session mutants: define bugs that execute a command twice, open two sessions for one opening, or keep too much."""
+"""Session mutants: define bugs that execute a command twice, open too many sessions, keep too much, or forget."""
 
 # ruff: noqa: SLF001 - mutants replace private methods
 
@@ -7,7 +7,7 @@ from __future__ import annotations
 from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.replicated_log import LogIndex
 from coterie.protocols.sessions import Deduplication, Done, Opened, Reply, SessionId
-from coterie.protocols.sessions.kept_sessions import KeptSession, KeptSessions, Weight
+from coterie.protocols.sessions.kept_sessions import FrozenSession, KeptSession, KeptSessions, Weight
 from coterie.protocols.sessions.session_commands import OpenSession, SessionCommand
 from coterie.protocols.simulation.directed.session_trials import (
     crowding_owner,
@@ -15,6 +15,8 @@ from coterie.protocols.simulation.directed.session_trials import (
     full_session,
     greedy_owner,
     late_opening,
+    restored_order,
+    restored_session,
     retried_opening,
 )
 from coterie.protocols.simulation.mutants.mutation_testing import DirectedTrial, Mutant, Patch, ScenarioTrial
@@ -24,6 +26,7 @@ __all__ = ["SESSION_MUTANTS"]
 
 _apply_in_session, _open, _new_id = Deduplication._apply_in_session, Deduplication._open, Deduplication._new_id
 _has_room, _evict, _keep = Deduplication._has_room, KeptSessions.evict, KeptSession.keep
+_freeze = KeptSessions.freeze
 
 
 def _execute_again(self: Deduplication, index: LogIndex, command: SessionCommand) -> Reply:
@@ -58,6 +61,17 @@ def _keep_uncounted(self: KeptSession, sequence: int, reply: bytes) -> int:
 
 def _has_room_only_if_free(self: Deduplication, session: KeptSession, sequence: int) -> bool:
     return _has_room(self, session, 0)
+
+
+def _freeze_nothing(self: KeptSessions) -> list[FrozenSession]:
+    return []
+
+
+def _freeze_by_id(self: KeptSessions) -> list[FrozenSession]:
+    """The sessions of each owner together, but in the order in which they were opened."""
+    opened = list(self.by_id)
+    owners = list(dict.fromkeys(session.opening.owner for session in self.by_id.values()))
+    return sorted(_freeze(self), key=lambda one: (owners.index(one.opening.owner), opened.index(one.number)))
 
 
 SESSION_MUTANTS: tuple[Mutant, ...] = (
@@ -95,6 +109,16 @@ SESSION_MUTANTS: tuple[Mutant, ...] = (
         "sessions: a full session does not advance",
         DirectedTrial("full session", Level.PROTOCOL, lambda seed: full_session()),
         (Patch(Deduplication, "_has_room", _has_room_only_if_free),),
+    ),
+    Mutant(
+        "sessions: left out of a snapshot",
+        DirectedTrial("restored session", Level.PROTOCOL, lambda seed: restored_session()),
+        (Patch(KeptSessions, "freeze", _freeze_nothing),),
+    ),
+    Mutant(
+        "sessions: the order of eviction is lost in a snapshot",
+        DirectedTrial("restored order", Level.PROTOCOL, lambda seed: restored_order()),
+        (Patch(KeptSessions, "freeze", _freeze_by_id),),
     ),
 )
 """The first is killed under the profile `everything`."""

@@ -12,10 +12,21 @@ from coterie.protocols.simulation.directed.session_trials import (
     full_session,
     greedy_owner,
     late_opening,
+    restored_order,
+    restored_session,
     retried_opening,
 )
 
-SCHEDULES = [crowding_owner, evicted_session, full_session, greedy_owner, late_opening, retried_opening]
+SCHEDULES = [
+    crowding_owner,
+    evicted_session,
+    full_session,
+    greedy_owner,
+    late_opening,
+    restored_order,
+    restored_session,
+    retried_opening,
+]
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
