@@ -45,6 +45,7 @@ __all__ = [
     "PlanError",
     "ReplyTooLarge",
     "SimulationStuck",
+    "SnapshotFailed",
     "SpawnRefused",
     "StorageDamaged",
     "StorageError",
@@ -221,8 +222,7 @@ class FenceError(CoterieError, NotImplementedError):
 
     def __init__(self, call: str, place: str, advice: str) -> None:
         super().__init__(f"{call} at {place} would leave the virtual world: {advice}")
-        self.call = call
-        self.place = place
+        self.call, self.place = call, place
 
 
 _NO_REPLACEMENT = (
@@ -286,8 +286,7 @@ class WrongStore(StorageError):
             f"{path!r} belongs to node {found[1]!r} of cluster {found[0]!r}, not to node {expected[1]!r} of cluster "
             f"{expected[0]!r}: check the data directory and the node name",
         )
-        self.expected = expected
-        self.found = found
+        self.expected, self.found = expected, found
 
 
 class UnsupportedFormat(StorageError):
@@ -302,9 +301,7 @@ class UnsupportedFormat(StorageError):
             f"{path!r} has {part} {found}, this release reads {supported} and converts nothing: use a release that "
             f"reads {found}",
         )
-        self.part = part
-        self.found = found
-        self.supported = supported
+        self.part, self.found, self.supported = part, found, supported
 
 
 class StorageDamaged(StorageError):
@@ -312,8 +309,7 @@ class StorageDamaged(StorageError):
 
     def __init__(self, path: str, offset: int, reason: str) -> None:
         super().__init__(path, f"{path!r} is damaged at byte {offset}: {reason}; keep the files: {_NO_REPLACEMENT}")
-        self.offset = offset
-        self.reason = reason
+        self.offset, self.reason = offset, reason
 
 
 class StoreWentBack(StorageError):
@@ -370,10 +366,8 @@ class OutboundFull(TransportError):
             f"outbound buffer to node {node!r} is full ({pending_bytes} of {limit_bytes} bytes wait): an item of "
             f"{size_bytes} bytes was refused; send less, send later, or raise outbound_limit_bytes="
         )
-        self.node = node
-        self.size_bytes = size_bytes
-        self.pending_bytes = pending_bytes
-        self.limit_bytes = limit_bytes
+        self.node, self.size_bytes = node, size_bytes
+        self.pending_bytes, self.limit_bytes = pending_bytes, limit_bytes
 
 
 class FrameTooLarge(TransportError):
@@ -386,9 +380,7 @@ class FrameTooLarge(TransportError):
             f"an item for node {node!r} has {size_bytes} bytes, the limit is {limit_bytes}: it was refused; "
             f"send it in parts, or raise {setting}"
         )
-        self.node = node
-        self.size_bytes = size_bytes
-        self.limit_bytes = limit_bytes
+        self.node, self.size_bytes, self.limit_bytes = node, size_bytes, limit_bytes
 
     @classmethod
     def told(cls, text: str) -> FrameTooLarge:
@@ -490,6 +482,13 @@ class CommandUnsettled(CommandError):
     def __init__(self, message: str, outcome: Outcome) -> None:
         super().__init__(message)
         self.outcome = outcome
+
+
+class SnapshotFailed(CoterieError, ValueError):
+    """The state of a machine cannot be saved, or not be restored: the message names what prevents it, and what to do.
+
+    A state that was being restored must not be used. A state that was being saved is as it was.
+    """
 
 
 class TopologyError(CoterieError, ValueError):

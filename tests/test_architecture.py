@@ -59,6 +59,8 @@ MAY_TOUCH: dict[tuple[str, str], str] = {
     ("runtime/hosts/real_resources.py", "time"): "the loop's own processor time, where nothing else says it",
     ("runtime/messages/codings.py", "datetime"): "its values cross the wire; no clock is read",
     ("runtime/messages/codings.py", "uuid"): "its values cross the wire; none is drawn",
+    ("actors/groups/snapshots/standard_values.py", "datetime"): "its values are saved; no clock is read",
+    ("actors/groups/snapshots/standard_values.py", "uuid"): "its values are saved; none is drawn",
     ("runtime/threadsafe.py", "concurrent"): "the type of what other threads wait for; no thread is made",
     (
         "runtime/hosts/virtual/virtual_loop.py",

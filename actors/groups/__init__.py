@@ -15,6 +15,7 @@
 `reply_room.py`: `ReplyRoom`, limits the bytes of large replies that are on their way at once
 `routed_command.py`: `RoutedCommand`, tracks what is certain of the execution of one command over its attempts
 `state_machine.py`: `StateMachine`, the base class of typed replicated state machines
+`snapshots/`: save the attributes of a state machine, and restore them
 `replicas/`: applies the log on one node, and finds out whether the replicas answer alike
 `typed_commands.py`: encodes the commands of state machines, and decodes their replies, at the client
 `evolution/`: describes machines as schemas, and decodes commands under a recorded one

@@ -15,15 +15,26 @@ from __future__ import annotations
 import inspect
 import types
 import typing
+from collections.abc import Iterator
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
-from coterie.errors import MessageTypeError
+from coterie.actors.groups.snapshots.machine_snapshot import restore_piece, saved_pieces
+from coterie.errors import MessageTypeError, SnapshotFailed
 from coterie.protocols.replicated_log import LogIndex
 from coterie.runtime.messages.message import Ask, message_type
 from coterie.runtime.messages.message_codecs import MessageType
 from coterie.runtime.messages.receive_signatures import excluding
+from coterie.runtime.observing.error_texts import error_line
 
-__all__ = ["Query", "StateMachine", "commands_of", "machine_mistake", "queries_read_by"]
+__all__ = [
+    "Query",
+    "StateMachine",
+    "commands_of",
+    "is_generator",
+    "machine_mistake",
+    "queries_read_by",
+    "snapshot_mistake",
+]
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -66,6 +77,37 @@ class StateMachine(Generic[C]):
 
         It must be deterministic, as `apply` is. A node on which it raises goes into quarantine.
         """
+
+    def snapshot(self) -> Iterator[bytes]:
+        """Return the state as it is now, as pieces of bytes (of at most about 256 KiB), for `restore` of a new machine.
+
+        Override both, or neither. This one saves all attributes of `self` but `index` and `version`, in the order that
+        they have: values of None, bool, int, float, str, bytes, bytearray, list, tuple, dict, set, frozenset, deque,
+        Counter, OrderedDict, datetime, date, timedelta, Decimal and UUID, of enums, messages, classes with a codec,
+        dataclasses and NamedTuples that the commands or the annotations of the class name, and a defaultdict as an
+        attribute, nested up to 200 levels. They come back equal and of the same classes, each dict in its order; a set
+        may come back in another order, on which `apply` must not depend anyway.
+
+        Commands are applied while the pieces are taken, and must not show in them. So an override is a `def` that
+        copies what it needs and returns an iterator over the copy. A `def` with a `yield` is taken to its end at once,
+        while all commands wait; so are values here, except collections of 1,000 or more items that never change.
+
+        Raises:
+            SnapshotFailed: a value cannot be saved, or can be reached in two ways, so that it would come back as two.
+        """
+        return saved_pieces(self, commands_of(type(self)))
+
+    def restore(self, piece: bytes) -> None:
+        """Take the next piece of a snapshot, on a new machine whose `version` is that of the snapshot.
+
+        All pieces come in order, each as it was yielded, before anything else is called. This one sets the attributes
+        with the last piece. An attribute that the snapshot does not have keeps the value that `__init__` made, so newer
+        code restores the snapshots of older code.
+
+        Raises:
+            ValueError: the piece is malformed, or does not fit this code. Whatever an override raises counts as such.
+        """
+        restore_piece(self, commands_of(type(self)), piece)
 
     def apply(self, command: Any, /) -> object:
         """Execute a command, one of C that `read` does not take: annotate which. The return value is its reply.
@@ -133,16 +175,63 @@ def machine_mistake(machine: StateMachine[Any]) -> str | None:
     return _mistake_in(machine, "apply") or _mistake_in(machine, "read") or _mistake_in_annotation(type(machine))
 
 
+def snapshot_mistake(machine: StateMachine[Any]) -> str | None:
+    """Return why a machine, as its class makes it, cannot be saved and restored; None if it can, as far as that shows.
+
+    Its `snapshot` is called, and taken to its end.
+    """
+    name = type(machine).__name__
+    own = [method for method in ("snapshot", "restore") if not _is_inherited(machine, method)]
+    if len(own) == 1:
+        other = "restore" if own == ["snapshot"] else "snapshot"
+        return f"{name} has a {own[0]}, but no {other}: write both, or neither"
+    if (mistake := _coroutine_in(machine, "snapshot") or _coroutine_in(machine, "restore")) is not None:
+        return mistake
+    if is_generator(machine.restore):
+        return f"{name}.restore has a `yield`, so that a call does nothing: it takes one piece, and returns None"
+    try:
+        pieces: Any = machine.snapshot()
+        if not isinstance(pieces, Iterator):
+            return f"{name}.snapshot returned a {type(pieces).__name__}: it must return an iterator of bytes"
+        wrong = next((piece for piece in pieces if type(piece) is not bytes), None)
+    except SnapshotFailed as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 (it is the mistake)
+        return f"{name}.snapshot raised {error_line(error)}"
+    return None if wrong is None else f"{name}.snapshot yielded a {type(wrong).__name__}: each piece is bytes"
+
+
+def _is_inherited(machine: StateMachine[Any], method: str) -> bool:
+    return getattr(getattr(machine, method), "__func__", None) is getattr(StateMachine, method)
+
+
+def is_generator(function: Any) -> bool:
+    """Return whether a function or method has a `yield`, so that a call of it executes nothing yet."""
+    return any(inspect.isgeneratorfunction(call) for call in _calls_in(function))
+
+
+def _coroutine_in(machine: StateMachine[Any], method: str) -> str | None:
+    where = f"{type(machine).__name__}.{method}"
+    for call in _calls_in(getattr(machine, method)):
+        if inspect.iscoroutinefunction(call) or inspect.isasyncgenfunction(call):
+            return f"{where} is `async def`: write `def`, because a replica executes it to its end at once"
+    return None
+
+
+def _calls_in(function: Any) -> Iterator[Any]:
+    """Yield what a call of a function or an object executes: it, and each function that it wraps."""
+    while function is not None:
+        yield function if inspect.isroutine(function) else type(function).__call__
+        function = getattr(function, "__wrapped__", None) or getattr(function, "func", None)
+
+
 def _mistake_in(machine: StateMachine[Any], method: str) -> str | None:
     where = f"{type(machine).__name__}.{method}"
-    function: Any = getattr(machine, method)
-    while function is not None:
-        call = function if inspect.isroutine(function) else type(function).__call__
+    for call in _calls_in(getattr(machine, method)):
         if inspect.iscoroutinefunction(call):
             return f"{where} is `async def`: write `def`, because a replica executes it to its end at once"
         if inspect.isgeneratorfunction(call) or inspect.isasyncgenfunction(call):
             return f"{where} has a `yield`, so that a call returns a generator: it must return the reply"
-        function = getattr(function, "__wrapped__", None) or getattr(function, "func", None)
     return None
 
 
