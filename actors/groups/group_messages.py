@@ -155,7 +155,8 @@ class GroupStatus:
     and it takes no part. `quarantine` says why. `trouble`: what this node has found to be wrong with the group.
     `members`: the members that the group's log has, whatever the topology says. `revision`, `version`: of the schema
     that its machine follows; 0: it has none. `code_version`, `code_schema`: the version and the hash of what its code
-    is.
+    is. `base_index`: the log begins after this entry. `snapshot_index`: the last entry in the snapshot; 0: there is
+    none. `activity`: what is under way: a snapshot is restored or fetched; None: nothing.
     """
 
     group: str
@@ -175,6 +176,9 @@ class GroupStatus:
     code_version: int = 0
     code_schema: str = ""
     trouble: str | None = None
+    base_index: int = 0
+    snapshot_index: int = 0
+    activity: str | None = None
 
 
 @message(name="group.ReportStatus", speaker=Speaker.OPERATOR)

@@ -13,6 +13,8 @@ from functools import partial
 from typing import Any, assert_never
 
 from coterie.actors.driver import Driver, Tick
+from coterie.actors.groups.compaction.replica_snapshots import ReplicaSnapshots
+from coterie.actors.groups.compaction.snapshot_policy import STANDARD_POLICY, SnapshotPolicy
 from coterie.actors.groups.evolution.schema_keeper import SchemaKeeper
 from coterie.actors.groups.group_founding import fit_limits, founding_register, warn_of_other_members
 from coterie.actors.groups.group_messages import (
@@ -32,12 +34,10 @@ from coterie.actors.groups.group_messages import (
     Refused,
     ReportCode,
     ReportStatus,
-    StaleAnswer,
     Unsettled,
     WatchLeader,
 )
-from coterie.actors.groups.letters.letter_admission import LetterAdmission
-from coterie.actors.groups.letters.letter_identity import LetterIdentity
+from coterie.actors.groups.letters.peer_letters import PeerLetters
 from coterie.actors.groups.raft_limits import RaftLimits
 from coterie.actors.groups.raft_records import read_restored, write_of
 from coterie.actors.groups.replicas.answer_room import AnswerRoom
@@ -49,20 +49,28 @@ from coterie.actors.groups.replicas.leader_announcements import LeaderAnnounceme
 from coterie.actors.groups.replicas.machine_turns import MachineTurns
 from coterie.actors.groups.replicas.replica import ReadsIn, Replica
 from coterie.actors.groups.replicas.replica_status import replica_status
+from coterie.actors.groups.replicas.stale_reads import StaleReads
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
 from coterie.actors.voter_registration import RetryRegistration, VoterRegistration
-from coterie.actors.wire_names import FoundersDiffer, RaftPeerMessage, RegisterStore, StoreAccused, StoreRegistered
+from coterie.actors.wire_names import (
+    FoundersDiffer,
+    RaftChunk,
+    RaftPeerMessage,
+    RegisterStore,
+    StoreAccused,
+    StoreRegistered,
+)
 from coterie.errors import InvariantViolated, UnsupportedFormat
-from coterie.protocols.algorithm import NodeId, Received
-from coterie.protocols.checkpoints import Checkpoint, DigestReport, DigestRequest, encode_checkpoint
-from coterie.protocols.raft.membership.membership import StoreId
+from coterie.protocols.algorithm import NodeId
+from coterie.protocols.checkpoints import Checkpoint, encode_checkpoint
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent, StoreKnown, TransferEnded, TransferLeadership
+from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent, TransferEnded, TransferLeadership
 from coterie.protocols.raft.raft_messages import HardState, LogWrite, RaftMessage, Restored
 from coterie.protocols.raft.raft_observations import SERIOUS, SEVERE
 from coterie.protocols.raft.role import RaftRole
+from coterie.protocols.raft.snapshots.snapshot_messages import LoadChunk, RestoreMachine, StoreChunk
 from coterie.protocols.replicated_log import (
     Apply,
     EntryKind,
@@ -77,7 +85,6 @@ from coterie.protocols.replicated_log import (
 from coterie.protocols.sessions import Machine
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.refs import Address, Ref
-from coterie.runtime.storage.history.generation import Generation, contradiction
 from coterie.runtime.storage.log_store import LogStore
 
 __all__ = ["RaftActor"]
@@ -89,6 +96,7 @@ class RaftActor(
         | ReadQueries
         | ReadStale
         | RaftPeerMessage
+        | RaftChunk
         | WatchLeader
         | ReportStatus
         | ReportCode
@@ -112,6 +120,7 @@ class RaftActor(
         store: the log store for its term, vote and entries.
         activate_after_s: how long all voters must have had newer code before its schema becomes active; None: until
             `coterie raft activate`.
+        snapshots: when a snapshot is taken, and how much of the log stays behind it.
     """
 
     def __init__(
@@ -121,6 +130,7 @@ class RaftActor(
         machine: Callable[[], Machine],
         store: LogStore,
         activate_after_s: float | None = None,
+        snapshots: SnapshotPolicy = STANDARD_POLICY,
     ) -> None:
         self._group = group
         self._config = config
@@ -128,6 +138,7 @@ class RaftActor(
         self._store = store
         self._peer_stores = PeerStores(group, store)
         self._activate_after_s = activate_after_s
+        self._snapshot_policy = snapshots
         self._quarantined_because: str | None = None
         self._transfers: dict[int, Later[HandOverAnswer]] = {}
         self._driver: Driver[RaftEvent, RaftEffect] | PendingVoter[RaftEvent] | None = None
@@ -145,11 +156,10 @@ class RaftActor(
         limits = fit_limits(self._config, self.context, self._store)
         self._raft = Raft(key, limits.config, restored=restored, rng=rng, node=self._node)
         self._facts = facts = self._raft.facts
-        self._make_replica(restored, limits)
-        self._make_letters(StoreId(key))
         self._peers: dict[str, Ref[Any]] = {
             node: system.at(Address(node, self._group)) for node in facts.membership.nodes if node != self._node
         }
+        self._make_replica(restored, limits)
         for node in self._peers:
             if (bound := self._bound_store(node)) is not None:
                 system.remoting.trust_store(node, bound)
@@ -182,9 +192,32 @@ class RaftActor(
         self._leaders = LeaderAnnouncements(
             self._group, self._raft, self.context, longest_election_s=self._config.election_timeout_max_s
         )
+        self._snapshots = ReplicaSnapshots(
+            self._group,
+            self._store,
+            self._raft,
+            self._replica,
+            self._schemas,
+            self.context,
+            self._snapshot_policy,
+            answer=lambda event: self._running.wake_with(event),  # noqa: PLW0108 (the driver changes)
+            quarantine=self._quarantine_and_wake,
+        )
         self._failures = ApplyFailures(self.context, self._machine, restored.last_index)
+        self._letters = PeerLetters(
+            self._node,
+            self._raft,
+            self._store,
+            self._peer_stores,
+            self._peers,
+            self._schemas,
+            self.context,
+            running=lambda: self._running,
+            on_digest=lambda key, body: self._digests.receive(key, body, now=self.context.clock.monotonic()),
+            on_loss=self._lost_promises,
+        )
         self._digests = DigestExchange(
-            self._raft, self._replica, send=self._send_letter, propose=self._propose_checkpoint, log=log
+            self._raft, self._replica, send=self._letters.send, propose=self._propose_checkpoint, log=log
         )
         self._proposals = ClientProposals(
             self._node,
@@ -202,16 +235,21 @@ class RaftActor(
             feed=lambda event: self._running.feed(event),  # noqa: PLW0108 (the driver changes)
             is_quarantined=lambda: self._quarantined_because is not None,
             quarantine=self._quarantine,
+            applied=self._snapshots.applied,
+        )
+        self._stale_reads = StaleReads(
+            self._node,
+            self.context,
+            self._raft,
+            self._replica,
+            self._proposals,
+            self._turns.reads,
+            self._why_no_stale_reads,
         )
 
-    def _make_letters(self, store: StoreId) -> None:
-        """Make what says where letters of this node come from, and judges those of others."""
-        incarnation, life = self._facts.incarnation, self._store.generation
-        identity = LetterIdentity(incarnation, store, life.counter, life.nonce, schema=self._schemas.hash)
-        self._identity = identity.encode()
-        self._letters = LetterAdmission(
-            incarnation, self._peer_stores, self.context.log, accuse=self._accuse, on_schema=self._schemas.heard
-        )
+    def _lost_promises(self, evidence: str, mark: str) -> None:
+        self._disk_tasks.mark_lost(mark)
+        self._take_no_part(evidence)
 
     def _take_no_part(self, evidence: str) -> None:
         """Neither vote nor count nor lead with a store that has lost promises: it is replaced like a lost disk."""
@@ -245,7 +283,7 @@ class RaftActor(
 
     def _take_part(self) -> None:
         self._driver = Driver(self._raft, self.context, self)
-        self._letters.forget()
+        self._letters.admission.forget()
         reason = self._schemas.why_quarantined()
         if reason is not None:
             self._quarantine(reason)
@@ -259,6 +297,7 @@ class RaftActor(
         self._registration.close()
         self._leaders.close()
         self._disk_tasks.close()
+        self._snapshots.close()
         self._proposals.answer_all(Unsettled("stopped", None))
         for later in self._transfers.values():
             later.reply(HandOverAnswer(True, "", None))
@@ -271,6 +310,7 @@ class RaftActor(
         | ReadQueries
         | ReadStale
         | RaftPeerMessage
+        | RaftChunk
         | WatchLeader
         | ReportStatus
         | ReportCode
@@ -286,12 +326,12 @@ class RaftActor(
     ) -> object:
         """Turn each message into an event of the batch, or answer it."""
         match msg:
-            case RaftPeerMessage():
-                self._receive_peer_message(msg)
+            case RaftPeerMessage() | RaftChunk():
+                self._letters.receive(msg)
             case Execute() | ReadQueries():
                 self._propose(msg)
             case ReadStale():
-                self._read_stale(msg)
+                self._stale_reads.take(msg)
             case Tick():
                 self._running.ticked()
             case WatchLeader():
@@ -303,7 +343,7 @@ class RaftActor(
             case HandOver():
                 self._hand_over(msg)
             case StoreAccused():
-                self._check_own_store(msg)
+                self._letters.check_own_store(msg)
             case RegisterStore() | StoreRegistered() | FoundersDiffer() | RetryRegistration():
                 if self._store.lost_promises is None:  # else it must not confirm a store a second time
                     self._registration.receive(msg)
@@ -322,12 +362,14 @@ class RaftActor(
         self._turns.end()
         now = self.context.clock.monotonic()
         self._digests.advance(now=now)
+        if self._quarantined_because is None:
+            self._snapshots.advance()
         if self._raft.facts is not self._facts:
             self._facts = self._raft.facts
-            self._letters.forget()
+            self._letters.admission.forget()
             self._schemas.changed()
         if self._schemas.elected_since():
-            self._letters.forget()
+            self._letters.admission.forget()
         self._schemas.advance(now)
         self._leaders.advance(now)
 
@@ -349,34 +391,6 @@ class RaftActor(
         if (event := ask(msg.command, later, is_leader=is_leader)) is not None:
             self._running.feed(event)
 
-    def _read_stale(self, msg: ReadStale) -> None:
-        """Answer from what is applied here, unless this replica takes no part or its machine must not be used."""
-        later, room = self.context.reply_later(msg), self._proposals.read_room
-        if (refusal := self._refusal_of_stale(msg.command)) is not None:
-            later.reply(Refused(refusal, None))
-        elif not room.enter(later.asker, msg.command):
-            later.reply(Refused(Refusal.OVERLOADED.value, self._node))
-        else:
-            answer = partial(self._answer_stale, later, msg.command)
-            self._turns.reads.add(later.asker, msg.command, is_awaited=lambda: later.is_awaited, answer=answer)
-
-    def _refusal_of_stale(self, command: bytes) -> str | None:
-        is_running = isinstance(self._driver, Driver)
-        if not is_running or self._quarantined_because is not None:
-            return QUARANTINED if is_running else NOT_REGISTERED
-        if self._replica.reads_of(command) is not ReadsIn.ALL:
-            return NOT_READ
-        return None if self._replica.is_ready else NO_SCHEMA
-
-    def _answer_stale(self, later: Later[StaleAnswer | Refused], command: bytes, answer: bytes | None) -> None:
-        raft, fit = self._raft, self._proposals.fit
-        self._proposals.read_room.leave(later.asker, command)
-        if answer is None:
-            later.reply(Refused(QUARANTINED, None))
-        else:
-            behind, heard_s = raft.commit_index - raft.applied_index, raft.heard_s(self.context.clock.monotonic())
-            later.reply(StaleAnswer(fit(later.asker, answer), raft.applied_index, behind, heard_s))
-
     def _hand_over(self, msg: HandOver) -> None:
         ref, later = self._proposals.next_ref(), self.context.reply_later(msg)
         if isinstance(self._driver, Driver):
@@ -395,6 +409,15 @@ class RaftActor(
         self._running.wake_with(Propose(ref, content, kind))
         return ref
 
+    def _why_no_stale_reads(self) -> str | None:
+        if not isinstance(self._driver, Driver):
+            return NOT_REGISTERED
+        return None if self._quarantined_because is None else QUARANTINED
+
+    def _quarantine_and_wake(self, reason: str) -> None:
+        self._quarantine(reason)
+        self.context.wake()
+
     def _quarantine(self, reason: str) -> None:
         """Use the state machine no more in this life: the node only stores and votes."""
         self._quarantined_because = self._quarantined_because or reason
@@ -404,42 +427,6 @@ class RaftActor(
         if isinstance(event, Propose | Read):
             self._proposals.answer(event.ref, Refused(reason, None))
 
-    def _receive_peer_message(self, message: RaftPeerMessage) -> None:
-        key = self._letters.key_of(message)
-        if key is not None:
-            self._hear(key, message.body)
-        elif message.sender in self._peers:
-            membership = self._raft.facts.membership
-            self._letters.examine(message, membership, lambda store: self._admit(message, store))
-
-    def _hear(self, key: NodeId, body: RaftMessage | DigestRequest | DigestReport) -> None:
-        """Hand over what an admitted peer says, while a visit takes place."""
-        if isinstance(body, DigestRequest | DigestReport):
-            self._digests.receive(key, body, now=self.context.clock.monotonic())
-        else:
-            self._running.feed(Received(key, body))
-
-    def _admit(self, message: RaftPeerMessage, store: StoreId) -> None:
-        self._running.wake_with(StoreKnown(NodeId(message.sender), store))
-        if not isinstance(message.body, DigestRequest | DigestReport):  # a lost one is asked again
-            self._running.wake_with(Received(NodeId(store), message.body))
-        if isinstance(self._driver, Driver):  # it has taken note of the store
-            self._letters.remember(message, store)
-
-    def _accuse(self, node: str, heard: Generation) -> None:
-        store = self._raft.facts.membership.store_of(node) or self._peer_stores.store_of(node)
-        self._peers[node].tell(StoreAccused(self._node, str(store), heard.counter, heard.nonce))
-
-    def _check_own_store(self, message: StoreAccused) -> None:
-        """Compare what a peer has heard of this store with what it is: only a later life shows that it went back."""
-        if message.sender not in self._peers or message.store != self._store.store_id:
-            return
-        heard = Generation(message.life_counter, message.life_nonce)
-        evidence = contradiction(heard, self._store.generation)
-        if evidence is not None and self._store.lost_promises is None:
-            self._disk_tasks.mark_lost(f"{message.sender} heard: {evidence}")
-            self._take_no_part(evidence)
-
     # --- effects ----------------------------------------------------------------------------------------------------
 
     def persist(self, write: LogWrite, done: Callable[[], None]) -> None:
@@ -448,22 +435,20 @@ class RaftActor(
             self._store.write(write_of(self._group, write), done)
         else:
             self._store.write(write_of(self._group, write), lambda: None)
-            self._store.drop_before(self._group, write.drop_before, partial(self._compacted, done))
+            self._store.drop_before(self._group, write.drop_before, partial(self._compacted, write, done))
 
-    def _compacted(self, done: Callable[[], None]) -> None:
+    def _compacted(self, write: LogWrite, done: Callable[[], None]) -> None:
         done()
-        self._snapshots.keep_only(self._raft.facts.snapshot)
+        if write.hard_state is not None:
+            self._snapshots.compacted(write.hard_state.facts.snapshot)
 
     def send(self, to: str, message: RaftMessage) -> None:
         """Send a message to the member with the key `to`, if it still is one."""
-        self._send_letter(to, message)
+        self._letters.send(to, message)
 
-    def _send_letter(self, to: str, body: RaftMessage | DigestRequest | DigestReport) -> None:
-        node = self._raft.node_of(NodeId(to))
-        if node is not None:
-            self._peers[node].tell(RaftPeerMessage(self._node, self._identity, body))
-
-    def perform(self, effect: Apply | Load | ReadReady | Reject | TransferEnded) -> RaftEvent | None:
+    def perform(
+        self, effect: Apply | Load | ReadReady | Reject | TransferEnded | LoadChunk | StoreChunk | RestoreMachine
+    ) -> RaftEvent | None:
         """Carry out an effect of Raft's own."""
         match effect:
             case Apply():
@@ -473,6 +458,8 @@ class RaftActor(
                     self._proposals.ready(ref, self._turns.reads)
             case Load():
                 self._disk_tasks.load(effect, self._running.wake_with)
+            case LoadChunk() | StoreChunk() | RestoreMachine():
+                self._snapshots.perform(effect)
             case Reject():
                 self._reject(effect)
             case TransferEnded():
@@ -503,4 +490,5 @@ class RaftActor(
             inactive_reason=self._registration.inactive_reason,
             quarantine=self._quarantined_because,
             trouble=self._digests.trouble,
+            activity=self._snapshots.activity,
         )

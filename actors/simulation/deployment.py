@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
+from coterie.actors.groups.compaction.snapshot_policy import STANDARD_POLICY, SnapshotPolicy
 from coterie.actors.groups.raft_actor import RaftActor
 from coterie.actors.paxos.synod_actor import SynodActor
 from coterie.actors.simulation.checkers.raft_group_checker import CheckedRaftActor, RaftGroupChecker
@@ -30,6 +31,9 @@ from coterie.runtime.system import SystemConfig
 __all__ = ["Deployment"]
 
 FIRST_PORT = 7401
+
+STANDARD_SNAPSHOTS = 0.2
+"""The probability that the replicas of a group take snapshots as real ones do, so never in a short run."""
 
 GroupChecker = RaftGroupChecker | SynodGroupChecker
 C = TypeVar("C", RaftGroupChecker, SynodGroupChecker)
@@ -144,7 +148,7 @@ class Deployment:
                 else RaftGroupChecker(part.name, part.nodes, *observed, quorum, base=self._base(part.name))
             )
             self.group_checkers[part.name] = raft
-            return replace(part, engine=partial(CheckedRaftActor, raft))
+            return replace(part, engine=partial(CheckedRaftActor, raft), snapshots=self._snapshots(part))
         if isinstance(part, SynodPart) and part.engine is SynodActor:
             synod = (
                 known
@@ -154,6 +158,15 @@ class Deployment:
             self.group_checkers[part.name] = synod
             return replace(part, engine=partial(CheckedSynodActor, synod))
         return part
+
+    def _snapshots(self, part: RaftPart) -> SnapshotPolicy:
+        """Return when the replicas of a group take snapshots: often in most runs, as no real group would."""
+        rng = random.Random(f"{self._seed}/snapshots/{part.name}")
+        if part.snapshots != STANDARD_POLICY or rng.random() < STANDARD_SNAPSHOTS:
+            return part.snapshots
+        entries = rng.choice((1, 5, 20, 100))
+        trailing = rng.choice((0, 0, 3, 30))
+        return SnapshotPolicy(after_entries=entries, share=0.0, trailing_entries=trailing)
 
     def _base(self, group: str) -> LogPosition:
         return random_base(random.Random(f"{self._seed}/base/{group}"))

@@ -112,7 +112,7 @@ def _spawn(node: Node, part: Part) -> None:
         case RaftPart():
             config = part.config(tuple(NodeId(voter) for voter in part.nodes))
             machine = partial(_typed_machine, part.machine)
-            spawn(partial(part.engine, part.name, config, machine, node.store, part.activate_after_s))
+            spawn(partial(part.engine, part.name, config, machine, node.store, part.activate_after_s, part.snapshots))
         case SynodPart():
             synod = part.config(tuple(NodeId(member) for member in part.nodes))
             spawn(partial(part.engine, part.name, synod, node.store))

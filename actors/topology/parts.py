@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from coterie.actors.detection.detector_messages import DETECTOR_PATH
+from coterie.actors.groups.compaction.snapshot_policy import STANDARD_POLICY, SnapshotPolicy
 from coterie.actors.groups.raft_actor import RaftActor
 from coterie.actors.groups.state_machine import StateMachine
 from coterie.actors.node import Node
@@ -109,15 +110,18 @@ class RaftPart:
     """A state machine replicated with Raft on `nodes`. `engine` makes the actor of each node.
 
     `activate_after_s`: how long all voters must have had newer code before its schema becomes active; None: until an
-    operator says so.
+    operator says so. `snapshots`: when its replicas take snapshots.
     """
 
     name: str
     machine: Callable[[], StateMachine[Any]]
     nodes: tuple[str, ...]
     config: Callable[[tuple[NodeId, ...]], RaftConfig]
-    engine: Callable[[str, RaftConfig, Callable[[], Machine], LogStore, float | None], RaftActor] = RaftActor
+    engine: Callable[
+        [str, RaftConfig, Callable[[], Machine], LogStore, float | None, SnapshotPolicy], RaftActor
+    ] = RaftActor
     activate_after_s: float | None = None
+    snapshots: SnapshotPolicy = STANDARD_POLICY
 
     @property
     def summary(self) -> str:

@@ -18,6 +18,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
+from coterie.actors.groups.compaction.snapshot_policy import STANDARD_POLICY, SnapshotPolicy
 from coterie.actors.groups.state_machine import StateMachine
 from coterie.actors.network_addresses import parse_address
 from coterie.actors.node import Node
@@ -182,6 +183,14 @@ class Topology:
         """
         members, taken = self._members(nodes), None if messages is None else tuple(messages)
         part = BalancerPart(name, policy, over, members, taken, key_of, retry_budget, hedging, exported)
+        part = RaftPart(
+            name,
+            machine,
+            self._members(nodes),
+            config,
+            activate_after_s=activate_after_s,
+            snapshots=snapshots,
+        )
         self._parts.append(part)
 
     def raft(
@@ -192,6 +201,7 @@ class Topology:
         nodes: Sequence[str] | None = None,
         config: Callable[[tuple[NodeId, ...]], RaftConfig] = RaftConfig,
         activate_after_s: float | None = None,
+        snapshots: SnapshotPolicy = STANDARD_POLICY,
     ) -> None:
         """Replicate a state machine with Raft: a `RaftActor` named `name` on each of `nodes` (default: all).
 
@@ -199,8 +209,10 @@ class Topology:
 
         `activate_after_s`: the schema of newer code becomes active once all voters have had that code for so long (s);
         None: at `coterie raft activate`. Too short: code that is rolled back soon after has to be rolled forward again.
+
+        `snapshots`: when each replica saves its state, and how much of the log it keeps behind that.
         """
-        self._parts.append(RaftPart(name, machine, self._members(nodes), config, activate_after_s=activate_after_s))
+        self._parts.append(part)
 
     def synod(
         self,

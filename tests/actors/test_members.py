@@ -364,7 +364,7 @@ async def test_letters_of_another_group_of_this_name_are_refused_and_told_once(
     assert {status.term for status in (await statuses(cluster)).values()} == {term}
     assert caplog.text.count("letter.refused") == 2
     assert "it is of another group of this name" in caplog.text
-    assert cluster["n1"].system.registry.cell_at("store").actor._letters.refusals == 6
+    assert cluster["n1"].system.registry.cell_at("store").actor._letters.admission.refusals == 6
     await store.put(b"k", b"w")
 
 

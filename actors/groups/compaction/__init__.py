@@ -1,5 +1,6 @@
 """Compaction: takes snapshots of a replica, keeps them in its store, gives them to others and begins from them.
 
+`replica_snapshots.py`: `ReplicaSnapshots`, everything that one replica does with snapshots.
 `snapshot_content.py`: encodes and decodes what is in a snapshot.
 `snapshot_files.py`: `SnapshotFiles`, the snapshots of one group in a store: reads, keeps and receives them.
 `snapshot_policy.py`: `SnapshotPolicy`, says when a snapshot is taken and how much log is kept.

@@ -1,4 +1,4 @@
-"""`SnapshotFiles`: the snapshots of one group in a store: reads them for others, receives the leader's, removes old ones.
+"""`SnapshotFiles`: reads a group's snapshots for others, receives the leader's, and removes old ones.
 
 The name of a file says its position and the head of its digest. The register of the group names the present one; older
 ones stay for a while if a follower has read from them lately.
@@ -109,11 +109,11 @@ class SnapshotFiles:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def load(self, effect: LoadChunk, present: SnapshotId | None) -> None:
+    def load(self, effect: LoadChunk) -> None:
         """Read a chunk of an own snapshot for a follower."""
         head = effect.digest[:8].hex()
         names = [name for name in self._store.snapshots.names(self._group) if name.endswith(f"-{head}")]
-        if len(names) == 1 and (present is None or effect.offset >= 0):
+        if len(names) == 1 and effect.offset >= 0:
             self._read_at_s[names[0]] = self._context.clock.monotonic()
             self.begin(self._load(effect, names[0]))
 
@@ -121,12 +121,22 @@ class SnapshotFiles:
         """Append a chunk to the snapshot that arrives, after those before it."""
         self._last_store = self.begin(self._store_chunk(effect, self._last_store))
 
-    def keep_only(self, present: SnapshotId | None) -> None:
-        """Remove all snapshots but the one that the register names, and those that followers read at present."""
+    def clean(self, present: SnapshotId | None) -> None:
+        """Remove what an earlier life left behind: all snapshots but the one that the register names."""
+        self.begin(self._keep(set() if present is None else {snapshot_name(present)}))
+
+    def remove_before(self, present: SnapshotId | None) -> None:
+        """Remove snapshots that are older than the one that the register names, unless followers read them.
+
+        A newer one may be complete already: the register does not name it yet.
+        """
+        if present is None:
+            return
         now_s = self._context.clock.monotonic()
         self._read_at_s = {name: at_s for name, at_s in self._read_at_s.items() if now_s - at_s < IN_USE_S}
-        names = {*self._read_at_s, *(() if present is None else (snapshot_name(present),))}
-        self.begin(self._keep(names))
+        name = snapshot_name(present)
+        newer = {each for each in self._store.snapshots.names(self._group) if each >= name}
+        self.begin(self._keep({name, *newer, *self._read_at_s}))
 
     async def _keep(self, names: set[str]) -> None:
         try:

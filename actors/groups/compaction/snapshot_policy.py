@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["SnapshotPolicy"]
+__all__ = ["STANDARD_POLICY", "SnapshotPolicy"]
 
 _MIB = 1024 * 1024
 
@@ -49,3 +50,7 @@ class SnapshotPolicy:
         """Return whether a snapshot is due after so many entries and bytes of commands."""
         is_much = size_bytes >= self.after_bytes or entries >= self.after_entries
         return is_much and size_bytes >= self.share * last_snapshot_bytes
+
+
+STANDARD_POLICY: Final = SnapshotPolicy()
+"""The policy of a group that names no other."""

@@ -1,9 +1,8 @@
-"""`SnapshotRestoring`: lets a replica begin from a snapshot in its store, in slices: the loop reads heartbeats between."""
+"""`SnapshotRestoring`: lets a replica begin from a snapshot in its store, in slices."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from coterie.actors.groups.compaction.snapshot_content import MANIFEST, FrameReader
 from coterie.actors.groups.compaction.snapshot_files import CHUNK_BYTES, SnapshotFiles, snapshot_name

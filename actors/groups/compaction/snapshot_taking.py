@@ -189,7 +189,9 @@ class SnapshotTaking:
         self._failures += 1
         self._entries += entries
         self._bytes += size_bytes
-        self._context.log.warning("group.snapshot_failed", group=self._group, error=str(error), exc_info=error.__cause__)
+        self._context.log.warning(
+            "group.snapshot_failed", group=self._group, error=str(error), exc_info=error.__cause__
+        )
 
 
 def _frames(manifest: Manifest, pieces: Iterator[tuple[int, bytes]]) -> Iterator[bytes]:

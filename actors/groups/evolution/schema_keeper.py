@@ -18,7 +18,7 @@ from coterie.protocols.evolution.revisions import Revision
 from coterie.protocols.evolution.schema_text import SchemaHash, schema_hash
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.role import RaftRole
-from coterie.protocols.replicated_log import Entry, Term
+from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
 from coterie.runtime.observing.error_texts import loggable
 
 __all__ = ["SchemaKeeper"]
@@ -104,6 +104,13 @@ class SchemaKeeper:
         if self._schemas.active is not None:
             version = self._schemas.active.schema.version
             self._settle(SchemaActivated(self._schemas.active.number, version, entry.index))
+
+    def adopt_at(self, index: LogIndex) -> None:
+        """Let a machine that begins anew follow the schema that was active at `index`. CannotFollow if it cannot."""
+        past = [each for each in self._raft.facts.schemas if each[0] <= index]
+        if past:
+            at, content = past[-1]
+            self.adopt(Entry(at, Term(0), EntryKind.SCHEMA, content))
 
     def report(self) -> CodeReport:
         """Return what this code is."""

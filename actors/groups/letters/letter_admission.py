@@ -17,7 +17,7 @@ from typing import Any
 
 from coterie.actors.groups.letters.letter_identity import LetterIdentity
 from coterie.actors.peer_stores import PeerStores
-from coterie.actors.wire_names import RaftPeerMessage
+from coterie.actors.wire_names import RaftChunk, RaftPeerMessage
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.evolution.schema_text import SchemaHash
 from coterie.protocols.raft.membership.membership import Membership, StoreId
@@ -56,12 +56,14 @@ class LetterAdmission:
         self.refusals = 0
         """How many letters were refused."""
 
-    def key_of(self, letter: RaftPeerMessage) -> NodeId | None:
+    def key_of(self, letter: RaftPeerMessage | RaftChunk) -> NodeId | None:
         """Return the sender's key if letters of this identity were admitted before; else call `examine`."""
         admitted = self._admitted.get(letter.sender)
         return admitted[1] if admitted is not None and admitted[0] == letter.identity else None
 
-    def examine(self, letter: RaftPeerMessage, membership: Membership, admit: Callable[[StoreId], None]) -> None:
+    def examine(
+        self, letter: RaftPeerMessage | RaftChunk, membership: Membership, admit: Callable[[StoreId], None]
+    ) -> None:
         """Call `admit` with the sender's store, at once or when that is durable; or refuse the letter."""
         identity = self._identity_of(letter)
         if identity is None:
@@ -73,7 +75,7 @@ class LetterAdmission:
             remembered = bound or self._peer_stores.store_of(letter.sender)
             self._refuse(letter, "store.refused", store=store, remembered=remembered)
 
-    def remember(self, letter: RaftPeerMessage, store: StoreId) -> None:
+    def remember(self, letter: RaftPeerMessage | RaftChunk, store: StoreId) -> None:
         """Admit later letters of the same identity without examining them."""
         self._admitted[letter.sender] = (letter.identity, NodeId(store))
         self._on_schema(letter.sender, LetterIdentity.decode(letter.identity).schema)
@@ -84,7 +86,7 @@ class LetterAdmission:
         self._admitted.clear()
 
     def _examine_generation(
-        self, letter: RaftPeerMessage, identity: LetterIdentity, admit: Callable[[StoreId], None]
+        self, letter: RaftPeerMessage | RaftChunk, identity: LetterIdentity, admit: Callable[[StoreId], None]
     ) -> None:
         known = self._peer_stores.generation_of(letter.sender)
         heard, store = Generation(identity.life_counter, identity.life_nonce), identity.store_id
@@ -96,7 +98,7 @@ class LetterAdmission:
             self._refuse(letter, "store.went_back", store=store, evidence=evidence, advice=advice)
             self._accuse(letter.sender, known)
 
-    def _identity_of(self, letter: RaftPeerMessage) -> LetterIdentity | None:
+    def _identity_of(self, letter: RaftPeerMessage | RaftChunk) -> LetterIdentity | None:
         try:
             identity = LetterIdentity.decode(letter.identity)
         except ValueError as error:
@@ -108,7 +110,7 @@ class LetterAdmission:
             return None
         return identity
 
-    def _refuse(self, letter: RaftPeerMessage, event: str, **facts: object) -> None:
+    def _refuse(self, letter: RaftPeerMessage | RaftChunk, event: str, **facts: object) -> None:
         self.refusals += 1
         if self._refused.get(letter.sender) != letter.identity:
             self._refused[letter.sender] = letter.identity

@@ -5,7 +5,7 @@ A long backlog comes in many chunks, and reads may have long replies: between tw
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from coterie.actors.groups.evolution.group_schemas import CannotFollow
@@ -16,7 +16,7 @@ from coterie.actors.groups.replicas.client_proposals import ClientProposals
 from coterie.actors.groups.replicas.read_queue import ReadQueue
 from coterie.actors.groups.replicas.replica import APART, VISIT_REPLY_BYTES, Replica
 from coterie.protocols.raft.raft_effects import RaftEvent, SchemaReached
-from coterie.protocols.replicated_log import Applied, Apply, EntryKind, LogIndex
+from coterie.protocols.replicated_log import Applied, Apply, Entry, EntryKind, LogIndex
 from coterie.runtime.actor import Context
 
 __all__ = ["MachineTurns"]
@@ -33,6 +33,7 @@ class MachineTurns:
         feed: hands an event to the protocol, in this visit.
         is_quarantined: whether the machine must not be used.
         quarantine: called with the reason why it must not be used any more.
+        applied: called with entries that have been applied.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class MachineTurns:
         feed: Callable[[RaftEvent], None],
         is_quarantined: Callable[[], bool],
         quarantine: Callable[[str], None],
+        applied: Callable[[Sequence[Entry]], None],
     ) -> None:
         self._context = context
         self._replica = replica
@@ -53,6 +55,7 @@ class MachineTurns:
         self._feed = feed
         self._is_quarantined = is_quarantined
         self._quarantine = quarantine
+        self._on_applied = applied
         self._to_apply: Apply | None = None  # Raft emits the next chunk when this one is applied
         self.reads = ReadQueue(replica.read, context.clock.monotonic)
         """What waits to be answered from the state."""
@@ -75,7 +78,7 @@ class MachineTurns:
 
     def end(self) -> None:
         """Answer reads, as many as one visit may; request another one for the rest."""
-        if self.reads.is_empty:
+        if self.reads.is_empty or self._replica.is_restoring:
             return
         if self._is_quarantined():
             self.reads.drop()
@@ -125,8 +128,9 @@ class MachineTurns:
                         self._quarantine(APART.format(index=replica.apart_at))
                     left_bytes -= len(reply or b"")
                     if left_bytes < 0 and entry is not effect.entries[-1]:
-                        rest = replace(effect, entries=effect.entries[entry.index + 1 - effect.entries[0].index :])
-                        self.apply(rest)
+                        done = entry.index + 1 - effect.entries[0].index
+                        self._on_applied(effect.entries[:done])
+                        self.apply(replace(effect, entries=effect.entries[done:]))
                         return None
         except CannotFollow as error:
             self._quarantine(str(error))
@@ -137,4 +141,6 @@ class MachineTurns:
             if index > applied:  # committed, and not applied by this node any more
                 self._proposals.answer(ref, Unsettled(QUARANTINED, None))
         self._failures.applied(applied)
+        if applied == effect.entries[-1].index:
+            self._on_applied(effect.entries)
         return Applied(applied)

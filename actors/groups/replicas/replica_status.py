@@ -20,12 +20,14 @@ def replica_status(
     inactive_reason: str | None,
     quarantine: str | None,
     trouble: str | None,
+    activity: str | None = None,
 ) -> GroupStatus:
     """Return the status of a replica.
 
     `inactive_reason`: why it is no active voter; None: it is. `quarantine`: why it only stores and votes; None: it does
-    not. `trouble`: what this node has found to be wrong with the group. A store that has lost promises is the reason
-    for either of the first two before all others.
+    not. `trouble`: what this node has found to be wrong with the group.
+    `activity`: what is under way with snapshots. A store that has lost promises is the reason for either of the first
+    two before all others.
     """
     active = schemas.active
     role = inactive_reason or (raft.role.value if quarantine is None else QUARANTINED)
@@ -49,4 +51,7 @@ def replica_status(
         code_version=schemas.code_version,
         code_schema=schemas.hash.hex(),
         trouble=trouble,
+        base_index=raft.facts.base.index,
+        snapshot_index=0 if raft.facts.snapshot is None else raft.facts.snapshot.position.index,
+        activity=activity,
     )

@@ -15,11 +15,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from coterie.actors.groups.compaction.snapshot_policy import STANDARD_POLICY, SnapshotPolicy
 from coterie.actors.groups.raft_actor import RaftActor
 from coterie.actors.simulation.checkers.run_checkers import RunCheckers
 from coterie.actors.simulation.checkers.state_comparison import ComparedMachine, StateComparison
 from coterie.actors.simulation.run_log import RunLog
-from coterie.actors.wire_names import RaftPeerMessage
+from coterie.actors.wire_names import RaftChunk, RaftPeerMessage
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.raft_checker import RaftChecker
 from coterie.protocols.checking.raft_disk import AT_THE_BEGINNING, RaftDisk
@@ -34,6 +35,8 @@ from coterie.protocols.raft.raft_messages import (
     Restored,
 )
 from coterie.protocols.raft.role import RaftRole
+from coterie.protocols.raft.snapshots.snapshot_id import SnapshotId
+from coterie.protocols.raft.snapshots.snapshot_messages import LoadChunk, RestoreMachine, StoreChunk
 from coterie.protocols.replicated_log import Apply, Entry, Load, LogIndex, LogPosition, ReadReady, Reject, Term
 from coterie.protocols.sessions import Machine
 from coterie.protocols.simulation.scenarios.raft_run import sender_role
@@ -146,7 +149,7 @@ class RaftGroupChecker:
             if role is not None:
                 self._on_role(role, node)
 
-    def arrived(self, node: NodeId, letter: RaftPeerMessage) -> None:
+    def arrived(self, node: NodeId, letter: RaftPeerMessage | RaftChunk) -> None:
         """Check that a letter that arrives is from a voter, and log it."""
         if letter.sender not in self._life:
             self._checkers.check(self._refuse_stranger, node, letter.sender)
@@ -170,6 +173,11 @@ class RaftGroupChecker:
         """Check entries that are applied to the state machine."""
         if node not in self._replaced_disks:
             self._checkers.check(self._check_applied, node, entries)
+
+    def restored(self, node: NodeId, snapshot: SnapshotId) -> None:
+        """Check that the state machine of `node` may begin from `snapshot`."""
+        if node not in self._replaced_disks:
+            self._checkers.check(self.protocol_checker.restored, node, snapshot)
 
     def _check_applied(self, node: NodeId, entries: Sequence[Entry]) -> None:
         for entry in entries:
@@ -216,9 +224,10 @@ class CheckedRaftActor(RaftActor):
         machine: Callable[[], Machine],
         store: LogStore,
         activate_after_s: float | None = None,
+        snapshots: SnapshotPolicy = STANDARD_POLICY,
     ) -> None:
         self.machine = ComparedMachine(machine(), lambda index, state: checker.state_reached(self._node, index, state))
-        super().__init__(group, config, lambda: self.machine, store, activate_after_s)
+        super().__init__(group, config, lambda: self.machine, store, activate_after_s, snapshots)
         self._checker = checker
         self._life = 0
 
@@ -254,10 +263,14 @@ class CheckedRaftActor(RaftActor):
             self._checker.sent(self._node, node, message)
         super().send(to, message)
 
-    def perform(self, effect: Apply | Load | ReadReady | Reject | TransferEnded) -> RaftEvent | None:
-        """Report entries that are to be applied, then carry out the effect."""
+    def perform(
+        self, effect: Apply | Load | ReadReady | Reject | TransferEnded | LoadChunk | StoreChunk | RestoreMachine
+    ) -> RaftEvent | None:
+        """Report entries that are to be applied, and a snapshot that is restored, then carry out the effect."""
         if isinstance(effect, Apply):
             self._checker.applied(self._node, effect.entries)
+        elif isinstance(effect, RestoreMachine):
+            self._checker.restored(self._node, effect.snapshot)
         return super().perform(effect)
 
     def observed(self, event: str, facts: Any) -> None:
@@ -275,9 +288,11 @@ class CheckedRaftActor(RaftActor):
         base = self._checker.base
         return replace(register, term=base.term, facts=replace(register.facts, base=base))
 
-    def _receive_peer_message(self, message: RaftPeerMessage) -> None:
-        self._checker.arrived(self._node, message)
-        super()._receive_peer_message(message)
+    def receive(self, msg: Any, /) -> object:
+        """Report a letter, then handle the message as usual."""
+        if isinstance(msg, RaftPeerMessage | RaftChunk):
+            self._checker.arrived(self._node, msg)
+        return super().receive(msg)
 
 
 def _copy(disk: RaftDisk) -> RaftDisk:
