@@ -143,8 +143,8 @@ class GroupClient(Generic[C]):
 
         Raises:
             MessageTypeError: this handle was made for a machine that does not take commands of this class.
-            CommandRefused: the machine refused it, it does not fit into a frame, there is no such group, or this client
-                (or node) is closed: nothing changed.
+            CommandRefused: the machine refused it, it does not fit into a frame, the leader's disk is nearly full,
+                there is no such group, or this client (or node) is closed: nothing changed.
             CommandFailed: the machine raised. ReplyTooLarge: it was executed, its reply does not fit into a frame.
             CommandTimeout: no reply in time; its `outcome` shows whether it may have been executed.
             CommandTooLate: the session was evicted; its `outcome` shows the same.

@@ -12,6 +12,7 @@ from coterie.runtime.messages.speakers import Speaker
 from coterie.runtime.refs import Ref
 
 __all__ = [
+    "DISK_FULL",
     "ENVELOPE_BYTES",
     "LOST_PROMISES",
     "NOT_READ",
@@ -46,6 +47,7 @@ NO_SCHEMA: Final = "no_schema"
 QUARANTINED: Final = "quarantined"
 LOST_PROMISES: Final = "lost_promises"
 NOT_READ: Final = "not_read"
+DISK_FULL: Final = "disk_full"
 
 ENVELOPE_BYTES: Final = 4096
 """The most that a message takes in addition to its entries, its one command, or the answer to one."""
@@ -58,6 +60,7 @@ class Refused:
     `NOT_REGISTERED`: the node takes no part, because the other voters do not remember its store (yet).
     `NOT_READ`: the machine's `read` does not answer such queries, so they are answered through the log alone.
     `NO_SCHEMA`: the group's log does not say yet which commands there are, or this node's code does not have them.
+    `DISK_FULL`: the disk of the leader, which `leader` names, has too little free space: asking again does not help.
     `TOO_LARGE`: it exceeds `max_bytes`, the most that one entry may have; the commands of a batch may fit alone.
     """
 

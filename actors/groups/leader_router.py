@@ -38,6 +38,7 @@ from coterie.actors.groups.command_batches import (
     settle,
 )
 from coterie.actors.groups.group_messages import (
+    DISK_FULL,
     ENVELOPE_BYTES,
     NOT_READ,
     NOT_REGISTERED,
@@ -177,7 +178,8 @@ class LeaderRouter:
 
         Raises:
             CommandTimeout: no reply in `timeout_s` seconds; `outcome`: whether a node may have put it into its log.
-            CommandRefused: it does not fit into a frame, there is no such group, or this system is closed.
+            CommandRefused: it does not fit into a frame, the leader's disk is nearly full, there is no such group, or
+                this system is closed.
             CommandUnsettled: the same, and an earlier attempt may have put it into a log.
         """
         check_timeout(timeout_s)
@@ -335,13 +337,16 @@ class LeaderRouter:
         """Update the leader hint and `routed` from a failed attempt at a command of this size; return its reason.
 
         Raises:
-            CommandError: the command does not fit into a frame, or there is no such group: see `execute`.
+            CommandError: the command does not fit into a frame, the leader's disk is nearly full, or there is no such
+                group: see `execute`.
         """
         if is_too_large(cause):
             limit = _entry_limit_text(cause.max_bytes) if isinstance(cause, Refused) else str(cause)
             text = f"group {self._group!r} refused a command of {size_bytes} bytes, which would not fit into a frame"
             text = f"{text}: {limit}"
             raise refused(text, routed) from (cause if isinstance(cause, BaseException) else None)
+        if isinstance(cause, Refused) and cause.reason == DISK_FULL:
+            raise refused(f"group {self._group!r} refused a command: {_DISK_FULL_TEXT.format(node)}", routed)
         if isinstance(cause, ActorNotFound):
             self._check_group(routed)
         if isinstance(cause, BaseException):
@@ -465,6 +470,12 @@ class LeaderRouter:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+_DISK_FULL_TEXT: Final = (
+    "the disk of its leader {!r} has too little free space (see the log of that node, store.short_of_space): free some "
+    "there, or let another node lead (coterie raft transfer); then send it again"
+)
 
 
 def _entry_limit_text(max_bytes: int) -> str:

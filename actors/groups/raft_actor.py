@@ -223,6 +223,7 @@ class RaftActor(
             self._node,
             self._schemas,
             AnswerRoom(lambda: self.context.system.remoting.transport, transport.outbound_limit_bytes),
+            is_short_of_space=lambda: self._store.is_short_of_space,
             command_bytes_max=limits.max_command_bytes,
             answer_bytes_max=transport.frame_cap_bytes - ENVELOPE_BYTES,
         )

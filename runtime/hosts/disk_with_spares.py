@@ -77,6 +77,14 @@ class DiskWithSpares:
         """Return whether nobody but its owner may enter a directory, or read a file."""
         return self._disk.is_private(path)
 
+    def free_bytes(self, path: str) -> int:
+        """Return how many bytes are free in the file system of `path`."""
+        return self._disk.free_bytes(path)
+
+    def total_bytes(self, path: str) -> int:
+        """Return the size of the file system of `path`."""
+        return self._disk.total_bytes(path)
+
     def make_directories(self, path: str) -> None:
         """Create `path` and its missing parents, durably."""
         self._run(lambda: self._disk.make_directories(path))

@@ -198,6 +198,14 @@ class Disk(Protocol):
         """Return whether nobody but its owner may enter a directory, or read a file."""
         ...
 
+    def free_bytes(self, path: str) -> int:
+        """Return how many bytes this process may still write to the file system of `path`, which exists."""
+        ...
+
+    def total_bytes(self, path: str) -> int:
+        """Return the size in bytes of the file system of `path`, which exists."""
+        ...
+
     def make_directories(self, path: str) -> None:
         """Create `path` and its missing parents, durably; do nothing if it exists."""
         ...

@@ -128,6 +128,16 @@ class RealDisk:
         """Return whether nobody but its owner may enter a directory, or read a file."""
         return not os.stat(path).st_mode & 0o077
 
+    def free_bytes(self, path: str) -> int:
+        """Return how many bytes are free in the file system of `path` for others than root; quotas are not seen."""
+        found = os.statvfs(path)
+        return found.f_bavail * found.f_frsize
+
+    def total_bytes(self, path: str) -> int:
+        """Return the size of the file system of `path`."""
+        found = os.statvfs(path)
+        return found.f_blocks * found.f_frsize
+
     def make_directories(self, path: str) -> None:
         """Create `path` and its missing parents, durably."""
         if os.path.isdir(path):

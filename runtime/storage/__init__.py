@@ -1,7 +1,6 @@
 """Storage: keeps the logs of replicated groups, durably in one write-ahead log per node, or only in memory.
 
 `data_directory.py`: creates, locks and identifies the directory of a store.
-`disk_reserve.py`: keeps disk space allocated, so that a log on a full disk ends cleanly.
 `group_commit.py`: collects writes into batches, and writes each batch with one fdatasync.
 `group_tail.py`: checks that each write continues at the last position of its group.
 `history/`: finds stores that went back in time.
@@ -14,7 +13,7 @@
 `segment_format.py`: encodes and decodes segments, batches and items.
 `segmented_log.py`: stores logs on disk.
 `snapshots/`: stores replicas' states at a log index, in files beside the log's segments.
-`space_reclaim.py`: copies live records out of old segments and removes them.
+`space/`: keeps disk space in reserve, takes it back, and says when too little is free.
 `storage_config.py`: sets file and batch sizes, and when disk space is reclaimed.
 `write_batch.py`: collects the bytes that go to disk in one write.
 """

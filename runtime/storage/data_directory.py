@@ -28,11 +28,11 @@ from coterie.errors import (
     WrongStore,
 )
 from coterie.runtime.hosts.host import Disk, Host
-from coterie.runtime.storage.disk_reserve import RESERVE_NAME
 from coterie.runtime.storage.history.high_water import HIGH_WATER_NAME
 from coterie.runtime.storage.segment_files import create_segment, is_pristine, segment_names
 from coterie.runtime.storage.segment_format import SegmentHeader
 from coterie.runtime.storage.snapshots.snapshot_files import has_snapshots, snapshot_file_names
+from coterie.runtime.storage.space.disk_reserve import RESERVE_NAME
 
 __all__ = [
     "FORMAT_VERSION",

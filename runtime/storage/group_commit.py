@@ -23,7 +23,6 @@ from coterie.errors import StorageDamaged, StorageFailed
 from coterie.runtime.hosts.disk_with_spares import DiskWithSpares, is_out_of_descriptors
 from coterie.runtime.hosts.host import Host
 from coterie.runtime.observing.loggers import logger
-from coterie.runtime.storage.disk_reserve import is_disk_full, release_reserve
 from coterie.runtime.storage.history.generation import Generation
 from coterie.runtime.storage.history.high_water import HighWaterFile
 from coterie.runtime.storage.log_store import DoneCallback, Record
@@ -31,6 +30,8 @@ from coterie.runtime.storage.record_index import GroupIndex, place_of
 from coterie.runtime.storage.record_reader import read_records
 from coterie.runtime.storage.segment_files import Segment, create_segment, remove_segment, segment_path
 from coterie.runtime.storage.segment_format import BATCH_HEADER_BYTES, SegmentHeader, encode_batch_header
+from coterie.runtime.storage.space.disk_reserve import is_disk_full, release_reserve
+from coterie.runtime.storage.space.free_space import FreeSpace
 from coterie.runtime.storage.storage_config import StorageConfig
 from coterie.runtime.storage.write_batch import WriteBatch, encode_checkpoint
 
@@ -52,7 +53,8 @@ class GroupCommit:
 
     `segments`: the open ones, oldest first. `groups`: all groups by name (the owner adds new ones). `high_water`: is
     told how far the log is durable, at each new segment, behind each sync marker, and once in `mark_after_s`.
-    `on_batch` is called after each batch that became durable, `on_failure` once.
+    `free_space`: looks at the disk behind some of the batches. `on_batch` is called after each batch that became
+    durable, `on_failure` once.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class GroupCommit:
         segments: Sequence[Segment],
         groups: Sequence[GroupIndex],
         high_water: HighWaterFile,
+        free_space: FreeSpace,
         on_failure: Callable[[Exception], None] | None,
     ) -> None:
         self.path = path
@@ -72,6 +75,7 @@ class GroupCommit:
         self.segments = list(segments)
         self.groups = {group.name: group for group in groups}
         self.high_water = high_water
+        self.free_space = free_space
         self.on_batch: Callable[[], None] = lambda: None
         self.failure: Exception | None = None
         self.is_closed = False
@@ -159,7 +163,7 @@ class GroupCommit:
         self.failure.__cause__ = None if self.failure is error else error
         self._in_flight = None
         self._queue.clear()
-        self.cancel_timer()
+        self.cancel_timers()
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_exception(self._stopped())
@@ -167,8 +171,9 @@ class GroupCommit:
         if self._on_failure is not None:
             self._on_failure(self.failure)
 
-    def cancel_timer(self) -> None:
-        """Cancel the timer of the next sync marker."""
+    def cancel_timers(self) -> None:
+        """Write no more sync markers, and look no more at the disk's free space."""
+        self.free_space.close()
         if self._sync_marker_timer is not None:
             self._sync_marker_timer.cancel()
             self._sync_marker_timer = None
@@ -201,7 +206,8 @@ class GroupCommit:
             job = partial(self._write_to_new, last, checkpoint, batch)
         else:
             job = partial(self._write_to, last, batch, advances_high_water=self._is_high_water_due(batch))
-        self._host.executor.submit_disk(job, partial(self._written, batch))
+        looking = self.free_space.looking_after(job, batch.size_bytes)
+        self._host.executor.submit_disk(looking, partial(self._written, batch))
 
     def _write_to_new(self, last: Segment, checkpoint: bytes, batch: WriteBatch) -> Segment:
         header = SegmentHeader(last.number + 1, last.size_bytes, 0)
@@ -260,6 +266,7 @@ class GroupCommit:
         self._in_flight = None
         self._retries = 0
         self._apply(batch, segment)
+        self.free_space.report()
         try:
             self._acknowledge(deque(batch.done_callbacks))
         finally:  # a `done` that raises must not stop the log

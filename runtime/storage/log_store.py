@@ -132,6 +132,14 @@ class LogStore(Protocol):
         ...
 
     @property
+    def is_short_of_space(self) -> bool:
+        """Whether so little disk space is free that no more commands should be taken; costs nothing to ask.
+
+        It takes every write nevertheless: votes, the entries of other leaders and those of the group itself go on.
+        """
+        ...
+
+    @property
     def failure(self) -> Exception | None:
         """Why this store stopped (a failed write, sync or checksum), or None. It stays stopped until it is reopened."""
         ...

@@ -58,6 +58,11 @@ class MemoryLog:
         self._lost_promises = self._lost_promises or evidence
 
     @property
+    def is_short_of_space(self) -> bool:
+        """False: it has no disk."""
+        return False
+
+    @property
     def failure(self) -> Exception | None:
         """None: memory does not fail."""
         return None

@@ -24,7 +24,6 @@ from coterie.runtime.hosts.disk_with_spares import DiskWithSpares, is_out_of_des
 from coterie.runtime.hosts.host import Disk, Host
 from coterie.runtime.observing.loggers import logger
 from coterie.runtime.storage.data_directory import StoreMeta, check_owner, lock_store, meta_path, read_meta
-from coterie.runtime.storage.disk_reserve import ensure_reserve
 from coterie.runtime.storage.group_commit import GroupCommit
 from coterie.runtime.storage.group_tail import GroupTail
 from coterie.runtime.storage.history.generation import NEVER_OPENED, Generation
@@ -34,7 +33,9 @@ from coterie.runtime.storage.log_store import DoneCallback, GroupState, Record, 
 from coterie.runtime.storage.record_index import GroupIndex, offset_of, segment_of
 from coterie.runtime.storage.snapshots.file_snapshots import FileSnapshots
 from coterie.runtime.storage.snapshots.snapshot_files import open_snapshots
-from coterie.runtime.storage.space_reclaim import SpaceReclaimer
+from coterie.runtime.storage.space.disk_reserve import ensure_reserve
+from coterie.runtime.storage.space.free_space import FreeSpace
+from coterie.runtime.storage.space.space_reclaim import SpaceReclaimer
 from coterie.runtime.storage.storage_config import StorageConfig
 
 __all__ = ["SegmentedLog"]
@@ -102,12 +103,13 @@ class SegmentedLog:
         A store that went back in time opens, and says so: see `lost_promises`.
         """
         config = config or StorageConfig()
-        opened = await host.executor.run_disk(lambda: _open(host.disk, path, cluster, node))
+        space = FreeSpace(host, path, config.free_bytes_min)
+        opened = await host.executor.run_disk(lambda: _open(host.disk, path, cluster, node, space))
         opened.report(node)
         recovered, water = opened.recovered, opened.high_water
         salt = opened.meta.salt
         group_commit = GroupCommit(
-            host, opened.disk, path, salt, config, recovered.segments, recovered.groups, water, on_failure
+            host, opened.disk, path, salt, config, recovered.segments, recovered.groups, water, space, on_failure
         )
         log = cls(host, group_commit, config, opened)
         try:
@@ -140,6 +142,11 @@ class SegmentedLog:
     def max_write_bytes(self) -> int:
         """The largest `Write`, with its headers; see `StorageConfig`."""
         return self._max_write_bytes
+
+    @property
+    def is_short_of_space(self) -> bool:
+        """Whether too little disk space is free: see `StorageConfig.free_bytes_min`. Known a second later at most."""
+        return self._group_commit.free_space.is_short
 
     @property
     def failure(self) -> Exception | None:
@@ -253,7 +260,7 @@ class SegmentedLog:
         if self._group_commit.is_closed:
             return
         self._group_commit.is_closed = True
-        self._group_commit.cancel_timer()
+        self._group_commit.cancel_timers()
         try:
             with contextlib.suppress(StorageError):  # reported already by `failure` and `on_failure`
                 await self._reclaimer.stop()
@@ -327,7 +334,7 @@ class _OpenedFiles:
             )
 
 
-def _open(disk: Disk, path: str, cluster: str, node: str) -> _OpenedFiles:
+def _open(disk: Disk, path: str, cluster: str, node: str, free_space: FreeSpace) -> _OpenedFiles:
     meta = read_meta(disk, path)
     check_owner(meta, path, cluster=cluster, node=node)
     unlock = lock_store(disk, path)
@@ -339,6 +346,7 @@ def _open(disk: Disk, path: str, cluster: str, node: str) -> _OpenedFiles:
         if evidence is not None:
             water.mark_lost(evidence)
         groups, has_lost = (each.name for each in recovered.groups), water.latest.lost_promises is not None
+        free_space.look()
         names = open_snapshots(disk, path, groups, keeps_others=has_lost)
         return _OpenedFiles(path, DiskWithSpares(disk, meta_path(path)), meta, recovered, water, names, unlock)
     except OSError as error:

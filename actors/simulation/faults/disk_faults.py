@@ -1,7 +1,8 @@
 """`DiskFaults`: injects faults into simulated disks: failed sync, short write, full disk, bit rot, slow disk.
 
 A node whose disk fails must stop by itself and acknowledge none of the failed writes. It is started again later, as an
-operator would do. After bit rot in old records it must stop with `StorageDamaged`, and stays down.
+operator would do. One whose disk is nearly full may refuse commands instead. After bit rot in old records it must stop
+with `StorageDamaged`, and stays down.
 """
 
 from __future__ import annotations
@@ -92,9 +93,13 @@ class DiskFaults:
             if node.failure is not None and not has_stopped:
                 has_stopped = True
                 self._fault_counts.note(fault.KIND)
-            if has_stopped and self._timing.now() >= full_until_s:
+            is_short = node.is_up and node.node.store.is_short_of_space  # a leader refuses commands: it may never stop
+            if (has_stopped or is_short) and self._timing.now() >= full_until_s:
                 disk.capacity_bytes = None
-                node.start()
+                if has_stopped:
+                    node.start()
+                else:
+                    self._fault_counts.note(fault.KIND)
             else:
                 self._timing.after(RETRY_INTERVAL_S, poll)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 __all__ = ["VirtualDisk", "VirtualFile"]
 
+_UNLIMITED_BYTES = 1 << 60  # the free space of a disk without a limit
 _SECTOR_BYTES = 512  # the unit that a disk writes atomically
 
 
@@ -159,6 +160,14 @@ class VirtualDisk:
     def is_private(self, path: str) -> bool:
         """Return True: there is one user only."""
         return self.exists(path)
+
+    def free_bytes(self, path: str) -> int:
+        """Return what is left of the capacity."""
+        return _UNLIMITED_BYTES if self.capacity_bytes is None else max(0, self.capacity_bytes - self.used_bytes)
+
+    def total_bytes(self, path: str) -> int:
+        """Return the capacity."""
+        return _UNLIMITED_BYTES if self.capacity_bytes is None else self.capacity_bytes
 
     def make_directories(self, path: str) -> None:
         """Create `path` and its missing parents; durable at once."""

@@ -61,7 +61,9 @@ class FileSnapshots:
         digits, number = group_digits(group), next(self._numbers)
 
         def create() -> PartialSnapshot:
-            partial_file = PartialSnapshot(self._host.disk, self._spared, self._directory, digits, number)
+            partial_file = PartialSnapshot(
+                self._host.disk, self._spared, self._group_commit.free_space, self._directory, digits, number
+            )
             self._partials = [*(each for each in self._partials if each.is_open), partial_file]
             return partial_file
 

@@ -14,6 +14,7 @@ so that a later group of the same name never finds them.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os.path
 import re
@@ -23,6 +24,7 @@ from typing import Final
 from coterie.runtime.hosts.disk_with_spares import DiskWithSpares
 from coterie.runtime.hosts.host import Disk
 from coterie.runtime.storage.snapshots.snapshot_store import SnapshotFailed
+from coterie.runtime.storage.space.free_space import FreeSpace
 
 __all__ = [
     "PartialSnapshot",
@@ -116,15 +118,26 @@ def remove_others(
 class PartialSnapshot:
     """A snapshot that is being written. All calls block, but `size_bytes`.
 
+    It leaves some space of the disk to the log, which would stop without any: the last append fails before.
+
     The file is open from the start to the end, by a descriptor that is none of the spares: those are for the log. If a
     call raises OSError, the file is closed and removed. `SnapshotFailed` for each call after the end but `abandon`.
     """
 
-    def __init__(self, disk: Disk, spared: DiskWithSpares, directory: str, digits: str, number: int) -> None:
+    def __init__(
+        self,
+        disk: Disk,
+        spared: DiskWithSpares,
+        free_space: FreeSpace,
+        directory: str,
+        digits: str,
+        number: int,
+    ) -> None:
         self.digits = digits
         self.path = os.path.join(directory, f"snapshot-{digits}-{number}.partial")
         self.size_bytes = 0
         self._spared = spared
+        self._free_space = free_space
         self._directory = directory
         self._digest = hashlib.sha256()
         self._synced_bytes = 0
@@ -141,6 +154,8 @@ class PartialSnapshot:
         """Append `data`."""
         self._check()
         with self._abandoning():
+            if not self._free_space.has_room_for_snapshot(len(data)):
+                raise OSError(errno.ENOSPC, "the disk is nearly full: the rest is for the log")
             self._file.write_at(self.size_bytes, data)
             self._digest.update(data)
             self.size_bytes += len(data)

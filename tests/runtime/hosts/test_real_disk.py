@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -188,3 +189,12 @@ def test_a_lock_follows_no_link(disk: Disk, tmp_path: Path) -> None:
 
     with pytest.raises(OSError, match="symbolic links"):
         disk.lock(str(tmp_path / "lock"))
+
+
+def test_free_and_total_space_are_those_of_the_file_system(tmp_path: Path) -> None:
+    disk = RealDisk()
+    found = shutil.disk_usage(tmp_path)
+    assert disk.total_bytes(str(tmp_path)) == found.total
+    assert 0 < disk.free_bytes(str(tmp_path)) <= found.total
+    with pytest.raises(FileNotFoundError):
+        disk.free_bytes(str(tmp_path / "missing"))

@@ -28,8 +28,9 @@ from coterie.protocols.evolution.schema_file import read_schema_file
 from coterie.runtime.hosts.real_disk import naming_denials
 from coterie.runtime.hosts.real_host import RealHost
 from coterie.runtime.storage.data_directory import check_owner, read_meta
-from coterie.runtime.storage.disk_reserve import RESERVE_NAME
 from coterie.runtime.storage.segmented_log import SegmentedLog
+from coterie.runtime.storage.space.disk_reserve import RESERVE_NAME
+from coterie.runtime.storage.storage_config import StorageConfig
 
 __all__ = ["Recorded", "recorded_in_cluster", "recorded_in_path"]
 
@@ -92,7 +93,8 @@ async def _in_data(path: Path, topology: Topology) -> Recorded:
     with tempfile.TemporaryDirectory() as directory:
         copy = _copy(path, directory)
         try:
-            store = await SegmentedLog.open(host, copy, cluster=meta.cluster, node=meta.node)
+            config = StorageConfig(free_bytes_min=0)  # it is not written to
+            store = await SegmentedLog.open(host, copy, cluster=meta.cluster, node=meta.node, config=config)
         except StorageError as error:
             raise ValueError(str(error).replace(copy, str(path))) from error
         try:
@@ -126,7 +128,7 @@ def _copy_files(source: Path, target: str) -> None:
     with naming_denials(str(source), "listed"):
         names = sorted(name for name in os.listdir(source) if not (source / name).is_dir())
     for name in names:
-        if name not in _NOT_COPIED:
+        if name not in _NOT_COPIED and not name.startswith("snapshot-"):
             with naming_denials(str(source / name), "opened for reading"):
                 shutil.copyfile(source / name, os.path.join(target, name))
 

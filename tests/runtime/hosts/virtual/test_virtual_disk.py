@@ -237,6 +237,17 @@ def test_what_is_removed_from_a_full_disk_makes_room() -> None:
     file.write_at(0, b"x")
 
 
+def test_free_space_is_what_is_left_of_the_capacity() -> None:
+    disk = VirtualDisk()
+    disk.make_directories("d")
+    disk.replace("d/old", bytes(100))
+    assert disk.free_bytes("d") == disk.total_bytes("d") >= 1 << 50
+    disk.capacity_bytes = 130
+    assert (disk.free_bytes("d"), disk.total_bytes("d")) == (30, 130)
+    disk.capacity_bytes = 50
+    assert disk.free_bytes("d") == 0
+
+
 def test_a_durable_copy_has_what_a_crash_would_leave_at_least() -> None:
     disk = VirtualDisk()
     disk.make_directories("d")

@@ -195,7 +195,7 @@ async def test_a_disk_that_a_snapshot_fills_gets_its_space_back_and_the_log_goes
     disk.capacity_bytes = disk.used_bytes + 5000
     writer = await log.snapshots.create("g")
     await writer.append(bytes(4000))
-    with pytest.raises(StorageFailed, match="no space left") as caught:
+    with pytest.raises(StorageFailed, match="nearly full") as caught:
         await writer.append(bytes(4000))
     assert isinstance(caught.value, SnapshotFailed)
     assert "has stopped" not in str(caught.value)

@@ -11,9 +11,9 @@ from coterie.errors import StorageDamaged, StorageFailed
 from coterie.runtime.hosts.virtual.virtual_disk import VirtualDisk
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
 from coterie.runtime.storage.data_directory import format_store
-from coterie.runtime.storage.disk_reserve import RESERVE_BYTES, ensure_reserve, is_disk_full, release_reserve
 from coterie.runtime.storage.log_store import Record, Write
 from coterie.runtime.storage.segmented_log import SegmentedLog
+from coterie.runtime.storage.space.disk_reserve import RESERVE_BYTES, ensure_reserve, is_disk_full, release_reserve
 from coterie.runtime.storage.storage_config import StorageConfig
 
 SEGMENT = "/data/segment-0000000001.log"

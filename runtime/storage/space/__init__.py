@@ -1,0 +1,6 @@
+"""Disk space: what a log keeps in reserve, takes back from dropped records, and needs free to take more.
+
+`disk_reserve.py`: keeps disk space allocated, so that a log on a full disk ends cleanly.
+`free_space.py`: watches how much disk space is free, and says when that is too little.
+`space_reclaim.py`: copies live records out of old segments and removes them.
+"""

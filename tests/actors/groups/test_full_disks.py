@@ -1,0 +1,123 @@
+"""A leader whose disk is nearly full refuses commands, definitely and at once; everything else goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from coterie.actors.groups.group_messages import DISK_FULL, Execute, Refused
+from coterie.actors.groups.key_value import Get, Increment
+from coterie.actors.groups.routed_command import RoutedCommand
+from coterie.errors import CommandRefused, CommandUnsettled, Outcome
+from coterie.protocols.replicated_log import Refusal
+from coterie.runtime.hosts.virtual.virtual_disk import VirtualDisk
+
+pytestmark = pytest.mark.virtual
+
+CAPACITY = 20_000_000
+
+
+def fill(disk: VirtualDisk) -> None:
+    """Leave 4 % of the disk."""
+    disk.capacity_bytes = CAPACITY
+    disk.make_directories("other")
+    disk.replace("other/file", bytes(CAPACITY * 96 // 100 - disk.used_bytes))
+
+
+def free(disk: VirtualDisk) -> None:
+    disk.remove("other/file")
+
+
+async def increments(group: Any, count: int) -> tuple[list[int], int]:
+    """Return the sums that were returned, and how many increments were refused."""
+    sums, refused = [], 0
+    for _ in range(count):
+        try:
+            sums.append(await group.execute(Increment(b"n"), timeout_s=5.0))
+        except CommandRefused:
+            refused += 1
+        await asyncio.sleep(0.1)
+    return sums, refused
+
+
+async def test_commands_are_refused_until_space_is_freed_and_none_of_these_is_executed(cluster: Any) -> None:
+    group = (await cluster.client()).group("store")
+    leader = await cluster.leader_of("store")
+    assert await increments(group, 3) == ([1, 2, 3], 0)
+
+    fill(cluster.disks[leader])
+    sums, refused = await increments(group, 30)
+    assert 0 < len(sums) < 15, "it was noticed within about a second"
+    assert refused == 30 - len(sums)
+    assert sums == list(range(4, 4 + len(sums)))
+    loop = asyncio.get_running_loop()
+    before_s = loop.time()
+    with pytest.raises(CommandRefused, match=f"{leader!r} has too little free space.*free some") as caught:
+        await group.execute(Increment(b"n"), timeout_s=100.0)
+    assert loop.time() - before_s < 1.0, "it was not retried"
+    assert caught.value.outcome is Outcome.DEFINITE
+    assert await group.read(Get(b"n")) == str(sums[-1]).encode()
+    assert await cluster.leader_of("store") == leader, "it goes on leading"
+
+    free(cluster.disks[leader])
+    await asyncio.sleep(1.5)
+    more, refused = await increments(group, 5)
+    assert (more, refused) == (list(range(sums[-1] + 1, sums[-1] + 6)), 0)
+
+    await cluster.kill(leader)
+    await cluster.start(leader)
+    assert await group.read(Get(b"n")) == str(more[-1]).encode()
+    assert await group.execute(Increment(b"n")) == more[-1] + 1
+
+
+async def test_a_client_without_a_session_is_refused_too(cluster: Any) -> None:
+    leader = await cluster.leader_of("store")
+    group = (await cluster.client()).group("store")
+    other = (await cluster.client()).group("store")
+    fill(cluster.disks[leader])
+    await increments(group, 20)
+    with pytest.raises(CommandRefused, match="too little free space"):
+        await other.execute(Increment(b"n"))
+
+
+async def test_a_follower_without_space_stores_what_the_leader_sends_and_only_warns(
+    cluster: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    group = (await cluster.client()).group("store")
+    leader = await cluster.leader_of("store")
+    follower = next(name for name in cluster if name != leader)
+    fill(cluster.disks[follower])
+    assert await increments(group, 30) == (list(range(1, 31)), 0)
+    assert cluster[follower].store.is_short_of_space
+    assert caplog.text.count("store.short_of_space") == 1
+    answer = await group._router.ref(follower).ask(Execute(b"x"), timeout_s=1.0)
+    assert answer == Refused(Refusal.NOT_LEADER.value, leader)
+    status = (await group.status())[follower]
+    assert status.last_index == (await group.status())[leader].last_index
+
+
+async def test_another_leader_takes_commands_and_one_without_space_may_still_be_elected(cluster: Any) -> None:
+    group = (await cluster.client()).group("store")
+    leader = await cluster.leader_of("store")
+    fill(cluster.disks[leader])
+    _, refused = await increments(group, 20)
+    assert refused > 0
+    other = await group.transfer()
+    assert await increments(group, 3) == (list(range(20 - refused + 1, 20 - refused + 4)), 0)
+    assert await group.transfer(leader) == leader
+    with pytest.raises(CommandRefused, match="too little free space"):
+        await group.execute(Increment(b"n"))
+    assert await group.transfer(other) == other
+
+
+async def test_a_repetition_that_is_refused_is_unsettled_if_an_earlier_attempt_may_have_been_executed(
+    cluster: Any,
+) -> None:
+    router = cluster["n1"].group("store")._router
+    routed = RoutedCommand()
+    routed.attempt_ended(Outcome.UNKNOWN)
+    with pytest.raises(CommandUnsettled, match="too little free space") as caught:
+        router._note_failure("n2", Refused(DISK_FULL, "n2"), routed, 10)
+    assert caught.value.outcome is Outcome.UNKNOWN
