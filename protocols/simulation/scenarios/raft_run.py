@@ -26,7 +26,7 @@ from coterie.protocols.faults.profiles.fault_profiles import is_live
 from coterie.protocols.quorums import Quorum
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.raft.raft_effects import TransferEnded, TransferLeadership
+from coterie.protocols.raft.raft_effects import ChangeEnded, TransferEnded, TransferLeadership
 from coterie.protocols.raft.raft_messages import (
     AppendEntries,
     LogWrite,
@@ -181,7 +181,7 @@ class RaftRun:
             case ReadReady():
                 for ref in effect.refs:
                     self.reads_checker.answered(node, ref, self.checker.applied_index(node))
-            case TransferEnded():
+            case TransferEnded() | ChangeEnded():
                 pass  # the next leader takes the commands
             case Reject() if self.reads_checker.is_read(node, effect.ref):
                 self.reads_checker.rejected(node, effect.ref)
