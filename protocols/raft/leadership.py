@@ -266,8 +266,7 @@ class Leadership:
         ]
 
     def voters_behind(self, index: LogIndex) -> tuple[NodeId, ...]:
-        """Return the nodes of the voters that have not acknowledged entry `index`, with this one if its disk lacks it.
-        """
+        """Return the nodes of the voters that have not acknowledged entry `index`, this one if its disk lacks it."""
         behind = [
             peer
             for peer, progress in self._progress_by_peer.items()

@@ -99,8 +99,9 @@ class Electorate:
 
     def hear(self, node: NodeId, store: StoreId) -> bool:
         """Note that the active voter on `node` has `store`; return whether that was news about a present member."""
-        if store not in self._node_by_key:
-            self._remember(NodeId(store), node)
+        key = NodeId(store)
+        if key not in self._node_by_key:
+            self._remember(key, node)
         if node in self._heard_by_node or store in self._heard_by_node.values():
             return False
         self._heard_by_node[node] = store

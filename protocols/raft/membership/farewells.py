@@ -1,7 +1,7 @@
 """`Farewells`: let a leader send to removed members until they know that they are none (dissertation §4.2.3).
 
-A member that never learns of its removal goes on to ask for votes. Others do not follow it, but it is better told: it is
-sent the membership entry, and that it is committed, until it has answered that, or for an election time-out.
+A member that never learns of its removal goes on to ask for votes. It gets none, but it is better told: it is sent the
+membership entry, and word that this is committed, until it has answered, or for an election time-out.
 """
 
 from __future__ import annotations

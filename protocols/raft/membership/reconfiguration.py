@@ -25,7 +25,7 @@ from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft.leadership import Leadership
 from coterie.protocols.raft.membership.catch_up import CatchUp, CatchUpState
 from coterie.protocols.raft.membership.member_changes import MemberChange, NextStep, next_step
-from coterie.protocols.raft.membership.membership import Member, Membership
+from coterie.protocols.raft.membership.membership import Member, Membership, StoreId
 from coterie.protocols.raft.raft_effects import ChangeEnded, ChangeMembers
 from coterie.protocols.raft.raft_observations import CHANGE_ENDED, CHANGE_STARTED, MEMBER_REMOVED, MEMBERS_APPENDED
 from coterie.protocols.raft.role import RoleState
@@ -103,9 +103,9 @@ class Reconfiguration:
         self._under_way: _UnderWay | None = None
         self._settled: Membership | None = None
         """The last membership about which nothing is left to do."""
-        own_key, facts = role_state.node_id, role_state.durability.hard_state.facts
+        own_store, facts = StoreId(role_state.node_id), role_state.durability.hard_state.facts
         self._was_member = role_state.electorate.is_member or any(
-            member.store_id == own_key for _, membership in facts.memberships for member in membership.members
+            member.store_id == own_store for _, membership in facts.memberships for member in membership.members
         )
 
     # What an operator asks for.

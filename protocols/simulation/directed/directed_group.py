@@ -14,10 +14,10 @@ from typing import assert_never
 from coterie.protocols.algorithm import NodeId, Observe, Persist, Persisted, Received, Send, Token
 from coterie.protocols.checking.raft_disk import AT_THE_BEGINNING, RaftDisk, founded
 from coterie.protocols.durability_gate import DurabilityGate
-from coterie.protocols.raft.raft import Raft
-from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.membership.group_facts import GroupFacts
 from coterie.protocols.raft.membership.member_changes import MemberChange
+from coterie.protocols.raft.raft import Raft
+from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import (
     ChangeEnded,
     ChangeMembers,
