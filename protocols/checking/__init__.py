@@ -6,6 +6,7 @@ that breaks an invariant. Checkers are pure and know no simulator: they check an
 
 `linearizability/`: decides whether a history of client operations is linearizable; models, counterexamples, HTML page.
 `liveness_checker.py`: `LivenessChecker`, checks that a group has a leader and serves reads after all faults have ended.
+`membership_checker.py`: `MembershipChecker`, checks how the members of a Raft group change, and which may decide.
 `raft_checker.py`: `RaftChecker`, checks the invariants of a Raft group.
 `raft_disk.py`: `RaftDisk`, models the disk of one Raft node.
 `raft_log_checker.py`: `RaftLogChecker`, checks the invariants of Raft's logs on its own copy of every disk.

@@ -36,6 +36,7 @@ from coterie.protocols.checking.raft_disk import AT_THE_BEGINNING, RaftDisk
 from coterie.protocols.checking.raft_log_checker import RaftLogChecker
 from coterie.protocols.checking.violation import ViolationContext
 from coterie.protocols.quorums import Quorum
+from coterie.protocols.raft.membership.membership import Membership
 from coterie.protocols.raft.raft_messages import (
     AppendEntries,
     AppendEntriesReply,
@@ -57,8 +58,8 @@ __all__ = ["RaftChecker"]
 class RaftChecker:
     """Checks one group from outside. Report every event, in order; `context` supplies the current step and time.
 
-    `quorum`: which voters may decide; None: more than half. A message must be reported before any write that became
-    durable after it left.
+    `quorum`: which voters may decide; None: more than half. `follows_members`: see `RaftLogChecker`. A message must be
+    reported before any write that became durable after it left.
     """
 
     def __init__(
@@ -68,9 +69,10 @@ class RaftChecker:
         *,
         quorum: Quorum | None = None,
         base: LogPosition = AT_THE_BEGINNING,
+        follows_members: bool = False,
     ) -> None:
         self._context = context
-        self._log = RaftLogChecker(voters, context, quorum=quorum, base=base)
+        self._log = RaftLogChecker(voters, context, quorum=quorum, base=base, follows_members=follows_members)
         self._life_of_leader: dict[Term, tuple[NodeId, int]] = {}
         self._leader_log: dict[Term, dict[LogIndex, Term]] = {}
         self._round_sent: dict[Term, dict[NodeId, Round]] = {}
@@ -122,6 +124,12 @@ class RaftChecker:
         self._life_of_leader[term] = me
         self._log.lead(node, term)
         self._check_elected(node, term)
+
+    def led_with(
+        self, node: NodeId, term: Term, memberships: Sequence[tuple[LogIndex, Term | None, Membership]]
+    ) -> None:
+        """Check the memberships (index, term, content) by which the leader of `term` goes; see `MembershipChecker`."""
+        self._log.lead_with(node, term, memberships)
 
     def applied(self, node: NodeId, entry: Entry) -> None:
         """Check that the state machine of `node` may execute `entry` next."""
@@ -190,7 +198,7 @@ class RaftChecker:
 
     def _check_elected(self, node: NodeId, term: Term) -> None:
         supporters = [voter for voter in self._life if self._log.vote(voter, term) == node]
-        if not self._log.quorum.is_quorum(supporters):
+        if not self._log.is_elected_by(node, supporters):
             self._context.fail("raft.election_quorum", node, f"leads term {term} with the votes of {supporters} only")
 
     def _check_term(self, node: NodeId, term: Term) -> None:

@@ -7,14 +7,17 @@ may leave with the same write that already carries the next term).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from coterie.protocols.algorithm import NodeId
+from coterie.protocols.checking.membership_checker import MembershipChecker, RecordedMembership, decides
 from coterie.protocols.checking.raft_disk import AT_THE_BEGINNING, RaftDisk
 from coterie.protocols.checking.violation import ViolationContext
 from coterie.protocols.quorums import Majority, Quorum
 from coterie.protocols.raft.membership.group_facts import GroupFacts, changes_facts
+from coterie.protocols.raft.membership.membership import Membership
 from coterie.protocols.raft.raft_messages import HardState, LogWrite
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, LogPosition, Term
 
@@ -27,6 +30,8 @@ class RaftLogChecker:
     """Maintains its own image of every disk, all votes ever cast on it, and the committed log.
 
     `quorum`: which voters may decide; None: more than half. `base`: the position at which the logs of all nodes begin.
+    `follows_members`: the voters are those of the logs, in which stores are named like the nodes given here (`voters`
+    are then all nodes of the run); report them with `lead_with`.
     """
 
     def __init__(
@@ -36,8 +41,11 @@ class RaftLogChecker:
         *,
         quorum: Quorum | None = None,
         base: LogPosition = AT_THE_BEGINNING,
+        follows_members: bool = False,
     ) -> None:
         self._context = context
+        self._members = MembershipChecker(context)
+        self._follows_members = follows_members
         self.quorum: Quorum = Majority(tuple(voters)) if quorum is None else quorum
         self.base = base
         self.disks = {voter: RaftDisk() for voter in voters}
@@ -78,8 +86,29 @@ class RaftLogChecker:
     def lead(self, node: NodeId, term: Term) -> None:
         """Check the log of the newly elected leader of `term` (leader completeness, Raft §5.4.3)."""
         self._leaders[term] = node
+        if self._follows_members:
+            disk = self.disks[node]
+            self.lead_with(node, term, [(index, disk.term_at(index), of) for index, of in _facts_of(disk).memberships])
         index = max((index for of_term, index in self._committed_up_to if of_term < term), default=self.base.index)
         self._check_completeness(node, term, index)
+
+    def lead_with(
+        self, node: NodeId, term: Term, memberships: Sequence[tuple[LogIndex, Term | None, Membership]]
+    ) -> None:
+        """Check the memberships (index, term, content) by which `node`, the leader of `term`, goes from now on."""
+        if not self._follows_members:
+            return
+        recorded = [RecordedMembership(index, of_term or Term(0), content) for index, of_term, content in memberships]
+        has_own = bool(self.committed) and self.committed[-1].term == term
+        if self._members.report(node, term, recorded, self.committed_index, has_own) and term in self._held:
+            held = self._held[term]
+            holder = max(held, key=lambda each: held[each])
+            self._commit(holder, self.disks[holder], term, self._held_by_quorum(term, held))
+
+    def is_elected_by(self, node: NodeId, supporters: Collection[NodeId]) -> bool:
+        """Return whether the votes of `supporters` make `node` a leader, given what is on its disk."""
+        membership = _facts_of(self.disks[node]).known_membership if self._follows_members else None
+        return self.quorum.is_quorum(supporters) if membership is None else decides(membership, supporters)
 
     def write(self, node: NodeId, write: LogWrite) -> None:
         """Check what has become durable at `node`."""
@@ -200,6 +229,8 @@ class RaftLogChecker:
             if self._seen.setdefault((entry.index, entry.term), content) != content:
                 detail = f"entry {entry.index} of term {entry.term} differs between two logs, or follows another one"
                 self._context.fail("raft.log_matching", node, detail)
+            if entry.kind is EntryKind.MEMBERSHIP:
+                self._members.wrote(node, entry)
             previous = entry.term
 
     def _count(self, node: NodeId, term: Term, index: LogIndex) -> None:
@@ -211,13 +242,20 @@ class RaftLogChecker:
             held = self._held[term] = dict.fromkeys(self.disks, self.base.index)
         if index > held[node]:
             held[node] = index
-            self._commit(node, disk, term, self._held_by_quorum(held))
+            self._commit(node, disk, term, self._held_by_quorum(term, held))
 
-    def _held_by_quorum(self, held: Mapping[NodeId, LogIndex]) -> LogIndex:
-        """Return the highest index that a quorum has reached (not with the function that the algorithm uses)."""
-        is_quorum = self.quorum.is_quorum
-        reached = sorted(held.values(), reverse=True)
-        return next((index for index in reached if is_quorum([node for node in held if held[node] >= index])), NONE)
+    def _held_by_quorum(self, term: Term, held: Mapping[NodeId, LogIndex]) -> LogIndex:
+        """Return the highest index that a quorum has reached (not with the function that the algorithm uses).
+
+        An entry counts under the members that were effective where it is in the log of the leader of `term`, or under
+        later ones: those follow only once the earlier ones are committed.
+        """
+        recorded = self._members.of(term)
+        if not recorded:
+            return _highest(held, self.quorum.is_quorum)
+        ends = [LogIndex(later.position - 1) for later in recorded[1:]]
+        reached = [_highest(held, partial(decides, each.membership)) for each in recorded]
+        return max(reached[-1], *map(min, reached[:-1], ends)) if ends else reached[-1]
 
     def _commit(self, node: NodeId, disk: RaftDisk, term: Term, index: LogIndex) -> None:
         index = min(index, disk.last_index)
@@ -239,6 +277,11 @@ class RaftLogChecker:
         if entry is not None and not self.disks[node].holds(entry):
             detail = f"the leader of term {term} lacks entry {index}, committed in an earlier term"
             self._context.fail("raft.leader_completeness", node, detail)
+
+
+def _highest(held: Mapping[NodeId, LogIndex], is_quorum: Callable[[Collection[NodeId]], bool]) -> LogIndex:
+    reached = sorted(held.values(), reverse=True)
+    return next((index for index in reached if is_quorum([node for node in held if held[node] >= index])), NONE)
 
 
 def _facts_of(disk: RaftDisk) -> GroupFacts:

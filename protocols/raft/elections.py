@@ -29,13 +29,16 @@ class Elections:
     def start_pre_vote(self) -> None:
         """No leader was active for an election time-out: ask whether an election can be won (dissertation §9.6)."""
         role_state = self._role_state
-        if role_state.is_quarantined or not self._electorate.is_voter:
+        if not self._electorate.is_voter:
+            role_state.forget_leader()  # a learner, a removed node, or one that is about to join
+            return
+        if role_state.is_quarantined:
             role_state.reset_election_timer()
             return
         role_state.become_pre_candidate()
         self._granted_by = {}
         request = PreVote(Term(role_state.term + 1), self._log.last_index, self._log.last_term)
-        for peer in self._electorate.peers:
+        for peer in self._electorate.voting_peers:
             self._outbox.send(peer, request, self._durability.after_hard_state())
         self._count_pre_vote(role_state.node_id)
 
@@ -140,5 +143,5 @@ class Elections:
         role_state.become_candidate()
         self._granted_by = {}
         request = RequestVote(role_state.term, self._log.last_index, self._log.last_term, is_transfer)
-        for peer in self._electorate.peers:
+        for peer in self._electorate.voting_peers:
             self._outbox.send(peer, request, self._durability.after_hard_state())

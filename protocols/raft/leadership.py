@@ -6,7 +6,8 @@ from coterie.protocols.algorithm import NodeId
 from coterie.protocols.quorums import highest_matched
 from coterie.protocols.raft.durability import Durability
 from coterie.protocols.raft.entry_loading import EntryLoading
-from coterie.protocols.raft.membership.electorate import Electorate
+from coterie.protocols.raft.membership.electorate import Electorate, is_placeholder
+from coterie.protocols.raft.membership.farewells import Farewells
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import Outbox
 from coterie.protocols.raft.raft_log import RaftLog, cut
@@ -46,6 +47,7 @@ class Leadership:
         "_config",
         "_durability",
         "_electorate",
+        "_farewells",
         "_loading",
         "_log",
         "_node_id",
@@ -80,6 +82,7 @@ class Leadership:
         self._loading = loading
         self._outbox = outbox
         self._progress_by_peer: dict[NodeId, Progress] = {}
+        self._farewells = Farewells(config.election_timeout_max_s)
         self.follow_members()
         self.round = Round(1)
         """The present round; every message carries it."""
@@ -89,12 +92,19 @@ class Leadership:
         self.check_quorum_deadline = now + config.election_timeout_max_s
 
     def follow_members(self) -> None:
-        """Track exactly the present members: a store that has become known begins anew, one that left is dropped."""
+        """Track the present members, and those that have just left: a store that has become known begins anew."""
         next_index = LogIndex(self._log.last_index + 1)
-        self._progress_by_peer = {
+        present = {
             peer: self._progress_by_peer.get(peer) or Progress(peer, next_index, self._config)
             for peer in self._electorate.peers
         }
+        for peer in present:
+            self._farewells.forget(peer)
+        for peer, progress in self._progress_by_peer.items():
+            if peer not in present and not is_placeholder(peer):
+                self._farewells.begin(peer, self._log.last_index)  # the membership entry, which was just appended
+                present[peer] = progress
+        self._progress_by_peer = present
 
     def append(self, kind: EntryKind, command: bytes, stamp_ms: int) -> LogIndex:
         """Append an entry of this term to this node's log; `replicate` sends it, in parallel with the local write."""
@@ -145,6 +155,8 @@ class Leadership:
         """
         self.round = Round(self.round + 1)
         self.heartbeat_deadline = now + self._config.heartbeat_interval_s
+        for peer in self._farewells.take_ended(self._progress_by_peer, self._log.commit_index, self.round, now):
+            del self._progress_by_peer[peer]
         for progress in self._progress_by_peer.values():
             self._send(progress, ())
             if progress.needs_snapshot:
@@ -226,11 +238,13 @@ class Leadership:
     # Transfer of leadership (dissertation §3.10).
 
     def successors(self) -> list[NodeId]:
-        """Return the members that could lead next, those that are furthest first: they have answered lately."""
+        """Return the voters that could lead next, those that are furthest first: they have answered lately."""
         able = [
             progress
-            for progress in self._progress_by_peer.values()
-            if progress.answered_round >= self._round_before_period and not progress.has_lost_entries
+            for peer, progress in self._progress_by_peer.items()
+            if progress.answered_round >= self._round_before_period
+            and not progress.has_lost_entries
+            and self._electorate.stays(peer)
         ]
         return [progress.peer for progress in sorted(able, key=lambda each: each.match_index, reverse=True)]
 
@@ -238,6 +252,40 @@ class Leadership:
         """Return whether the whole log is durable at `peer`."""
         progress = self._progress_by_peer.get(peer)
         return progress is not None and progress.match_index == self._log.last_index
+
+    # Changes of the members (dissertation §4).
+
+    def is_following(self, peer: NodeId) -> bool:
+        """Return whether `peer` is sent to: it is a member, or was one until a moment ago."""
+        return peer in self._progress_by_peer
+
+    def progress_of(self, peer: NodeId) -> Progress | None:
+        """Return what is known about `peer`; None if it is not sent to. Do not modify it."""
+        return self._progress_by_peer.get(peer)
+
+    def has_answered_lately(self, peer: NodeId) -> bool:
+        """Return whether `peer` has answered this leadership at all, and since the last check of the quorum."""
+        progress = self._progress_by_peer.get(peer)
+        return progress is not None and progress.answered_round >= max(1, self._round_before_period)
+
+    def able(self) -> list[NodeId]:
+        """Return the members on whose answers a decision may count now, with this node."""
+        return [self._node_id] + [
+            peer
+            for peer, progress in self._progress_by_peer.items()
+            if self.has_answered_lately(peer) and not progress.has_lost_entries
+        ]
+
+    def voters_behind(self, index: LogIndex) -> tuple[NodeId, ...]:
+        """Return the nodes of the voters that have not acknowledged entry `index`, this one if its disk lacks it."""
+        behind = [
+            peer
+            for peer, progress in self._progress_by_peer.items()
+            if progress.match_index < index and peer in self._electorate.voting_peers
+        ]
+        if self._durability.durable_index < index and self._electorate.is_voter:
+            behind.append(self._node_id)
+        return tuple(self._electorate.node_of(key) or key for key in behind)
 
     # Inside.
 
@@ -251,19 +299,12 @@ class Leadership:
                 commit_index=log.commit_index,
                 waiting_entries=log.last_index - log.commit_index,
                 waited_s=watch.waited_s,
-                held_up_by=self._members_behind(LogIndex(log.commit_index + 1)),
+                held_up_by=self.voters_behind(LogIndex(log.commit_index + 1)),
             )
         elif change is CommitChange.RESUMED:
             self._outbox.observe(
                 COMMIT_RESUMED, term=self.term, commit_index=log.commit_index, stalled_s=watch.waited_s
             )
-
-    def _members_behind(self, index: LogIndex) -> tuple[NodeId, ...]:
-        """Return the nodes that have not acknowledged entry `index`, with this one if its disk lacks it."""
-        behind = [peer for peer, progress in self._progress_by_peer.items() if progress.match_index < index]
-        if self._durability.durable_index < index:
-            behind.append(self._node_id)
-        return tuple(self._electorate.node_of(key) or key for key in behind)
 
     def _back_up(self, progress: Progress, reply: AppendEntriesReply) -> None:
         next_index, base_index = self.next_index_after(reply), self._log.base.index

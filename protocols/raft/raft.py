@@ -7,6 +7,7 @@ Sources: Ongaro and Ousterhout, 2014; Ongaro's dissertation, 2014.
                      │           ── leadership.py         answers to AppendEntries (§5.3, §5.4.2)
                      │           ── reads/                which index a read must see (dissertation §6.4)
                      │           ── transfer.py           leadership that is handed over (dissertation §3.10)
+                     │           ── membership/           members that change (dissertation §4)
                      ├─ Propose ─── pending_proposals.py  commands that this leader has not answered yet
                      ├─ Read ────── reads/                reads that wait for such an index
                      ├─ Persisted ─ durability.py         which writes are durable, which message waits for which
@@ -36,9 +37,13 @@ from coterie.protocols.raft.leadership import Leadership
 from coterie.protocols.raft.log.log_clock import LogClock
 from coterie.protocols.raft.membership.electorate import Electorate
 from coterie.protocols.raft.membership.group_facts import GroupFacts
+from coterie.protocols.raft.membership.reconfiguration import ChangeStatus, Reconfiguration
+from coterie.protocols.raft.membership.strangers import is_heard_from_anybody
 from coterie.protocols.raft.pending_proposals import PendingProposals
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import (
+    ChangeMembers,
+    MayPromote,
     Outbox,
     RaftEffect,
     RaftEvent,
@@ -103,6 +108,9 @@ class Raft:
     Members are those of the log, known by their keys: see `coterie.protocols.raft.membership.electorate`. The receivers
     of `Send` and the senders of `Received` are keys; observations and `leader` name nodes.
 
+    This node itself need not be a member (yet, or any more): then it stores what the group's leader sends, and never
+    asks for votes.
+
     Args:
         node_id: this node's key: the id of its store.
         config: the same on every node; its voters are the founders, and do not count here.
@@ -111,7 +119,7 @@ class Raft:
         node: this node's name; None: the same as its key.
 
     Raises:
-        ValueError: this node is no member, or `restored` is no log of a founded group.
+        ValueError: `restored` is no log of a founded group.
         InvariantViolated: the restored log has a newer term than the restored hard state.
     """
 
@@ -131,8 +139,10 @@ class Raft:
         self._log = RaftLog(restored.terms, restored.last_index, base=restored.base)
         self._log_clock = LogClock(restored.last_stamp_ms)
         self._durability = Durability(restored, max_write_bytes=config.max_write_bytes)
-        self._electorate = Electorate(node_id, node or node_id, self._durability.hard_state.facts.membership)
-        self._outbox = Outbox(self._electorate.own_node, self._electorate.node_of)
+        if not self._durability.hard_state.facts.is_founded:
+            raise ValueError(f"the register of {node or node_id} names no group: found one, or let it join one")
+        self._electorate = Electorate(node_id, node or node_id, self._durability.hard_state.facts.known_membership)
+        self._outbox = Outbox(self._electorate.own_node, self._electorate.route_of)
         self._check_restored()
         self._loading = EntryLoading(self._log, self._outbox)
         self._proposals = PendingProposals(
@@ -162,6 +172,7 @@ class Raft:
             snapshot=self.facts.snapshot,
         )
         self._transfer = Transfer(self._role_state)
+        self._reconfiguration = Reconfiguration(self._role_state, self._transfer)
         self._reads = PendingReads(self._role_state, self._applier, config, rng)
         self._fetch = SnapshotFetch(self._role_state)
         self._compaction = Compaction(self._role_state, self._applier, self._fetch)
@@ -226,7 +237,7 @@ class Raft:
     def leader(self) -> NodeId | None:
         """The node that leads the present term, as far as this node knows; itself if it leads."""
         leader = self._role_state.leader
-        return None if leader is None else self._electorate.node_of(leader)
+        return None if leader is None else self._electorate.route_of(leader)
 
     @property
     def facts(self) -> GroupFacts:
@@ -239,8 +250,23 @@ class Raft:
         return self._electorate.quorum
 
     def node_of(self, key: NodeId) -> NodeId | None:
-        """Return the node of the member `key`; None if it is no member (any more)."""
-        return self._electorate.node_of(key)
+        """Return the node to which messages for `key` go: that of the member, or from which that store spoke."""
+        return self._electorate.route_of(key)
+
+    @property
+    def is_member(self) -> bool:
+        """Whether this node's store is that of a member, as of the end of the log: of a voter or of a learner."""
+        return self._electorate.is_member
+
+    @property
+    def is_voter(self) -> bool:
+        """Whether this node's store is that of a voter, as of the end of the log."""
+        return self._electorate.is_voter
+
+    @property
+    def change_status(self) -> ChangeStatus | None:
+        """The change of members that is under way on this leader; None if there is none."""
+        return self._reconfiguration.status
 
     @property
     def commit_index(self) -> LogIndex:
@@ -273,12 +299,10 @@ class Raft:
     # The beginning of a life, and the two ends of a call.
 
     def _check_restored(self) -> None:
-        node, members = self._electorate.own_node, self._electorate.membership.nodes
-        if node not in members:
-            raise ValueError(f"{node} is not among the members {', '.join(members)}")
         if (snapshot := self.facts.snapshot) is not None:
             self._log.commit_to(snapshot.position.index)
         if self._log.last_term > self.term:
+            node = self._electorate.own_node
             raise InvariantViolated(
                 f"the log of {node} has term {self._log.last_term}, its hard state only {self.term}"
             )
@@ -294,6 +318,8 @@ class Raft:
         if leadership is not None:
             leadership.advance_commit()
             self._role_state.record_members()
+        self._reconfiguration.advance()
+        if leadership is not None:
             leadership.replicate()
         self._transfer.advance()
         self._reads.advance()
@@ -304,6 +330,8 @@ class Raft:
 
     def _tick_leader(self, leadership: Leadership, now: float) -> None:
         self._transfer.tick(now)
+        if self._role_state.leadership is not leadership:
+            return  # it was no member any more, and nobody took over in time
         is_check_due = now >= leadership.check_quorum_deadline
         if is_check_due and not leadership.has_quorum_answered(now):
             self._role_state.step_down_without_quorum()
@@ -315,7 +343,7 @@ class Raft:
     def _take(self, event: RaftEvent) -> None:
         match event:
             case Received():
-                if event.sender in self._electorate.peers:
+                if event.sender in self._electorate.peers or self._is_heard(event.sender, event.message):
                     self._receive(event.sender, event.message)
             case Persisted():
                 self._durability.persisted(event.token)
@@ -331,12 +359,23 @@ class Raft:
             case _:
                 self._take_rare(event)
 
+    def _is_heard(self, stranger: NodeId, message: RaftMessage) -> bool:
+        """Return whether a message of a store that is no member here is taken: see `strangers`."""
+        leadership, electorate = self._role_state.leadership, self._electorate
+        if stranger == self._node_id or electorate.route_of(stranger) is None:
+            return False
+        if isinstance(message, AppendEntriesReply):
+            return leadership is not None and leadership.is_following(stranger)
+        return is_heard_from_anybody(message, is_seat_open=electorate.is_seat_open(stranger))
+
     def _take_rare(
         self,
         event: Quarantine
         | StoreKnown
         | SchemaReached
         | TransferLeadership
+        | ChangeMembers
+        | MayPromote
         | SnapshotTaken
         | SnapshotStored
         | ChunkLoaded
@@ -354,6 +393,10 @@ class Raft:
                 self._durability.commit_schema(event.index)
             case TransferLeadership():
                 self._transfer.begin(event)
+            case ChangeMembers():
+                self._reconfiguration.begin(event)
+            case MayPromote():
+                self._reconfiguration.allow_promotion(event.because)
             case SnapshotTaken():
                 self._compaction.taken(event)
             case SnapshotStored():

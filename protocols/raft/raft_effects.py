@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from coterie.protocols.algorithm import NodeId, Observe, Persist, Persisted, Received, Send, Token
+from coterie.protocols.raft.membership.member_changes import MemberChange
 from coterie.protocols.raft.membership.membership import StoreId
 from coterie.protocols.raft.raft_messages import LogWrite, RaftMessage
 from coterie.protocols.raft.snapshots.snapshot_messages import (
@@ -31,6 +32,9 @@ from coterie.protocols.replicated_log import (
 )
 
 __all__ = [
+    "ChangeEnded",
+    "ChangeMembers",
+    "MayPromote",
     "Outbox",
     "RaftEffect",
     "RaftEvent",
@@ -43,9 +47,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class StoreKnown:
-    """Event: the active voter on `node` has the store `store`, since a message of Raft came from it.
+    """Event: `node` has the store `store`, since a message of Raft came from it, and it belongs to this incarnation.
 
-    It counts as long as the log does not say which store that voter has. Report it before the message.
+    It counts as long as the log does not say which store the voter on `node` has. A store that is no member here counts
+    for nothing, but answers to it go to `node`. Report it before the message.
     """
 
     node: NodeId
@@ -76,6 +81,41 @@ class TransferEnded:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeMembers:
+    """Event: change the members of the group (dissertation §4). `ref` is as in `Propose`.
+
+    `may_promote` False: a learner becomes a voter only once `MayPromote` allows it.
+    """
+
+    ref: int
+    change: MemberChange
+    may_promote: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MayPromote:
+    """Event: whether the change that is under way may make its learner a voter.
+
+    `because`: why not (for operators); None: it may.
+    """
+
+    because: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeEnded:
+    """Effect: the change `ref` is over. `is_done`: the group has the new members, and knows it.
+
+    Else `reason` says why not: the change was refused and nothing has changed, or how far it came, or that this is
+    unknown. A change can be repeated: what is done already is not done again.
+    """
+
+    ref: int
+    is_done: bool
+    reason: str
+
+
 RaftEvent = (
     Received[RaftMessage]
     | Propose
@@ -87,6 +127,8 @@ RaftEvent = (
     | SchemaReached
     | Quarantine
     | TransferLeadership
+    | ChangeMembers
+    | MayPromote
     | SnapshotTaken
     | SnapshotStored
     | ChunkLoaded
@@ -100,6 +142,7 @@ RaftEffect = (
     | ReadReady
     | Reject
     | TransferEnded
+    | ChangeEnded
     | LoadChunk
     | StoreChunk
     | RestoreMachine

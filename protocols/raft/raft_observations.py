@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "CHANGE_ENDED",
+    "CHANGE_STARTED",
     "COMMIT_RESUMED",
     "COMMIT_STALLED",
     "CONFLICT_FOUND",
@@ -18,6 +20,8 @@ __all__ = [
     "LOAD_DISCARDED",
     "LOG_COMPACTED",
     "LOG_TRUNCATED",
+    "MEMBERS_APPENDED",
+    "MEMBER_REMOVED",
     "MESSAGE_DISCARDED",
     "PRE_VOTE_STARTED",
     "QUARANTINE_ENTERED",
@@ -67,7 +71,8 @@ LOG_COMPACTED: Final = "raft.log_compacted"
 `base_index`, `dropped_entries`."""
 
 STEPPED_DOWN: Final = "raft.stepped_down"
-"""This node no longer leads: `node`, `term` (the one it led), `reason` ("newer_term", "no_quorum" or "quarantine")."""
+"""This node no longer leads: `node`, `term` (the one it led), `reason` ("newer_term", "no_quorum", "quarantine", or
+"removed": it is no voter any more)."""
 
 QUARANTINE_ENTERED: Final = "raft.quarantine_entered"
 """This node stores and votes, but neither applies nor leads: `node`, `term`, `reason` (as the actor gave it)."""
@@ -108,6 +113,19 @@ TRANSFER_STARTED: Final = "raft.transfer_started"
 
 TRANSFER_ABORTED: Final = "raft.transfer_aborted"
 """The target did not lead in time, and this leader goes on: `node`, `term`, `target`, `reason`."""
+
+CHANGE_STARTED: Final = "raft.change_started"
+"""This leader changes the members, as an operator asked: `node`, `term`, `change`."""
+
+CHANGE_ENDED: Final = "raft.change_ended"
+"""That is over: `node`, `term`, `change`, `is_done`, `reason` (why not)."""
+
+MEMBERS_APPENDED: Final = "raft.members_appended"
+"""This leader appended new members, which count from now on: `node`, `term`, `index`, `members` (each with its role),
+`is_joint` (decisions need a majority of the old voters and one of the new ones)."""
+
+MEMBER_REMOVED: Final = "raft.member_removed"
+"""This node was removed from the group, and that is committed: `node`, `term`, `index`. It asks for no votes."""
 
 SEVERE: Final = frozenset({ENTRIES_LOST, QUARANTINE_ENTERED, TERM_IMPLAUSIBLE})
 """The events that are errors: a node has broken a promise, or cannot take its full part."""

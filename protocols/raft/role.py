@@ -21,6 +21,7 @@ from coterie.protocols.raft.entry_loading import EntryLoading
 from coterie.protocols.raft.leadership import Leadership
 from coterie.protocols.raft.log.log_clock import LogClock
 from coterie.protocols.raft.membership.electorate import Electorate
+from coterie.protocols.raft.membership.membership import Membership
 from coterie.protocols.raft.pending_proposals import PendingProposals
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import Outbox
@@ -34,7 +35,7 @@ from coterie.protocols.raft.raft_observations import (
     STEPPED_DOWN,
     TERM_ADVANCED,
 )
-from coterie.protocols.replicated_log import EntryKind, Term
+from coterie.protocols.replicated_log import EntryKind, LogIndex, Term
 
 __all__ = ["RaftRole", "RoleState"]
 
@@ -158,6 +159,16 @@ class RoleState:
         self._become_follower()
         self.reset_election_timer()
 
+    def forget_leader(self) -> None:
+        """Follow nobody, and wait on: this node is no voter, so it cannot ask for votes when its leader is silent."""
+        self._become_follower()
+        self.reset_election_timer()
+
+    def leave(self) -> None:
+        """Stop leading the present term: this node is no voter any more (dissertation §4.2.2)."""
+        self._leave_leadership("removed", None)
+        self._become_follower()
+
     def step_down_without_quorum(self) -> None:
         """Stop leading the present term (check-quorum): without a quorum, others may elect a leader unnoticed."""
         self._leave_leadership("no_quorum", None)
@@ -210,7 +221,7 @@ class RoleState:
 
     def members_changed(self) -> None:
         """Let the last membership of the log count (dissertation §4.1: as soon as it is appended, or truncated)."""
-        self.electorate.adopt(self.durability.hard_state.facts.membership)
+        self.electorate.adopt(self.durability.hard_state.facts.known_membership)
         if self.leadership is not None:
             self.leadership.follow_members()
 
@@ -222,9 +233,13 @@ class RoleState:
         if self.leadership is None or self.electorate.is_recorded:
             return  # as it mostly is
         if self.durability.hard_state.facts.membership_index <= self.log.commit_index:
-            content = self.electorate.completed_membership().encode()
-            self.leadership.append(EntryKind.MEMBERSHIP, content, self.log_clock.stamp(self.now))
-            self.members_changed()
+            self.append_members(self.leadership, self.electorate.completed_membership())
+
+    def append_members(self, leadership: Leadership, membership: Membership) -> LogIndex:
+        """Append `membership`, which counts at once; the last one must be committed. Return its index."""
+        index = leadership.append(EntryKind.MEMBERSHIP, membership.encode(), self.log_clock.stamp(self.now))
+        self.members_changed()
+        return index
 
     # Inside.
 

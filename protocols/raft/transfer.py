@@ -2,7 +2,7 @@
 
 The leader takes no commands meanwhile. Once the target has all of its log, it sends `TimeoutNow`: the target becomes a
 candidate at once, and the others vote although their leader is active. If it does not lead within an election
-time-out, the leader goes on.
+time-out, the leader goes on; but a leader that is no member any more steps down then (dissertation §4.2.2).
 """
 
 from __future__ import annotations
@@ -21,9 +21,12 @@ __all__ = ["Transfer"]
 
 @dataclass(slots=True)
 class _UnderWay:
-    """`target` is the key of a member; `is_asked`: it was told to become a candidate."""
+    """`target` is the key of a member; `is_asked`: it was told to become a candidate.
 
-    ref: int
+    `ref` None: this node leaves the group, and nobody waits for an answer.
+    """
+
+    ref: int | None
     target: NodeId
     leadership: Leadership
     deadline: float
@@ -60,9 +63,16 @@ class Transfer:
             whom = "no member" if event.target is None else repr(event.target)
             self._refuse(event.ref, f"{whom} can lead next: it must be another member, and answer")
         else:
-            deadline = state.now + state.config.election_timeout_max_s
-            self._under_way = _UnderWay(event.ref, target, leadership, deadline)
-            state.outbox.observe(TRANSFER_STARTED, term=state.term, target=target)
+            self._start(event.ref, target, leadership)
+
+    def leave(self, leadership: Leadership) -> None:
+        """Hand over to the voter that is furthest, since this node is no voter any more; then step down in any case.
+
+        While no voter answers, nothing happens: check-quorum ends the leadership.
+        """
+        target = self._target(None, leadership)
+        if self._under_way is None and target is not None:
+            self._start(None, target, leadership)
 
     def advance(self) -> None:
         """Tell the target to become a candidate once it has everything; note the end of the leadership."""
@@ -71,9 +81,12 @@ class Transfer:
             return
         if state.leadership is not under_way.leadership:
             self._end(under_way, is_done=True, reason="")
-        elif not under_way.is_asked and under_way.leadership.has_everything(under_way.target):
+        elif not under_way.is_asked and self._is_ready(under_way):
             under_way.is_asked = True
             state.outbox.send(under_way.target, TimeoutNow(state.term), state.durability.after_hard_state())
+            if under_way.ref is None:  # no member tells a removed leader of the next one: it need not wait for that
+                state.leave()
+                self._end(under_way, is_done=True, reason="")
 
     def tick(self, now: float) -> None:
         """Give up what has taken longer than an election time-out: this node leads on."""
@@ -82,7 +95,20 @@ class Transfer:
             return
         reason = "it was not elected in time" if under_way.is_asked else "it does not have the whole log in time"
         state.outbox.observe(TRANSFER_ABORTED, term=state.term, target=under_way.target, reason=reason)
+        if under_way.ref is None:
+            state.leave()
         self._end(under_way, is_done=False, reason=f"{state.electorate.node_of(under_way.target)}: {reason}")
+
+    def _is_ready(self, under_way: _UnderWay) -> bool:
+        """Return whether the target has everything; a leader that leaves lets its commands be committed first, too."""
+        log = self._role_state.log
+        is_settled = under_way.ref is not None or log.commit_index == log.last_index
+        return is_settled and under_way.leadership.has_everything(under_way.target)
+
+    def _start(self, ref: int | None, target: NodeId, leadership: Leadership) -> None:
+        state = self._role_state
+        self._under_way = _UnderWay(ref, target, leadership, state.now + state.config.election_timeout_max_s)
+        state.outbox.observe(TRANSFER_STARTED, term=state.term, target=target)
 
     def _target(self, node: NodeId | None, leadership: Leadership) -> NodeId | None:
         """Return the key of the member on `node`, or (None) of the one that is furthest; None if it does not answer."""
@@ -96,4 +122,5 @@ class Transfer:
 
     def _end(self, under_way: _UnderWay, *, is_done: bool, reason: str) -> None:
         self._under_way = None
-        self._role_state.outbox.add(TransferEnded(under_way.ref, is_done, reason))
+        if under_way.ref is not None:
+            self._role_state.outbox.add(TransferEnded(under_way.ref, is_done, reason))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from coterie.errors import InvariantViolated
@@ -30,6 +30,8 @@ DRIFT = 0.01
 class ProtocolWorld(Generic[W, M]):
     """Runs an algorithm under a plan: `harness` supplies the algorithm, the world everything else.
 
+    `spares`: further nodes, which the plan does not name; its faults may hit them by their role or with all others.
+
     Raises:
         PlanError: `plan` has a kind of fault that level PROTOCOL lacks.
     """
@@ -41,6 +43,7 @@ class ProtocolWorld(Generic[W, M]):
         harness: AlgorithmHarness[W, M],
         context: ViolationContext,
         *,
+        spares: Sequence[NodeId] = (),
         hashed: bool = False,
         traced: bool = False,
     ) -> None:
@@ -50,7 +53,7 @@ class ProtocolWorld(Generic[W, M]):
         self._harness = harness
         self.nodes = {
             node_id: ProtocolNode(node_id, harness, self.heap, self.trace, stream(seed, f"node {node_id}"), drift=DRIFT)
-            for node_id in map(NodeId, plan.nodes)
+            for node_id in (*map(NodeId, plan.nodes), *spares)
         }
         self.network: ProtocolNetwork[M] = ProtocolNetwork(
             self.heap, stream(seed, "network"), self._deliver, self.fault_counts.note

@@ -13,6 +13,7 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 
+from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft.membership.membership import Membership
 from coterie.protocols.raft.snapshots.snapshot_id import SnapshotId
 from coterie.protocols.replicated_log import INCARNATION_BYTES, Entry, EntryKind, LogIndex, LogPosition
@@ -32,10 +33,10 @@ class GroupFacts:
     Attributes:
         incarnation: 16 bytes that tell this group from one of the same name that was founded or restored at another
             time; empty before the founding.
-        founders: the members at index 0; None before the founding.
+        founders: the members at index 0; None before the founding, and on a store that joined and was not told.
         base: the position before the first entry of the log; the snapshot holds everything up to it, and mostly more.
         memberships: the last two, with the indexes of their entries, ascending; the last one is effective. The founders
-            have index 0.
+            have index 0. None on a store that has just joined.
         schemas: the first schema and the last two, as (index of the entry, content), ascending; the last one is that of
             the entries after it. The contents are opaque here.
         committed_schema: the highest index of a schema entry that this node knows to be committed; 0: of none.
@@ -57,10 +58,23 @@ class GroupFacts:
         incarnation = hashlib.sha256(text.encode()).digest()[:INCARNATION_BYTES]
         return cls(incarnation, founders, memberships=((LogIndex(0), founders),))
 
+    @classmethod
+    def joining(
+        cls,
+        incarnation: bytes,
+        founders: Membership | None = None,
+        base: LogPosition = LogPosition(LogIndex(0)),  # noqa: B008 (immutable)
+    ) -> GroupFacts:
+        """Return the facts of a store that is to join the group `incarnation`: it knows no members yet.
+
+        `base`: of the snapshot with which it begins, if there is one.
+        """
+        return cls(incarnation, founders, base)
+
     @property
     def is_founded(self) -> bool:
         """Whether this is what a group knows, not the emptiness before it."""
-        return self.founders is not None
+        return bool(self.incarnation)
 
     @property
     def membership(self) -> Membership:
@@ -68,6 +82,18 @@ class GroupFacts:
         if not self.memberships:
             raise ValueError("the group is not founded: its register names no members")
         return self.memberships[-1][1]
+
+    @property
+    def known_membership(self) -> Membership | None:
+        """The effective membership; None: this store has joined, and has not heard of any."""
+        return self.memberships[-1][1] if self.memberships else None
+
+    @property
+    def former_nodes(self) -> tuple[NodeId, ...]:
+        """The nodes of all memberships that are remembered: the founders and the last two."""
+        known = [membership for _, membership in self.memberships]
+        known += [] if self.founders is None else [self.founders]
+        return tuple(dict.fromkeys(node for membership in known for node in membership.nodes))
 
     @property
     def membership_index(self) -> LogIndex:

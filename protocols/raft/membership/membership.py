@@ -3,9 +3,9 @@
 A membership is the content of a membership entry (dissertation §4.1). The founders of a group are its entry at index 0:
 nodes without stores, since each node starts before it knows the stores of the others. Later entries fill them in.
 
-The format has room for changes of members, which no code makes yet (dissertation §4.3, joint consensus):
+Members change by joint consensus (dissertation §4.3), here while a store is replaced:
 
-    n1: voter   n2: voter   n3: voter                                  majority of n1, n2, n3
+    n1: voter   n2: voter   n3/old: voter      n3/new: learner         majority of n1, n2, n3/old
     n1: voter   n2: voter   n3/old: outgoing   n3/new: incoming        of n1, n2, n3/old *and* of n1, n2, n3/new
     n1: voter   n2: voter   n3/new: voter                              majority of n1, n2, n3/new
 """
@@ -54,6 +54,9 @@ class MemberRole(enum.Enum):
         """Whether it votes among the members after a joint change."""
         return self in (MemberRole.VOTER, MemberRole.INCOMING)
 
+
+_ROLE_AFTER: Final = {MemberRole.INCOMING: MemberRole.VOTER}
+"""The roles that become others when the joint state ends."""
 
 _REPLACING: Final = (MemberRole.INCOMING, MemberRole.LEARNER)
 """The roles of a store that takes the place of another on the same node."""
@@ -126,6 +129,15 @@ class Membership:
     def nodes(self) -> tuple[NodeId, ...]:
         """The nodes of all members, each once."""
         return _once(member.node for member in self.members)
+
+    def members_on(self, node: NodeId) -> tuple[Member, ...]:
+        """Return the members on `node`: none, one, or (while its store is replaced) two."""
+        return tuple(member for member in self.members if member.node == node)
+
+    def after_joint(self) -> Membership:
+        """Return the membership that follows this joint one: outgoing voters are gone, incoming ones are voters."""
+        kept = (member for member in self.members if member.role is not MemberRole.OUTGOING)
+        return replace(self, members=tuple(replace(each, role=_ROLE_AFTER.get(each.role, each.role)) for each in kept))
 
     def quorum_of(self, key_by_member: Mapping[Member, NodeId]) -> Quorum:
         """Return which voters may decide, by their keys."""

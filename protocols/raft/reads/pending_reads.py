@@ -86,12 +86,7 @@ class PendingReads:
     def stop(self) -> None:
         """Reject all reads, those to come, too: the state machine must not be used."""
         self._is_stopped = True
-        self._drop_question()
-        for _, refs in self._held:
-            self._lose(refs)
-        self._held = []
-        self._lose(self._waiting)
-        self._waiting = []
+        self._lose_all()
 
     def handle_read_index(self, asker: NodeId, message: ReadIndex) -> None:
         """Take a member's question, if this node leads the term that it is in; else say so."""
@@ -128,6 +123,8 @@ class PendingReads:
         question = self._question
         if question is not None and not self._is_current(question):
             self._drop_question()
+        if (self._held or self._waiting) and not self._is_of_the_group():
+            self._lose_all()
         while self._waiting or self._rounds is not None:
             if self._waiting and self._question is None:
                 self._begin_question()
@@ -194,6 +191,18 @@ class PendingReads:
             self._held = [held for held in self._held if held[0] > applied]
             self._count -= len(ready)
             self._role_state.outbox.add(ReadReady(tuple(ready)))
+
+    def _is_of_the_group(self) -> bool:
+        """Return whether this node will get the entries that its reads wait for: a removed node does not."""
+        return self._role_state.electorate.is_member or self._role_state.leadership is not None
+
+    def _lose_all(self) -> None:
+        self._drop_question()
+        for _, refs in self._held:
+            self._lose(refs)
+        self._held = []
+        self._lose(self._waiting)
+        self._waiting = []
 
     def _drop_question(self) -> None:
         question, self._question = self._question, None

@@ -15,10 +15,19 @@ from coterie.protocols.algorithm import NodeId, Observe, Persist, Persisted, Rec
 from coterie.protocols.checking.raft_disk import AT_THE_BEGINNING, RaftDisk, founded
 from coterie.protocols.checking.violation import ViolationContext
 from coterie.protocols.durability_gate import DurabilityGate
+from coterie.protocols.raft.membership.group_facts import GroupFacts
+from coterie.protocols.raft.membership.member_changes import MemberChange
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent, TransferEnded, TransferLeadership
-from coterie.protocols.raft.raft_messages import LogWrite, PreVote, PreVoteReply, RaftMessage
+from coterie.protocols.raft.raft_effects import (
+    ChangeEnded,
+    ChangeMembers,
+    RaftEffect,
+    RaftEvent,
+    TransferEnded,
+    TransferLeadership,
+)
+from coterie.protocols.raft.raft_messages import HardState, LogWrite, PreVote, PreVoteReply, RaftMessage
 from coterie.protocols.raft.snapshots.snapshot_id import SnapshotId
 from coterie.protocols.raft.snapshots.snapshot_messages import LoadChunk, RestoreMachine, SnapshotTaken, StoreChunk
 from coterie.protocols.replicated_log import (
@@ -34,7 +43,7 @@ from coterie.protocols.replicated_log import (
     Reject,
     Term,
 )
-from coterie.protocols.simulation.hearing_raft import HearingRaft
+from coterie.protocols.simulation.hearing_raft import HearingRaft, node_of_store
 from coterie.protocols.simulation.simulated_snapshots import SimulatedSnapshots
 
 __all__ = ["DirectedGroup", "InFlight", "NodeRecord"]
@@ -72,6 +81,7 @@ class NodeRecord:
     """What is to be done with files of snapshots."""
     restored: list[SnapshotId] = field(default_factory=list)
     """The snapshots from which the state machine began; `applied` has the entries after the last of them."""
+    changes: list[ChangeEnded] = field(default_factory=list)
 
 
 class DirectedGroup:
@@ -185,6 +195,19 @@ class DirectedGroup:
         self.handle(name, SnapshotTaken(snapshot, LogIndex(snapshot.position.index - trailing)))
         return snapshot
 
+    def join(self, store: str) -> None:
+        """Start a store that knows only the incarnation of the group, not its members; see `node_of_store`."""
+        known = next(iter(self.nodes.values())).disk.hard_state
+        facts = GroupFacts.joining(known.facts.incarnation, base=known.facts.base)
+        self.nodes[NodeId(store)] = NodeRecord(RaftDisk(HardState(facts.base.term, None, facts)))
+        self.restart(store)
+
+    def change(self, name: str, change: MemberChange, *, may_promote: bool = True) -> int:
+        """Let node `name` change the members of the group; return the ref."""
+        self._ref += 1
+        self.handle(name, ChangeMembers(self._ref, change, may_promote))
+        return self._ref
+
     def sync(self, name: str) -> None:
         """Make all writes of node `name` durable, and report that to it."""
         record = self.record(name)
@@ -232,7 +255,7 @@ class DirectedGroup:
         """Begin a new life of node `name` from its disk."""
         disk = self.record(name).disk
         rng = random.Random(self._rng.random())
-        raft = HearingRaft(NodeId(name), self.config, restored=disk.restored(), rng=rng)
+        raft = HearingRaft(NodeId(name), self.config, restored=disk.restored(), rng=rng, node=node_of_store(name))
         self.nodes[NodeId(name)] = NodeRecord(disk, raft)
         self._carry_out(name, raft.tick(now=self.now))
 
@@ -340,6 +363,8 @@ class DirectedGroup:
                     record.readable += effect.refs
                 case TransferEnded():
                     record.transfers.append(effect)
+                case ChangeEnded():
+                    record.changes.append(effect)
                 case Reject():
                     record.rejects.append(effect)
                 case Observe():
@@ -348,7 +373,7 @@ class DirectedGroup:
                     assert_never(effect)
 
     def _send(self, name: str, effect: Send[RaftMessage]) -> None:
-        to = self[name].node_of(effect.to)
+        to = effect.to if effect.to in self.nodes else self[name].node_of(effect.to)
         if to == name:
             raise ValueError(f"{name} sends {effect.message} to itself")
         if to is not None:

@@ -24,11 +24,14 @@ from coterie.protocols.faults.fault_plan import FaultPlan
 from coterie.protocols.faults.kinds.fault_kinds import TargetRole
 from coterie.protocols.faults.profiles.fault_profiles import is_live
 from coterie.protocols.quorums import Quorum
+from coterie.protocols.raft.membership.group_facts import GroupFacts
+from coterie.protocols.raft.membership.membership import Membership
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.raft.raft_effects import TransferEnded, TransferLeadership
+from coterie.protocols.raft.raft_effects import ChangeEnded, ChangeMembers, TransferEnded, TransferLeadership
 from coterie.protocols.raft.raft_messages import (
     AppendEntries,
+    HardState,
     LogWrite,
     RaftMessage,
     RequestVote,
@@ -53,10 +56,11 @@ from coterie.protocols.replicated_log import (
 from coterie.protocols.sessions import Deduplication, decode_command
 from coterie.protocols.simulation.event_heap import stream
 from coterie.protocols.simulation.faults.protocol_injector import latest_end_s
-from coterie.protocols.simulation.hearing_raft import HearingRaft
+from coterie.protocols.simulation.hearing_raft import HearingRaft, node_of_store
 from coterie.protocols.simulation.protocol_node import AnyAlgorithm
 from coterie.protocols.simulation.protocol_world import ProtocolWorld
 from coterie.protocols.simulation.scenarios.protocol_clients import ProtocolClient
+from coterie.protocols.simulation.scenarios.random_changes import RandomChanges
 from coterie.protocols.simulation.scenarios.random_foundings import draw_founding
 from coterie.protocols.simulation.scenarios.random_quorums import draw_quorum
 from coterie.protocols.simulation.simulated_snapshots import SimulatedSnapshots
@@ -129,23 +133,31 @@ class RaftRun:
         self._context = ViolationContext()
         register = draw_founding(stream(name, "founding"), self._voters, self._config.quorum)
         base = register.facts.base
-        self.checker = RaftChecker(self._voters, self._context, quorum=self._config.quorum, base=base)
+        self._changes = RandomChanges(stream(name, "changes"), plan, self._voters, self._config.quorum)
+        self._nodes = (*self._voters, *self._changes.spares)
+        self.checker = RaftChecker(self._nodes, self._context, base=base, follows_members=True)
         self.sessions_checker = SessionsChecker(self._context)
         self.reads_checker = ReadsChecker(self._context)
         self.history = History() if traced else None
         self._liveness = LivenessChecker(self._context, election_timeout_s=self._config.election_timeout_max_s)
         self.world: ProtocolWorld[LogWrite, RaftMessage] = ProtocolWorld(
-            name, plan, self, self._context, hashed=hashed, traced=traced
+            name, plan, self, self._context, spares=self._changes.spares, hashed=hashed, traced=traced
         )
         self._rng = stream(name, "run")
-        self._disks = {voter: self.checker.disk(voter) for voter in self._voters}
-        for disk in self._disks.values():
-            disk.found(register)
-        self.snapshots = SimulatedSnapshots(self._voters, self._context, stream(name, "snapshots"))
+        self._disks = {node: self.checker.disk(node) for node in self._nodes}
+        joining = HardState(base.term, None, GroupFacts.joining(register.facts.incarnation, base=base))
+        for node, disk in self._disks.items():
+            disk.found(register if node in self._voters else joining)
+        self.snapshots = SimulatedSnapshots(self._nodes, self._context, stream(name, "snapshots"))
         self._rafts: dict[NodeId, Raft] = {}
+        self._reported: dict[NodeId, object] = {}
         self._machines: dict[NodeId, Deduplication] = {}
         self._decode = lru_cache(DECODE_CACHE_SIZE)(decode_command)  # every node applies the same bytes
-        self._pending: dict[NodeId, dict[int, _Request]] = {voter: {} for voter in self._voters}
+        self._pending: dict[NodeId, dict[int, _Request]] = {node: {} for node in self._nodes}
+        self._changes_under_way: dict[NodeId, list[int]] = {node: [] for node in self._nodes}
+        self.changes_done: dict[str, int] = {}
+        """How many changes of the members were made, by their kind."""
+        self._kind_by_ref: dict[int, str] = {}
         self._refs = 0
         self._is_live = is_live(plan)
         self._clients = [self._new_client(number, commands) for number in range(min(CLIENTS, commands))]
@@ -153,6 +165,8 @@ class RaftRun:
         self._is_reading = True
         self._read_pause_s = 2 * plan.ends_at_s / (READS_PER_COMMAND * commands)
         self.world.heap.after(0.0, self._read)
+        for at_s in self._changes.times:
+            self.world.heap.at(at_s, self._change_members)
 
     def run(self) -> Violation | None:
         """Run to the end and return the first broken invariant, None if none broke."""
@@ -166,13 +180,15 @@ class RaftRun:
         self.checker.started(node)
         self.sessions_checker.started(node)
         self._machines[node] = self._new_machine(node)
-        raft = HearingRaft(node, self._config, restored=self._disks[node].restored(), rng=rng)
+        restored = self._disks[node].restored()
+        raft = HearingRaft(node, self._config, restored=restored, rng=rng, node=node_of_store(node))
         self._rafts[node] = raft
         return cast("AnyAlgorithm", raft)
 
     def ended(self, node: NodeId) -> None:
         """Drop the pending requests of the life that ended: their clients will time out."""
         self._pending[node].clear()
+        self._changes_under_way[node].clear()
         self.reads_checker.life_ended(node)
         self.snapshots.lose_unfinished(node)
 
@@ -183,8 +199,8 @@ class RaftRun:
             self.snapshots.registered(node, snapshot)
 
     def sent(self, node: NodeId, to: NodeId, message: RaftMessage) -> None:
-        """Check the message, and send it to the node of the member `to`."""
-        node_to = self._rafts[node].node_of(to)
+        """Check the message, and send it to the store `to`, or to a node whose store its sender does not know."""
+        node_to = to if to in self._disks else self._rafts[node].node_of(to)
         if node_to is not None:
             self.checker.sent(node, node_to, message)
             self.world.send(node, node_to, message)
@@ -208,6 +224,8 @@ class RaftRun:
                     self.reads_checker.answered(node, ref, self.checker.applied_index(node))
             case TransferEnded():
                 pass  # the next leader takes the commands
+            case ChangeEnded():
+                self._change_ended(node, effect)
             case Reject() if self.reads_checker.is_read(node, effect.ref):
                 self.reads_checker.rejected(node, effect.ref)
             case Reject():
@@ -221,6 +239,10 @@ class RaftRun:
         raft = self._rafts[node]
         if raft.role is RaftRole.LEADER:
             self.checker.led(node, raft.term)
+            if raft.facts.memberships is not self._reported.get(node):
+                self._reported[node] = raft.facts.memberships
+                known = [(index, raft.term_at(index), members) for index, members in raft.facts.memberships]
+                self.checker.led_with(node, raft.term, known)
 
     def healed(self) -> None:
         """Limit the think times, end the reads, and begin to check liveness."""
@@ -316,7 +338,7 @@ class RaftRun:
         return ProtocolClient(
             number,
             own,
-            self._voters,
+            self._nodes,
             think_s=LONGEST_THINK * self._plan.ends_at_s / own,
             heap=self.world.heap,
             rng=stream(self._name, f"client {number}"),
@@ -342,7 +364,7 @@ class RaftRun:
         """Request a read at a random node, or that it hands its leadership over, and schedule the next one."""
         if not self._is_reading:
             return
-        rng, node = self._reads_rng, self._reads_rng.choice(self._voters)
+        rng, node = self._reads_rng, self._reads_rng.choice(self._nodes)
         self.world.heap.events += 1
         if self.world.nodes[node].is_up:
             self._refs += 1
@@ -350,11 +372,48 @@ class RaftRun:
             if drawn > 1 - SNAPSHOT_PROBABILITY:
                 self._take_snapshot(node)
             elif drawn < TRANSFER_PROBABILITY:
-                self.world.nodes[node].receive(TransferLeadership(self._refs, rng.choice((None, *self._voters))))
+                self.world.nodes[node].receive(TransferLeadership(self._refs, rng.choice((None, *self._nodes))))
             else:
                 self.reads_checker.requested(node, self._refs)
                 self.world.nodes[node].receive(Read(self._refs))
         self.world.heap.after(self._read_pause_s * self._reads_rng.random(), self._read)
+
+    # Members.
+
+    def _change_members(self) -> None:
+        """Ask a leader, or sometimes any node, for a change of the members."""
+        self.world.heap.events += 1
+        up = [node for node in self._nodes if self.world.nodes[node].is_awake]
+        leaders = [node for node in up if self._rafts[node].role is RaftRole.LEADER] or up
+        membership = self._rafts[leaders[0]].facts.known_membership if leaders else None
+        if not self._is_reading or membership is None or membership.is_joint:
+            return
+        retired = [node for node in self._nodes if self.world.nodes[node].is_retired]
+        change = self._changes.draw(membership, retired)
+        if change is not None:
+            self._refs += 1
+            self._kind_by_ref[self._refs] = type(change).__name__
+            self._changes_under_way[leaders[0]].append(self._refs)
+            self.world.nodes[leaders[0]].receive(ChangeMembers(self._refs, change))
+
+    def _change_ended(self, node: NodeId, ended: ChangeEnded) -> None:
+        self._changes_under_way[node].remove(ended.ref)
+        if ended.is_done:
+            kind = self._kind_by_ref[ended.ref]
+            self.changes_done[kind] = self.changes_done.get(kind, 0) + 1
+
+    def _membership(self) -> Membership:
+        """Return the last committed members."""
+        committed, base = self.checker.committed, self.checker.committed_index - len(self.checker.committed)
+        found = max(
+            (index, place)
+            for place, disk in enumerate(self._disks.values())
+            for index, _ in disk.hard_state.facts.memberships
+            if index <= base
+            or (index - base <= len(committed) and disk.term_at(index) == committed[index - base - 1].term)
+        )
+        disk = list(self._disks.values())[found[1]]
+        return dict(disk.hard_state.facts.memberships)[found[0]]
 
     def _answer_later(self, answer: Callable[[int, A], None], number: int, about: A) -> None:
         if self._rng.random() >= CLIENT_LOSS_PROBABILITY:
@@ -381,11 +440,19 @@ class RaftRun:
         return (
             self._liveness.is_satisfied
             and all(client.is_done for client in self._clients)
-            and all(self._has_converged(voter) for voter in self._not_retired())
+            and all(self._has_converged(member) for member in self._not_retired())
+            and not self._changing()
         )
 
     def _not_retired(self) -> list[NodeId]:
-        return [voter for voter in self._voters if not self.world.nodes[voter].is_retired]
+        """Return the members whose disks are not lost."""
+        keys = [NodeId(member.store_id or member.node) for member in self._membership().members]
+        return [member for member in keys if not self.world.nodes[member].is_retired]
+
+    def _changing(self) -> list[NodeId]:
+        """Return the nodes that have not answered a change, or that lead a group which is joint."""
+        rafts = self._rafts.items()
+        return [node for node, raft in rafts if self._changes_under_way[node] or raft.change_status is not None]
 
     def _has_converged(self, voter: NodeId) -> bool:
         committed = self.checker.committed_index
@@ -394,10 +461,11 @@ class RaftRun:
     def _end(self) -> None:
         if not self._is_live:
             return
-        behind = [voter for voter in self._not_retired() if not self._has_converged(voter)]
+        behind = [member for member in self._not_retired() if not self._has_converged(member)]
         waiting = sum(not client.is_done for client in self._clients)
-        if behind or waiting:
-            self._context.fail("raft.converged", None, f"at the end {waiting} clients wait and {behind} lag behind")
+        if behind or waiting or self._changing():
+            detail = f"at the end {waiting} clients wait, {behind} lag behind, members change at {self._changing()}"
+            self._context.fail("raft.converged", None, detail)
         self.sessions_checker.ended(self._not_retired())
         self.reads_checker.ended()
 

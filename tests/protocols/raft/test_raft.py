@@ -13,6 +13,7 @@ from coterie.errors import InvariantViolated
 from coterie.protocols.algorithm import Algorithm, NodeId, Persist, Persisted, Received, Send, Token
 from coterie.protocols.checking.raft_disk import founded
 from coterie.protocols.raft import (
+    HardState,
     PreVoteReply,
     Raft,
     RaftConfig,
@@ -158,12 +159,13 @@ def test_too_many_proposals_are_refused_until_some_are_applied() -> None:
     assert len(group.record("n1").rejects) == 1
 
 
-def test_strangers_are_ignored() -> None:
-    group = DirectedGroup(3)
+def test_senders_of_which_nothing_is_known_are_ignored() -> None:
+    it = raft(N1)
+    it.tick(now=0.0)
 
-    assert group.handle("n1", Received(NodeId("x"), request_vote(9, 9, 9))) == []
-    assert group.handle("n1", Received(N1, request_vote(9, 9, 9))) == []
-    assert group["n1"].term == 0
+    assert it.handle([Received(NodeId("x"), request_vote(9, 9, 9))], now=0.0) == []
+    assert it.handle([Received(N1, request_vote(9, 9, 9))], now=0.0) == []
+    assert it.term == 0
 
 
 def test_message_that_makes_no_sense_is_discarded_and_told() -> None:
@@ -214,9 +216,11 @@ def test_stale_durability_after_an_overwrite_does_not_count_for_the_leader() -> 
     assert group["n1"]._durability.durable_index == 1
 
 
-def test_node_that_is_no_voter_is_refused() -> None:
-    with pytest.raises(ValueError, match="x is not among the members n1, n2, n3"):
-        raft(NodeId("x"))
+def test_a_register_that_names_no_group_is_refused() -> None:
+    restored = Restored(HardState(Term(0), None))
+
+    with pytest.raises(ValueError, match="the register of n1 names no group: found one, or let it join one"):
+        Raft(N1, RaftConfig((N1, N2, N3)), restored=restored, rng=random.Random(0))
 
 
 def test_log_that_is_newer_than_the_hard_state_halts() -> None:

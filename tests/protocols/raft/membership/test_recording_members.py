@@ -20,7 +20,14 @@ from coterie.protocols.raft.raft_messages import (
 )
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
 from coterie.protocols.simulation.directed.directed_group import DirectedGroup
-from coterie.protocols.simulation.directed.raft_shorthand import append, entry, received, request_vote
+from coterie.protocols.simulation.directed.raft_shorthand import (
+    append,
+    entry,
+    pre_vote,
+    received,
+    request_vote,
+    success,
+)
 
 NODES = tuple(NodeId(f"n{number}") for number in (1, 2, 3))
 FOUNDERS = Membership.founding(NODES)
@@ -138,14 +145,25 @@ def test_a_register_that_is_ahead_of_its_log_counts_only_as_far_as_the_log_goes(
     assert [index for index, _ in Durability(restored).hard_state.facts.memberships] == [2]
 
 
-def test_a_store_under_a_bound_name_is_not_heard_whatever_it_says() -> None:
+def test_a_store_under_a_bound_name_takes_no_seat_whatever_it_says() -> None:
     group = DirectedGroup.led_by("n1")
-    term = group["n1"].term
-    group.expire_leaders()
+    group.propose("n1", b"a")
 
-    group.handle("n2", received("another store of n3", request_vote(term + 5, last=99, last_term=term)))
+    group.handle("n1", received("n2/2", success(1, 2)), received("n3/2", success(1, 2)))
 
-    assert (group["n2"].term, group.network) == (term, [])
+    assert group["n1"].commit_index == 1
+
+
+def test_of_two_stores_under_a_name_that_the_log_does_not_bind_only_the_first_may_ask_for_votes() -> None:
+    """The other one may have forgotten which votes it has given."""
+    group = DirectedGroup(3, stores_known=False)
+    group.handle("n1", received("n3", pre_vote(0)))
+    group.network = []
+
+    for message in (pre_vote(9), request_vote(9)):
+        group.handle("n1", received("n3/2", message))
+
+    assert (group["n1"].term, group.network) == (0, [])
 
 
 def test_a_malformed_membership_entry_is_discarded_with_its_message() -> None:
