@@ -99,7 +99,7 @@ class RaftLogChecker:
         if not self._follows_members:
             return
         recorded = [RecordedMembership(index, of_term or Term(0), content) for index, of_term, content in memberships]
-        has_own = bool(self.committed) and self.committed[-1].term == term
+        has_own = any(of_term == term for of_term, _ in self._committed_up_to)
         if self._members.report(node, term, recorded, self.committed_index, has_own) and term in self._held:
             held = self._held[term]
             holder = max(held, key=lambda each: held[each])
@@ -181,7 +181,7 @@ class RaftLogChecker:
         position = LogPosition(LogIndex(0)) if found.snapshot is None else found.snapshot.position
         if not is_new_log and found.base != position and found.membership_index == facts.membership_index:
             return replace(facts, base=found.base, snapshot=found.snapshot)
-        expected = self.facts_at(facts, position.index)
+        expected = self.facts_at(found, position.index)
         for entry in disk.entries_from(position.index + 1):
             expected = expected.with_entry(entry)
         same = (found.membership, found.membership_index, found.schemas[:1], found.schemas[-1:])

@@ -8,7 +8,8 @@ stores of this group's incarnation are heard at all.
 Removed members are no danger to it: they get no votes from nodes that hear a leader (§4.2.3) or have newer entries, and
 before they have a quorum for it they raise no term (§9.6).
 
-Answers count, so they are taken from members only; and so is a question about reads, which costs a round.
+Answers count, so they are taken from members only; and so is a question about reads, which costs a round. A chunk of a
+snapshot is only taken from the leader that offered it.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from coterie.protocols.raft.raft_messages import (
     RequestVote,
     TimeoutNow,
 )
+from coterie.protocols.raft.snapshots.snapshot_messages import Chunk, InstallSnapshot
 
 __all__ = ["is_heard_from_anybody"]
 
-_OF_ANYBODY: Final = (AppendEntries, PreVote, RequestVote, TimeoutNow, ReadIndexReply)
+_OF_ANYBODY: Final = (AppendEntries, InstallSnapshot, Chunk, PreVote, RequestVote, TimeoutNow, ReadIndexReply)
 
 
 def is_heard_from_anybody(message: RaftMessage, *, is_seat_open: bool) -> bool:

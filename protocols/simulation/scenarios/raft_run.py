@@ -409,7 +409,7 @@ class RaftRun:
             (index, place)
             for place, disk in enumerate(self._disks.values())
             for index, _ in disk.hard_state.facts.memberships
-            if index <= base
+            if index <= max(base, disk.base.index)  # what is in a snapshot is committed
             or (index - base <= len(committed) and disk.term_at(index) == committed[index - base - 1].term)
         )
         disk = list(self._disks.values())[found[1]]
