@@ -166,4 +166,4 @@ def _spawn_detector(node: Node, part: DetectorPart) -> None:
 
 
 def _typed_machine(machine: Callable[[], StateMachine[Any]]) -> TypedMachine:
-    return TypedMachine(machine())
+    return TypedMachine(machine(), factory=machine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections import deque
 from hashlib import sha256
 from typing import Final, NewType
@@ -21,6 +22,12 @@ RECENT_ENTRIES: Final = 256
 
 MARKS_KEPT: Final = 256
 """So many of the latter: a checkpoint may be applied up to 65,536 entries after the entry that it is about."""
+
+# The format of a saved history is durable: version, last index, how many digests of the last entries, how many marks;
+# these digests, oldest first; the marks: index and digest.
+_VERSION: Final = 1
+_HEAD: Final = struct.Struct(">BQHH")
+_MARK: Final = struct.Struct(f">Q{DIGEST_BYTES}s")
 
 
 class DigestHistory:
@@ -60,6 +67,27 @@ class DigestHistory:
         self._recent.append(self.digest)
         if index % RECENT_ENTRIES == 0:
             self._mark(index)
+
+    def save(self) -> bytes:
+        """Return the digests that are kept, for `restored`."""
+        recent, marks = b"".join(self._recent), self._mark_by_index
+        head = _HEAD.pack(_VERSION, self.last_index, len(self._recent), len(marks))
+        return head + recent + b"".join(_MARK.pack(index, digest) for index, digest in marks.items())
+
+    @classmethod
+    def restored(cls, saved: bytes) -> DigestHistory:
+        """Return the history that was saved. ValueError if the bytes are malformed."""
+        if saved[:1] != bytes((_VERSION,)) or len(saved) < _HEAD.size:
+            raise ValueError(f"{len(saved)} bytes that begin with {saved[:1]!r} are no digests of version {_VERSION}")
+        _, last_index, recent_count, mark_count = _HEAD.unpack_from(saved)
+        marks_at = _HEAD.size + recent_count * DIGEST_BYTES
+        if len(saved) != marks_at + mark_count * _MARK.size or not 0 < recent_count <= RECENT_ENTRIES:
+            raise ValueError(f"{len(saved)} bytes are not {recent_count} digests and {mark_count} marks")
+        recent = [Digest(saved[at : at + DIGEST_BYTES]) for at in range(_HEAD.size, marks_at, DIGEST_BYTES)]
+        history = cls(LogIndex(last_index), recent[-1])
+        history._recent = deque(recent, maxlen=RECENT_ENTRIES)
+        history._mark_by_index = {LogIndex(index): Digest(one) for index, one in _MARK.iter_unpack(saved[marks_at:])}
+        return history
 
     def at(self, index: LogIndex) -> Digest | None:
         """Return the digest at `index`; None if it has not been applied, or is no longer kept."""

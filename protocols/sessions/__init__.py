@@ -11,7 +11,7 @@ Everything here is pure: no I/O, no clock.
 `session_snapshot.py`: encodes all open sessions with their kept replies in pieces, and restores them
 """
 
-from coterie.protocols.sessions.deduplication import BATCH_REPLY_BYTES, Deduplication, Machine
+from coterie.protocols.sessions.deduplication import BATCH_REPLY_BYTES, Deduplication, Executor, Machine
 from coterie.protocols.sessions.kept_sessions import KeptLimits
 from coterie.protocols.sessions.plain_reads import PlainReads
 from coterie.protocols.sessions.session_commands import (
@@ -64,6 +64,7 @@ __all__ = [
     "Deduplication",
     "Deferred",
     "Done",
+    "Executor",
     "KeptLimits",
     "Machine",
     "Malformed",

@@ -79,7 +79,7 @@ from coterie.protocols.sessions.session_replies import (
 )
 from coterie.protocols.sessions.session_snapshot import SessionsRestore, snapshot_pieces
 
-__all__ = ["BATCH_COMMANDS_MAX", "BATCH_REPLY_BYTES", "Deduplication", "Machine"]
+__all__ = ["BATCH_COMMANDS_MAX", "BATCH_REPLY_BYTES", "Deduplication", "Executor", "Machine"]
 
 BATCH_COMMANDS_MAX: Final = 1024
 """How many commands of a batch are executed: all replicas are held meanwhile. A rule of the format level."""
@@ -92,8 +92,8 @@ A rule of the format level."""
 _INDEX = struct.Struct(">Q")
 
 
-class Machine(Protocol):
-    """A deterministic state machine: its replies and state follow from the commands and their order alone."""
+class Executor(Protocol):
+    """What executes commands: its replies and state follow from the commands and their order alone."""
 
     def apply(self, index: LogIndex, command: bytes, /) -> bytes:
         """Execute `command` of log entry `index` (the commands of a batch share it); return the reply.
@@ -103,8 +103,24 @@ class Machine(Protocol):
         ...
 
 
+class Machine(Executor, Protocol):
+    """A deterministic state machine, which can be saved and restored."""
+
+    def snapshot(self) -> Iterator[bytes]:
+        """Return the state as it is now, in pieces; commands that are executed meanwhile do not show in them."""
+        ...
+
+    def restore(self, piece: bytes, /) -> None:
+        """Take the next piece of a snapshot, after `reset` and until all have come. ValueError: it is malformed."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the state: it is as before the first command."""
+        ...
+
+
 class Deduplication:
-    """Wraps a `Machine` so that each session command is executed at most once, and exactly once if its client retries.
+    """Lets an `Executor` execute each session command at most once, and exactly once if its client retries.
 
     Memory is bounded by `limits`. Of a reply above `KEPT_REPLY_BYTES` only the size is kept: a copy of its command is
     answered `TooLarge`.
@@ -121,7 +137,7 @@ class Deduplication:
 
     def __init__(
         self,
-        machine: Machine,
+        machine: Executor,
         *,
         incarnation: bytes,
         limits: KeptLimits = STANDARD_LIMITS,

@@ -10,9 +10,18 @@ because its text may contain what differs between nodes.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
+from coterie.actors.groups.replicas.replica_snapshot import (
+    ReplicaFacts,
+    Section,
+    SectionOrder,
+    decode_head,
+    encode_end,
+    encode_head,
+)
+from coterie.errors import InvariantViolated
 from coterie.protocols.checkpoints import Digest, DigestHistory, decode_checkpoint
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex
 from coterie.protocols.sessions import (
@@ -69,7 +78,10 @@ class Replica:
         adopt: Callable[[Entry], None] | None = None,
     ) -> None:
         self._machine: Any = machine
+        self._incarnation = incarnation
         self._deduplication = Deduplication(machine, incarnation=incarnation)
+        self._restore_order: SectionOrder | None = None
+        """The state is being restored, or that has failed: it must not be used. None: it may be."""
         self._digests = DigestHistory(base_index)
         self._digested: Callable[[bytes], bytes] | None = getattr(machine, "digested", None)
         self._payload_mark: bytes = getattr(machine, "varying_mark", b"")
@@ -87,6 +99,8 @@ class Replica:
             BaseException: a local condition (see `StateMachine.apply`): the entry does not count as applied.
             CannotFollow: the code cannot follow the schema in this entry: it does not count as applied.
         """
+        if self._restore_order is not None:
+            raise self._not_restored()
         if entry.kind is EntryKind.COMMAND:
             return self._execute(entry)
         if entry.kind is EntryKind.CHECKPOINT:
@@ -115,12 +129,87 @@ class Replica:
         Raises:
             BaseException: a local condition, as from `apply`.
         """
+        if self._restore_order is not None:
+            raise self._not_restored()
         reply: bytes = self._machine.read(query)
         return reply
 
     def digest_at(self, index: LogIndex) -> Digest | None:
-        """Return the digest of all replies up to `index`; None if it is not applied yet, or no longer kept."""
-        return self._digests.at(index)
+        """Return the digest of all replies up to `index`; None if it is not applied (or restored) yet, or not kept."""
+        return self._digests.at(index) if self._restore_order is None else None
+
+    def snapshot(self) -> Iterator[tuple[Section, bytes]]:
+        """Return the state after the last entry that was applied, in pieces of at most about 256 KiB each.
+
+        All is frozen at the call, which takes milliseconds at most (if the machine does): entries are applied while
+        the pieces are taken. An iterator that is closed or dropped costs nothing any more.
+
+        Raises:
+            InvariantViolated: the state is being restored.
+            SnapshotFailed: at the call or for a piece: the machine cannot be saved.
+        """
+        if self._restore_order is not None:
+            raise self._not_restored()
+        head = encode_head(ReplicaFacts(self.changed_index, self.apart_at, self._digests))
+        return _sections(head, self._deduplication.snapshot(), self._machine.snapshot())
+
+    def begin_restore(self, index: LogIndex, adopt: Callable[[], None]) -> None:
+        """Forget the state, and begin to restore that after entry `index`.
+
+        `adopt` is called once the machine is new: it lets the machine follow the schema that is active at `index`.
+        From now on, whatever is raised, the replica can be used only after `end_restore`; or it is begun again.
+
+        Raises:
+            SnapshotFailed: no new machine can be made.
+        """
+        self._restore_order = SectionOrder()
+        self._digests = DigestHistory(index)
+        self._deduplication = Deduplication(self._machine, incarnation=self._incarnation)
+        self.changed_index, self.apart_at = index, None
+        self._machine.reset()
+        adopt()
+
+    def restore(self, section: Section, piece: bytes) -> None:
+        """Take the next piece of the snapshot, as it came out of `snapshot`.
+
+        Raises:
+            InvariantViolated: there was no `begin_restore`.
+            ValueError: the piece is malformed, or not the next one. `SnapshotFailed`, if the machine refuses it.
+        """
+        order = self._restore_order
+        if order is None:
+            raise InvariantViolated("a replica that is not being restored got a piece of a snapshot")
+        is_head = not order.has_begun
+        order.take(section, piece)
+        if section is Section.SESSIONS:
+            self._deduplication.restore(piece)
+        elif section is Section.MACHINE:
+            self._machine.restore(piece)
+        elif is_head:
+            self.changed_index, self.apart_at, self._digests = decode_head(piece, self._digests.last_index)
+
+    def end_restore(self) -> None:
+        """Use the restored state from now on.
+
+        Raises:
+            InvariantViolated: there was no `begin_restore`.
+            ValueError: a piece is missing.
+        """
+        order = self._restore_order
+        if order is None:
+            raise InvariantViolated("a replica that is not being restored cannot end that")
+        if not order.is_whole:
+            raise ValueError("the end of a replica's snapshot is missing")
+        self._deduplication.end_restore()
+        end_restore: Callable[[], None] | None = getattr(self._machine, "end_restore", None)
+        if end_restore is not None:
+            end_restore()
+        self._restore_order = None
+
+    def _not_restored(self) -> InvariantViolated:
+        return InvariantViolated(
+            f"a replica is used before its state is restored up to entry {self._digests.last_index}"
+        )
 
     def _execute(self, entry: Entry) -> bytes:
         reply = self._deduplication.apply(entry.index, entry.command)
@@ -147,6 +236,19 @@ class Replica:
         mine = self._digests.at(checkpoint.index)
         if mine is not None and mine != checkpoint.digest and self.apart_at is None:
             self.apart_at = checkpoint.index
+
+
+def _sections(head: bytes, sessions: Iterator[bytes], machine: Iterator[bytes]) -> Iterator[tuple[Section, bytes]]:
+    """Yield the pieces of a snapshot."""
+    yield Section.REPLICA, head
+    counts = []
+    for section, pieces in ((Section.SESSIONS, sessions), (Section.MACHINE, machine)):
+        count = 0
+        for piece in pieces:
+            count += 1
+            yield section, piece
+        counts.append(count)
+    yield Section.REPLICA, encode_end(*counts)
 
 
 def _equal_part(reply: BatchReply | Replies, digested: Callable[[bytes], bytes]) -> BatchReply | Replies:

@@ -5,22 +5,25 @@ from __future__ import annotations
 import contextlib
 import enum
 import inspect
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgpack
 
 from coterie.actors.groups.evolution.machine_schema import machine_schema
 from coterie.actors.groups.evolution.recorded_commands import RecordedCommand, RecordedCommands
-from coterie.actors.groups.state_machine import StateMachine, commands_of, queries_read_by
+from coterie.actors.groups.snapshots.machine_snapshot import is_partly_restored
+from coterie.actors.groups.state_machine import StateMachine, commands_of, is_generator, queries_read_by
 from coterie.actors.groups.typed_commands import FAILED, OK, REASON_CHARS_MAX, REFUSED, Pack
-from coterie.errors import BadMessage, CommandRefused
+from coterie.errors import BadMessage, CommandRefused, SnapshotFailed
 from coterie.protocols.evolution.schema import Schema
 from coterie.protocols.evolution.schema_text import SchemaHash, schema_hash
 from coterie.protocols.replicated_log import LogIndex
 from coterie.runtime.messages.unpacking import unpack_recorded
 from coterie.runtime.messages.value_codecs import NO_REFS, Codec, RefusedByUser
 from coterie.runtime.observing.error_texts import error_text, type_name, value_text
+from coterie.runtime.user_code import is_exit
 
 __all__ = ["LOCAL_CONDITIONS", "Failed", "ReportFailure", "TypedMachine", "is_local"]
 
@@ -34,6 +37,13 @@ _NOT_ENCODABLE: Final = (AttributeError, BadMessage, OverflowError, TypeError, V
 """What a codec or MessagePack raises for a value of another type."""
 
 _REPLY_CHARS_MAX: Final = 60
+
+# The first piece of a saved machine; the format is durable: the format's number, the version that was active (0: no
+# schema was), and the index of the entry that was applied last.
+_HEAD: Final = struct.Struct(">BQQ")
+_FORMAT: Final = 1
+_NO_VERSION: Final = 0
+_END: Final = object()
 
 CAUSES_MAX: Final = 100
 """So many causes of an error are looked at: messages may be nested less deeply."""
@@ -63,12 +73,19 @@ class TypedMachine:
 
     Alone it follows the schema of its own code. In a group it follows the one that the log has made active.
 
+    Args:
+        machine: the user's machine, new.
+        factory: makes such a machine, for `reset`; None: its class does.
+
     Raises:
         MessageTypeError: the class of the machine cannot be described: see `machine_schema`.
     """
 
-    def __init__(self, machine: StateMachine[Any]) -> None:
+    def __init__(self, machine: StateMachine[Any], *, factory: Callable[[], StateMachine[Any]] | None = None) -> None:
         self.machine = machine
+        self._factory = type(machine) if factory is None else factory
+        self._restored_head = False
+        self._is_told_to_await = False
         self.schema = machine_schema(type(machine))
         """What this code is."""
         self._pack: Pack = msgpack.Packer().pack
@@ -93,7 +110,8 @@ class TypedMachine:
         return self._commands_by_hash[known]
 
     def await_schema(self) -> None:
-        """Refuse every command until a schema is adopted, as every replica does."""
+        """Refuse every command until a schema is adopted, as every replica does; also after a `reset`."""
+        self._is_told_to_await = True
         self._active = self.commands_under(Schema({}, {}))
         self.awaits_schema = True
 
@@ -110,6 +128,69 @@ class TypedMachine:
         if self._has_adopted and old != schema.version:
             self.machine.migrate(old, schema.version)
         self._has_adopted = True
+
+    def reset(self) -> None:
+        """Put a new machine in place of the present one, which has adopted no schema yet: so `migrate` is not called.
+
+        Raises:
+            SnapshotFailed: it cannot be made.
+        """
+        with _failing("it cannot be made anew", type(self.machine)):
+            made = self._factory()
+        if type(made) is not type(self.machine):
+            raise SnapshotFailed(f"machine= made a {type_name(self.machine)} before, and now a {type_name(made)}")
+        self.machine = made
+        self._has_adopted = self._restored_head = False
+        self._active = self.commands_under(self.schema)
+        if self._is_told_to_await:
+            self.await_schema()
+
+    def snapshot(self) -> Iterator[bytes]:
+        """Return the state as it is now, in pieces. What is applied while they are taken does not show in them.
+
+        Raises:
+            SnapshotFailed: at the call or for a piece: the machine cannot be saved, or its own code raised something.
+        """
+        machine, cls = self.machine, type(self.machine)
+        with _failing("its snapshot failed", cls):
+            pieces: Any = machine.snapshot()
+            if is_generator(machine.snapshot):  # it would read the state later
+                pieces = iter(list(pieces))
+        if not isinstance(pieces, Iterator):
+            raise SnapshotFailed(f"{cls.__name__}.snapshot returned a {type_name(pieces)}: it must return an iterator")
+        version = machine.version if self._has_adopted else _NO_VERSION
+        return _checked(_HEAD.pack(_FORMAT, version, machine.index), pieces, cls)
+
+    def restore(self, piece: bytes) -> None:
+        """Take the next piece of a snapshot, after `reset` and `adopt` of the schema that was active.
+
+        Raises:
+            SnapshotFailed: it is malformed, or the machine's own code raised something. Only `reset` helps.
+        """
+        if not self._restored_head:
+            self._restore_head(piece)
+            return
+        with _failing("its restore failed", type(self.machine)):
+            restore: Callable[[bytes], Any] = self.machine.restore
+            returned = restore(piece)
+            if inspect.iscoroutine(returned):
+                returned.close()
+                raise TypeError("it is an async def: write a def")
+
+    def _restore_head(self, piece: bytes) -> None:
+        if len(piece) != _HEAD.size or piece[0] != _FORMAT:
+            raise SnapshotFailed(f"a saved machine begins with format {_FORMAT}, this one with {piece[:1]!r}")
+        _, version, index = _HEAD.unpack(piece)
+        if version not in (_NO_VERSION, self.machine.version):
+            raise SnapshotFailed(f"it was saved in version {version}, and restored in {self.machine.version}")
+        if index:
+            self.machine.index = LogIndex(index)
+        self._restored_head = True
+
+    def end_restore(self) -> None:
+        """Check that no piece is missing, as far as that shows. SnapshotFailed if one is."""
+        if not self._restored_head or is_partly_restored(self.machine):
+            raise SnapshotFailed(f"{type(self.machine).__name__}: pieces of its snapshot are missing")
 
     def is_read(self, command: bytes) -> bool:
         """Return whether the machine's `read` answers this command, so that it need not be an entry of the log."""
@@ -194,6 +275,33 @@ class TypedMachine:
         """Encode an error, its type apart from its text, which is arbitrary: long, or not valid Unicode."""
         text = error_text(error, REASON_CHARS_MAX)
         return self._pack((kind, type_name(error), text.encode(errors="backslashreplace")))
+
+
+@contextlib.contextmanager
+def _failing(what: str, cls: type) -> Iterator[None]:
+    """Make a `SnapshotFailed` of whatever a machine's own code raises, except what ends the program."""
+    try:
+        yield
+    except SnapshotFailed:
+        raise
+    except BaseException as error:
+        if is_exit(error):
+            raise
+        text = f"{type_name(error)}: {error_text(error, REASON_CHARS_MAX)}"
+        raise SnapshotFailed(f"{cls.__name__}: {what}: {text}") from error
+
+
+def _checked(head: bytes, pieces: Iterator[Any], cls: type) -> Iterator[bytes]:
+    """Yield `head` and then the pieces of a machine, which its own code makes."""
+    yield head
+    while True:
+        with _failing("its snapshot failed", cls):
+            piece = next(pieces, _END)
+        if piece is _END:
+            return
+        if type(piece) is not bytes:
+            raise SnapshotFailed(f"{cls.__name__}.snapshot yielded a {type_name(piece)}: each piece must be bytes")
+        yield piece
 
 
 def raised_by_user(error: BaseException) -> BaseException | None:

@@ -10,7 +10,7 @@ into the machines: a random number drawn in `apply` is found although no reply h
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from coterie.actors.groups.replicas.typed_machine import TypedMachine
@@ -68,6 +68,7 @@ class ComparedMachine:
         self._machine = machine
         self._report = report
         self._next_index = COMPARED_ENTRIES
+        self._was_reset = False
 
     @property
     def state(self) -> object:
@@ -76,11 +77,32 @@ class ComparedMachine:
 
     def apply(self, index: LogIndex, command: bytes, /) -> bytes:
         """Report the state if it is due; execute the command."""
+        if self._was_reset:
+            self._skip_restored()
         if index >= self._next_index:
             due = index - index % COMPARED_ENTRIES
             self._next_index = due + COMPARED_ENTRIES
             self._report(LogIndex(due), self.state)
         return self._machine.apply(index, command)
+
+    def snapshot(self) -> Iterator[bytes]:
+        """Return the state of the machine."""
+        return self._machine.snapshot()
+
+    def restore(self, piece: bytes, /) -> None:
+        """Restore the machine."""
+        self._machine.restore(piece)
+
+    def reset(self) -> None:
+        """Reset the machine: it may be restored at any entry."""
+        self._machine.reset()
+        self._was_reset = True
+
+    def _skip_restored(self) -> None:
+        """Report nothing before the first due index that is above all entries that the restored state holds."""
+        self._was_reset = False
+        last: int = getattr(self.state, "index", 0)
+        self._next_index = last - last % COMPARED_ENTRIES + COMPARED_ENTRIES
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._machine, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from coterie.actors.groups.replicas.replica import Replica
@@ -31,6 +32,16 @@ class _Echo:
         """Return the command."""
         del index
         return command
+
+    def snapshot(self) -> Iterator[bytes]:
+        """Return no piece: there is no state."""
+        return iter(())
+
+    def restore(self, piece: bytes, /) -> None:
+        """Do nothing."""
+
+    def reset(self) -> None:
+        """Do nothing."""
 
 
 def lost_session(_: int) -> None:
