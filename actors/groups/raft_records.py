@@ -105,8 +105,9 @@ async def read_restored(store: LogStore, group: str) -> Restored:
 async def _with_schemas(store: LogStore, group: str, state: GroupState, restored: Restored) -> Restored:
     """Return `restored` with the contents of the schema entries that its register names: in the log or the snapshot."""
     facts, schemas = restored.hard_state.facts, []
-    is_in_snapshot = any(index < state.first for index, _ in facts.schemas) and facts.snapshot is not None
-    covered = dict((await read_manifest(store, group, facts.snapshot)).facts.schemas) if is_in_snapshot else {}
+    covered: dict[LogIndex, bytes] = {}
+    if facts.snapshot is not None and any(index < state.first for index, _ in facts.schemas):
+        covered = dict((await read_manifest(store, group, facts.snapshot)).facts.schemas)
     for index, content in facts.schemas:
         if state.first <= index <= state.last:
             (entry,) = entries_of(group, index, await store.read(group, index, index, 1))

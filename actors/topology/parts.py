@@ -117,9 +117,9 @@ class RaftPart:
     machine: Callable[[], StateMachine[Any]]
     nodes: tuple[str, ...]
     config: Callable[[tuple[NodeId, ...]], RaftConfig]
-    engine: Callable[
-        [str, RaftConfig, Callable[[], Machine], LogStore, float | None, SnapshotPolicy], RaftActor
-    ] = RaftActor
+    engine: Callable[[str, RaftConfig, Callable[[], Machine], LogStore, float | None, SnapshotPolicy], RaftActor] = (
+        RaftActor
+    )
     activate_after_s: float | None = None
     snapshots: SnapshotPolicy = STANDARD_POLICY
 

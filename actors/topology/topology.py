@@ -183,14 +183,6 @@ class Topology:
         """
         members, taken = self._members(nodes), None if messages is None else tuple(messages)
         part = BalancerPart(name, policy, over, members, taken, key_of, retry_budget, hedging, exported)
-        part = RaftPart(
-            name,
-            machine,
-            self._members(nodes),
-            config,
-            activate_after_s=activate_after_s,
-            snapshots=snapshots,
-        )
         self._parts.append(part)
 
     def raft(
@@ -212,6 +204,14 @@ class Topology:
 
         `snapshots`: when each replica saves its state, and how much of the log it keeps behind that.
         """
+        part = RaftPart(
+            name,
+            machine,
+            self._members(nodes),
+            config,
+            activate_after_s=activate_after_s,
+            snapshots=snapshots,
+        )
         self._parts.append(part)
 
     def synod(

@@ -16,6 +16,7 @@ import coterie.runtime
 from coterie.actors.wire_names import (
     NAMES,
     FoundersDiffer,
+    RaftChunk,
     RaftPeerMessage,
     RegisterStore,
     StoreRegistered,
@@ -47,7 +48,9 @@ from coterie.protocols.raft.raft_messages import (
     Round,
     TimeoutNow,
 )
-from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
+from coterie.protocols.raft.snapshots.snapshot_id import SnapshotId
+from coterie.protocols.raft.snapshots.snapshot_messages import Chunk, InstallSnapshot, ReadChunk
+from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, LogPosition, Term
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.message import message_type
 from coterie.runtime.messages.message_codecs import MessageType
@@ -83,7 +86,7 @@ GOLDEN = {
     "group.ReportStatus": "ReportStatus()",
     "group.Status": (
         "GroupStatus(group, node, role, term, leader, last_index, commit_index, applied_index, store, syncs, members, "
-        "quarantine, revision, version, code_version, code_schema, trouble)"
+        "quarantine, revision, version, code_version, code_schema, trouble, base_index, snapshot_index, activity)"
     ),
     "group.Unsettled": "Unsettled(reason, leader)",
     "group.ActivateSchema": "ActivateSchema()",
@@ -206,8 +209,17 @@ def test_names_classes_and_fields_are_what_they_were() -> None:
 
 
 def test_what_the_protocols_say_travels_on_the_consensus_lane() -> None:
-    for cls in (*NAMES.values(), RaftPeerMessage, SynodPeerMessage, RegisterStore, StoreRegistered, FoundersDiffer):
+    for cls in (
+        *NAMES.values(),
+        RaftPeerMessage,
+        RaftChunk,
+        SynodPeerMessage,
+        RegisterStore,
+        StoreRegistered,
+        FoundersDiffer,
+    ):
         assert message_type(cls).lane is Lane.CONSENSUS
+    assert message_type(RaftChunk).lane is Lane.BULK
 
 
 def test_every_message_of_the_protocols_is_in_the_table() -> None:
@@ -251,6 +263,9 @@ RAFT: list[RaftMessage] = [
     ReadIndexReply(T, 1, I),
     RequestVote(T, I, T, is_transfer=True),
     TimeoutNow(T),
+    InstallSnapshot(T, 5, SnapshotId(LogPosition(I, T), 2**53, 2**40, bytes(range(32)))),
+    ReadChunk(T, bytes(32), 2**40),
+    Chunk(T, bytes(32), 0, bytes(1000)),
 ]
 SYNOD: list[SynodMessage] = [
     Prepare(HIGH),
@@ -260,8 +275,9 @@ SYNOD: list[SynodMessage] = [
     Accepted(HIGH, b"value"),
     Nack(LOW, HIGH),
 ]
-PEER_MESSAGES = [RaftPeerMessage("n1", b"identity", body) for body in RAFT] + [
-    SynodPeerMessage("n1", "ab" * 16, body) for body in SYNOD
+PEER_MESSAGES = [RaftPeerMessage("n1", b"identity", body) for body in RAFT if not isinstance(body, Chunk)] + [
+    *(RaftChunk("n1", b"identity", body) for body in RAFT if isinstance(body, Chunk)),
+    *(SynodPeerMessage("n1", "ab" * 16, body) for body in SYNOD),
 ]
 
 
@@ -271,7 +287,7 @@ def test_the_samples_have_every_kind_of_message() -> None:
 
 @pytest.mark.parametrize("peer_message", PEER_MESSAGES, ids=lambda peer_message: type(peer_message.body).__name__)
 def test_a_peer_message_comes_back_from_messagepack_as_it_left(
-    peer_message: RaftPeerMessage | SynodPeerMessage,
+    peer_message: RaftPeerMessage | RaftChunk | SynodPeerMessage,
 ) -> None:
     described = message_type(type(peer_message))
 
@@ -279,7 +295,7 @@ def test_a_peer_message_comes_back_from_messagepack_as_it_left(
     again = described.decode(row, NO_REFS)
 
     assert again == peer_message
-    assert isinstance(again, RaftPeerMessage | SynodPeerMessage)
+    assert isinstance(again, RaftPeerMessage | RaftChunk | SynodPeerMessage)
     assert type(again.body) is type(peer_message.body)
     if isinstance(again.body, AppendEntries):
         assert all(type(each) is Entry and type(each.kind) is EntryKind for each in again.body.entries)

@@ -123,7 +123,7 @@ class SnapshotFiles:
 
     def clean(self, present: SnapshotId | None) -> None:
         """Remove what an earlier life left behind: all snapshots but the one that the register names."""
-        self.begin(self._keep(set() if present is None else {snapshot_name(present)}))
+        self._keep_only(set() if present is None else {snapshot_name(present)})
 
     def remove_before(self, present: SnapshotId | None) -> None:
         """Remove snapshots that are older than the one that the register names, unless followers read them.
@@ -136,7 +136,11 @@ class SnapshotFiles:
         self._read_at_s = {name: at_s for name, at_s in self._read_at_s.items() if now_s - at_s < IN_USE_S}
         name = snapshot_name(present)
         newer = {each for each in self._store.snapshots.names(self._group) if each >= name}
-        self.begin(self._keep({name, *newer, *self._read_at_s}))
+        self._keep_only({name, *newer, *self._read_at_s})
+
+    def _keep_only(self, names: set[str]) -> None:
+        if not names.issuperset(self._store.snapshots.names(self._group)):
+            self.begin(self._keep(names))
 
     async def _keep(self, names: set[str]) -> None:
         try:

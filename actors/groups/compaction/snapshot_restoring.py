@@ -7,7 +7,8 @@ from collections.abc import Callable
 from coterie.actors.groups.compaction.snapshot_content import MANIFEST, FrameReader
 from coterie.actors.groups.compaction.snapshot_files import CHUNK_BYTES, SnapshotFiles, snapshot_name
 from coterie.actors.groups.evolution.group_schemas import CannotFollow
-from coterie.actors.groups.replicas.replica import Replica, Section
+from coterie.actors.groups.replicas.replica import Replica
+from coterie.actors.groups.replicas.replica_snapshot import Section
 from coterie.errors import CoterieError, SnapshotFailed, StorageFailed, UnsupportedFormat
 from coterie.protocols.raft.snapshots.snapshot_id import SnapshotId
 from coterie.protocols.replicated_log import LogIndex
@@ -56,18 +57,17 @@ class SnapshotRestoring:
 
     def begin(self, snapshot: SnapshotId) -> None:
         """Let the replica begin from `snapshot`, whatever it is now."""
-        index = snapshot.position.index
         self.progress = (0, snapshot.size_bytes)
-        self._replica.begin_restore(index, lambda: self._adopt_at(index))
         self._files.begin(self._restore(snapshot))
 
     async def _restore(self, snapshot: SnapshotId) -> None:
-        name = snapshot_name(snapshot)
+        name, index = snapshot_name(snapshot), snapshot.position.index
         try:
+            self._replica.begin_restore(index, lambda: self._adopt_at(index))
             await self._read(snapshot, name)
             self._replica.end_restore()
         except (CannotFollow, SnapshotFailed) as error:
-            self._quarantine(f"it cannot begin from its snapshot at entry {snapshot.position.index}: {error}")
+            self._quarantine(f"it cannot begin from its snapshot at entry {index}: {error}")
             return
         except UnsupportedFormat as error:
             self._context.system.fail(error)
@@ -80,7 +80,7 @@ class SnapshotRestoring:
             self._context.system.fail(error)
             raise
         self.progress = None
-        self._done(snapshot.position.index)
+        self._done(index)
 
     async def _read(self, snapshot: SnapshotId, name: str) -> None:
         reader, offset = FrameReader(), 0

@@ -72,7 +72,8 @@ class PeerLetters:
         self._running = running
         self._on_digest = on_digest
         self._on_loss = on_loss
-        self._identity = identity.encode()
+        self.identity = identity.encode()
+        """What its letters say of where they come from."""
         self.admission = LetterAdmission(
             incarnation, peer_stores, context.log, accuse=self._accuse, on_schema=schemas.heard
         )
@@ -80,9 +81,12 @@ class PeerLetters:
     def send(self, to: str, body: Body) -> None:
         """Send to the member with the key `to`, if it still is one. Chunks of snapshots must not delay heartbeats."""
         node = self._raft.node_of(NodeId(to))
-        if node is not None:
-            letter = RaftChunk if isinstance(body, Chunk) else RaftPeerMessage
-            self._peers[node].tell(letter(self._node, self._identity, body))
+        if node is None:
+            return
+        if isinstance(body, Chunk):
+            self._peers[node].tell(RaftChunk(self._node, self.identity, body))
+        else:
+            self._peers[node].tell(RaftPeerMessage(self._node, self.identity, body))
 
     def receive(self, letter: RaftPeerMessage | RaftChunk) -> None:
         """Hand over what a member says, if this is the member that the group knows."""

@@ -91,6 +91,8 @@ class Replica:
         """The last entry that had a command."""
         self.apart_at: LogIndex | None = None
         """The first checkpoint that this replica contradicts: it has answered otherwise than a quorum. None: none."""
+        self.confirmed_index = base_index
+        """Up to here a quorum has answered as this replica did: it says so in a checkpoint, or it made the snapshot."""
 
     def apply(self, entry: Entry) -> bytes | None:
         """Apply the next entry of the log; return the encoded reply of the session layer, None if it has none.
@@ -114,6 +116,11 @@ class Replica:
     def is_ready(self) -> bool:
         """Whether the machine knows its commands: not before it has come to a schema."""
         return not getattr(self._machine, "awaits_schema", False)
+
+    @property
+    def is_restoring(self) -> bool:
+        """Whether the state is not whole: it is being restored from a snapshot."""
+        return self._restore_order is not None
 
     def reads_of(self, command: bytes) -> ReadsIn:
         """Return how much of an encoded command, or batch, the machine answers by its own `read`."""
@@ -165,7 +172,7 @@ class Replica:
         self._restore_order = SectionOrder()
         self._digests = DigestHistory(index)
         self._deduplication = Deduplication(self._machine, incarnation=self._incarnation)
-        self.changed_index, self.apart_at = index, None
+        self.changed_index, self.apart_at, self.confirmed_index = index, None, index
         self._machine.reset()
         adopt()
 
@@ -236,6 +243,8 @@ class Replica:
         mine = self._digests.at(checkpoint.index)
         if mine is not None and mine != checkpoint.digest and self.apart_at is None:
             self.apart_at = checkpoint.index
+        elif mine == checkpoint.digest and self.apart_at is None:
+            self.confirmed_index = checkpoint.index
 
 
 def _sections(head: bytes, sessions: Iterator[bytes], machine: Iterator[bytes]) -> Iterator[tuple[Section, bytes]]:

@@ -1,7 +1,5 @@
 """Snapshot mutants: define bugs in how Raft compacts its log, and in how it sends and installs snapshots."""
 
-
-
 from __future__ import annotations
 
 from dataclasses import replace

@@ -29,7 +29,7 @@ def actor_of(cluster: Any, node: str) -> RaftActor:
 
 def letters_of(cluster: Any, sender: str, leader_term: Term) -> list[RaftPeerMessage]:
     """Return letters as `sender` would write them, that would do harm if they were heard."""
-    identity = actor_of(cluster, sender)._identity
+    identity = actor_of(cluster, sender)._letters.identity
     term = Term(leader_term + 1)
     entry = Entry(LogIndex(2), term, EntryKind.COMMAND, b"\x00forged", 0)
     bodies: list[RaftMessage] = [
