@@ -212,7 +212,6 @@ def test_what_the_protocols_say_travels_on_the_consensus_lane() -> None:
     for cls in (
         *NAMES.values(),
         RaftPeerMessage,
-        RaftChunk,
         SynodPeerMessage,
         RegisterStore,
         StoreRegistered,
