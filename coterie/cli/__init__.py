@@ -57,6 +57,7 @@ from coterie.cli.commands.evolving.schema_command import add_parser as add_schem
 from coterie.cli.commands.kv_command import add_parser as add_kv
 from coterie.cli.commands.members_command import add_parser as add_members
 from coterie.cli.commands.nemesis_command import add_parser as add_nemesis
+from coterie.cli.commands.offline.log_command import add_parser as add_log
 from coterie.cli.commands.pools_command import add_parser as add_pools
 from coterie.cli.commands.run_command import add_parser as add_run
 from coterie.cli.commands.security_command import add_parser as add_security
@@ -202,6 +203,7 @@ def make_parser() -> argparse.ArgumentParser:
         *inspecting,
         add_kv,
         add_raft,
+        add_log,
         add_sim,
         add_nemesis,
     ):

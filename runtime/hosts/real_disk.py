@@ -105,12 +105,22 @@ class RealFile:
 
 
 class RealDisk:
-    """The file system (the contract is `coterie.runtime.hosts.host.Disk`)."""
+    """The file system (the contract is `coterie.runtime.hosts.host.Disk`).
+
+    `is_read_only`: for looking at the files of others: whatever would change one fails with OSError.
+    """
+
+    def __init__(self, *, is_read_only: bool = False) -> None:
+        self._is_read_only = is_read_only
 
     def open(self, path: str, *, create: bool = False) -> RealFile:
         """Open for reading and writing; `create` creates the file, and fails if it exists."""
+        if self._is_read_only and not create:
+            with naming_denials(path, "opened for reading"):
+                return RealFile(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
         flags = os.O_RDWR | os.O_CLOEXEC
         if create:
+            self._check_writable(path)
             flags |= os.O_CREAT | os.O_EXCL
         with naming_denials(path, "created" if create else "opened for reading and writing"):
             return RealFile(os.open(path, flags, _FILE_MODE))
@@ -142,6 +152,7 @@ class RealDisk:
         """Create `path` and its missing parents, durably."""
         if os.path.isdir(path):
             return
+        self._check_writable(path)
         parent = os.path.dirname(os.path.abspath(path))
         self.make_directories(parent)
         with contextlib.suppress(FileExistsError), naming_denials(path, "created"):  # it exists: made meanwhile
@@ -150,11 +161,13 @@ class RealDisk:
 
     def rename(self, source: str, target: str) -> None:
         """Replace `target` by `source`, atomically."""
+        self._check_writable(source)
         with naming_denials(source, f"renamed to {target!r}"):
             os.replace(source, target)
 
     def remove(self, path: str) -> None:
         """Remove a file."""
+        self._check_writable(path)
         with naming_denials(path, "removed"):
             os.remove(path)
 
@@ -173,6 +186,7 @@ class RealDisk:
         The lock is flock's: the kernel releases it when the process ends, so a crash leaves no stale lock. A symbolic
         link is not followed (OSError, ELOOP): it could lead to a file that is not ours.
         """
+        self._check_writable(path)
         with naming_denials(path, "opened for reading and writing"):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, _FILE_MODE)
         try:
@@ -181,6 +195,10 @@ class RealDisk:
             os.close(descriptor)
             raise
         return RealFile(descriptor).close
+
+    def _check_writable(self, path: str) -> None:
+        if self._is_read_only:
+            raise OSError(errno.EROFS, "this disk was opened for reading only", path)
 
 
 def _sync_data(descriptor: int) -> None:

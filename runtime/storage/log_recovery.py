@@ -35,7 +35,7 @@ from coterie.runtime.storage.segment_format import (
     has_batch_after,
 )
 
-__all__ = ["RecoveredLog", "recover"]
+__all__ = ["RecoveredLog", "ScannedLog", "recover", "scan"]
 
 _NO_PLACE = 0  # no place is 0: segments start at 1
 
@@ -54,30 +54,68 @@ class RecoveredLog:
     cut_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class ScannedLog:
+    """Content of a log as it is, nothing changed.
+
+    `segments`: oldest first, open; `batches`: how many each has. `unproven_from`: where the last whole batch of the
+    last segment begins; `torn_bytes`: how many bytes follow that batch: a torn tail, or one that is being written.
+    """
+
+    segments: tuple[Segment, ...]
+    batches: tuple[int, ...]
+    groups: tuple[GroupIndex, ...]
+    generation: Generation
+    unproven_from: int
+    torn_bytes: int
+
+
 def recover(disk: Disk, directory: str, salt: int) -> RecoveredLog:
     """Read the log in `directory`, cut a torn tail durably, and sync the rest.
 
     `StorageDamaged` names file and offset of durable bytes that do not read back; then nothing was changed.
+    """
+    scanned = scan(disk, directory, salt)
+    try:
+        cut_bytes = _cut_torn_tail(scanned.segments[-1], scanned.unproven_from)
+        disk.sync_directory(directory)
+    except BaseException:
+        _close(scanned.segments)
+        raise
+    return RecoveredLog(scanned.segments, scanned.groups, scanned.generation, cut_bytes)
+
+
+def scan(disk: Disk, directory: str, salt: int) -> ScannedLog:
+    """Read and check the log in `directory`, and change nothing; the caller closes the segments.
+
+    `StorageDamaged` names file and offset of durable bytes that do not read back.
     """
     names = segment_names(disk, directory)
     if not names:
         raise StorageDamaged(directory, 0, "all segments of the log are missing")
     replay = _Replay()
     segments: list[Segment] = []
-    unproven_from = 0
+    batches: list[int] = []
+    unproven_from = torn_bytes = 0
     try:
         for name in names:
             segments.append(_open(disk, os.path.join(directory, name), segment_number(name)))
             previous = segments[-2] if len(segments) > 1 else None
-            unproven_from = _Scan(segments[-1], previous, salt, is_last=name == names[-1]).run(replay)
+            one = _Scan(segments[-1], previous, salt, is_last=name == names[-1])
+            unproven_from = one.run(replay)
+            batches.append(one.batches)
+            torn_bytes = one.torn_bytes
+            del one  # and with it the content of the segment
         groups = replay.finish(directory)
-        cut_bytes = _cut_torn_tail(segments[-1], unproven_from)
-        disk.sync_directory(directory)
     except BaseException:
-        for segment in segments:
-            segment.file.close()
+        _close(segments)
         raise
-    return RecoveredLog(tuple(segments), groups, replay.generation, cut_bytes)
+    return ScannedLog(tuple(segments), tuple(batches), groups, replay.generation, unproven_from, torn_bytes)
+
+
+def _close(segments: Sequence[Segment]) -> None:
+    for segment in segments:
+        segment.file.close()
 
 
 def _open(disk: Disk, path: str, number: int) -> Segment:
@@ -98,7 +136,7 @@ def _cut_torn_tail(last: Segment, unproven_from: int) -> int:
 
 
 class _Scan:
-    """One pass over one segment."""
+    """One pass over one segment. `batches`, `torn_bytes`: what it has found."""
 
     def __init__(self, segment: Segment, previous: Segment | None, salt: int, *, is_last: bool) -> None:
         self._segment = segment
@@ -106,6 +144,8 @@ class _Scan:
         self._salt = salt
         self._is_last = is_last
         self._data = segment.file.read_at(0, segment.file.size())
+        self.batches = 0
+        self.torn_bytes = 0
 
     def run(self, replay: _Replay) -> int:
         """Pass every batch to `replay`, fill in the segment's sizes, and return where its last batch begins."""
@@ -115,12 +155,14 @@ class _Scan:
             items = self._batch(at)
             if items is None:
                 break
+            self.batches += 1
             last_batch_at = at
             at = items[-1].end if items else at + BATCH_HEADER_BYTES
             self._segment.records += self._replay(items, replay)
         if at < header.created_bytes:  # durable before the file was renamed: not a torn tail
             raise StorageDamaged(self._segment.path, at, f"its checkpoint does not read back ({header})")
         self._segment.size_bytes = at
+        self.torn_bytes = len(self._data) - at
         self._segment.created_bytes = header.created_bytes
         return last_batch_at
 

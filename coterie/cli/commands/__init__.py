@@ -17,4 +17,5 @@
 `waits_command.py`: `coterie waits` draws the wait-for graph of the actors of a running cluster
 `completing/`: `coterie completion` prints the scripts with which shells complete its words
 `evolving/`: `coterie schema` and `coterie raft`, for state machines whose code changes
+`offline/`: `coterie log`, which reads a data directory without its node
 """

@@ -28,6 +28,7 @@ from coterie.runtime.storage.space.free_space import FreeSpace
 
 __all__ = [
     "PartialSnapshot",
+    "complete_snapshots",
     "group_digits",
     "has_snapshots",
     "open_snapshots",
@@ -57,9 +58,19 @@ def snapshot_file_names(disk: Disk, directory: str) -> list[str]:
     return [name for name in disk.names(directory) if _FILE.fullmatch(name)]
 
 
+def complete_snapshots(disk: Disk, directory: str) -> dict[str, list[str]]:
+    """Return the names of the complete snapshots by the digits of the group."""
+    found: dict[str, list[str]] = {}
+    for file_name in snapshot_file_names(disk, directory):
+        digits, name, kind = _parts(file_name)
+        if kind == "snapshot":
+            found.setdefault(digits, []).append(name)
+    return found
+
+
 def has_snapshots(disk: Disk, directory: str) -> bool:
     """Return whether there is a complete snapshot of any group."""
-    return bool(_complete(disk, directory))
+    return bool(complete_snapshots(disk, directory))
 
 
 def open_snapshots(disk: Disk, directory: str, groups: Iterable[str], *, keeps_others: bool) -> dict[str, set[str]]:
@@ -100,7 +111,7 @@ def remove_others(
     """
     left: set[str] = set()
     failures: list[tuple[str, OSError]] = []
-    for name in _complete(disk, directory).get(digits, ()):
+    for name in complete_snapshots(disk, directory).get(digits, ()):
         path = snapshot_path(directory, digits, name)
         if name in kept:
             left.add(name)
@@ -217,16 +228,6 @@ class PartialSnapshot:
         except OSError as error:
             self.abandon(f"its file was given up ({error!r})")
             raise
-
-
-def _complete(disk: Disk, directory: str) -> dict[str, list[str]]:
-    """Return the names of the complete snapshots by the digits of the group."""
-    found: dict[str, list[str]] = {}
-    for file_name in snapshot_file_names(disk, directory):
-        digits, name, kind = _parts(file_name)
-        if kind == "snapshot":
-            found.setdefault(digits, []).append(name)
-    return found
 
 
 def _parts(file_name: str) -> tuple[str, str, str]:

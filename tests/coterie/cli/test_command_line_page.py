@@ -58,6 +58,7 @@ for `sim`; nor does a defect of coterie itself, which leaves a traceback on stan
 | `kv scan` | `pairs`: `key`, `value` | |
 | `raft versions` | `group`; `nodes`: the versions by node | `healthy`, `degraded`, `failed` |
 | `raft activate` | `group`, `version`, `revision` | |
+| `log inspect` | `node`, `store`, `lost`, `damage`, `segments`; `groups` by name | `passed`, `degraded`, `failed` |
 | `schema dump` | what the file has; with `--out` its name as `file` | |
 | `schema check` | `against`; `groups`: `comparison`, `refusal`, `additions`, … | `passed`, `degraded`, `failed` |
 | `security check` | `findings`: `level`, `text`, `advice`; `failures`, `warnings` | `passed`, `failed` |

@@ -198,3 +198,27 @@ def test_free_and_total_space_are_those_of_the_file_system(tmp_path: Path) -> No
     assert 0 < disk.free_bytes(str(tmp_path)) <= found.total
     with pytest.raises(FileNotFoundError):
         disk.free_bytes(str(tmp_path / "missing"))
+
+
+def test_a_disk_for_reading_only_reads_and_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"12345")
+    (tmp_path / "f").chmod(0o400)
+    disk, path = RealDisk(is_read_only=True), str(tmp_path / "f")
+    with contextlib.closing(disk.open(path)) as file:
+        assert file.read_at(1, 3) == b"234"
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            file.write_at(0, b"x")
+        with pytest.raises(OSError, match=r"Invalid argument|Bad file descriptor"):
+            file.truncate(0)
+    new = str(tmp_path / "new")
+    for use in (
+        lambda: disk.open(new, create=True),
+        lambda: disk.rename(path, new),
+        lambda: disk.remove(path),
+        lambda: disk.lock(new),
+        lambda: disk.make_directories(new),
+    ):
+        with pytest.raises(OSError, match="for reading only"):
+            use()
+    assert os.listdir(tmp_path) == ["f"]
+    assert (tmp_path / "f").read_bytes() == b"12345"
