@@ -362,6 +362,7 @@ class RaftRun:
             and all(client.is_done for client in self._clients)
             and all(self._has_converged(member) for member in self._not_retired())
             and not self._changing()
+            and self.reads_checker.is_idle
         )
 
     def _not_retired(self) -> list[NodeId]:
@@ -371,8 +372,8 @@ class RaftRun:
 
     def _changing(self) -> list[NodeId]:
         """Return the nodes that have not answered a change, or that lead a group which is joint."""
-        rafts = self._rafts.items()
-        return [node for node, raft in rafts if self._changes_under_way[node] or raft.change_status is not None]
+        up = [(node, raft) for node, raft in self._rafts.items() if self.world.nodes[node].is_up]
+        return [node for node, raft in up if self._changes_under_way[node] or raft.change_status is not None]
 
     def _has_converged(self, voter: NodeId) -> bool:
         committed = self.checker.committed_index
