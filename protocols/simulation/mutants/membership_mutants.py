@@ -1,4 +1,4 @@
-"""Membership mutants: define bugs in how Raft remembers and changes its members, and in how it treats its log's base."""
+"""Membership mutants: define bugs in how Raft remembers and changes its members, and treats the base of its log."""
 
 # ruff: noqa: SLF001 - mutants replace private methods
 
