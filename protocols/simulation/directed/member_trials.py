@@ -9,7 +9,7 @@ from coterie.protocols.raft.membership.membership import Member, Membership, Sto
 from coterie.protocols.raft.raft_messages import AppendEntries, PreVote, RequestVote
 from coterie.protocols.raft.role import RaftRole
 from coterie.protocols.simulation.directed.directed_group import DirectedGroup
-from coterie.protocols.simulation.directed.member_groups import group_of, members_of
+from coterie.protocols.simulation.directed.member_groups import group_of, last_for, members_of
 from coterie.protocols.simulation.directed.raft_shorthand import received, success
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "learners_acknowledge",
     "membership_counts_at_once",
     "promotion_of_a_learner_that_is_behind",
+    "removal_that_only_the_removed_leader_has",
     "removed_leader_counts",
     "removed_node_asks_for_votes",
     "replaced_store_acknowledges",
@@ -171,12 +172,35 @@ def removed_node_asks_for_votes() -> None:
     """
     group = DirectedGroup.led_by("n1")
     group.change("n1", Remove(NodeId("n3")))
-    group.settle()
-    group.network = []
+    for _ in range(HEARTBEATS):
+        group.heartbeat("n1")
     for _ in range(HEARTBEATS):
         group.tick("n3")
     if group.network:
         _fail("raft.removed_is_silent", f"n3 is no member, and sends {group.network[0].message}")
+
+
+def removal_that_only_the_removed_leader_has() -> None:
+    """Let a leader of two remove itself, and lose its leadership while only it has the final membership.
+
+    Raises:
+        Violation: no leader is elected any more: the other one lacks the entry, and the removed one does not stand.
+    """
+    group = DirectedGroup.led_by("n1", 2)
+    group.change("n1", Remove(NodeId("n1")))
+    while group["n1"].is_member:
+        group.sync("n1")
+        group.deliver(sender="n1", kind=AppendEntries)
+        group.sync("n2")
+        group.deliver(to="n1")
+    last_for(group, "n1", 3)
+    if group["n1"].role is RaftRole.LEADER or group["n2"].last_index == group["n1"].last_index:
+        raise RuntimeError("the trial is void: n1 should have lost its leadership")
+    for _ in range(4 * HEARTBEATS):
+        group.tick(min(group.nodes, key=lambda name: group[name].deadline or 0.0))
+        group.settle()
+    if group["n2"].role is not RaftRole.LEADER or group["n2"].facts.membership.nodes != ("n2",):
+        _fail("raft.removal_completed", f"n2 is {group['n2'].role}, with the members {group['n2'].facts.membership}")
 
 
 def vote_for_a_candidate_that_is_not_known() -> None:

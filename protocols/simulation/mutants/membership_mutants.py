@@ -10,10 +10,10 @@ from coterie.protocols.algorithm import NodeId
 from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.quorums import Joint, Majority, highest_matched
 from coterie.protocols.raft.durability import Durability
+from coterie.protocols.raft.elections import Elections
 from coterie.protocols.raft.leadership import Leadership
 from coterie.protocols.raft.membership import electorate
 from coterie.protocols.raft.membership.catch_up import CatchUp, CatchUpState
-from coterie.protocols.raft.membership.electorate import Electorate
 from coterie.protocols.raft.membership.membership import Member, MemberRole, Membership, StoreId
 from coterie.protocols.raft.membership.reconfiguration import Reconfiguration
 from coterie.protocols.raft.raft import Raft
@@ -100,8 +100,12 @@ def _has_caught_up(self: CatchUp, **seen: object) -> CatchUpState:
     return CatchUpState.CAUGHT_UP
 
 
-def _is_always_voter(self: Electorate) -> bool:
+def _may_always_stand(self: Elections) -> bool:
     return True
+
+
+def _may_stand_as_a_voter(self: Elections) -> bool:
+    return self._electorate.is_voter
 
 
 def _hears_nobody_else(self: Raft, stranger: NodeId, message: RaftMessage) -> bool:
@@ -184,7 +188,12 @@ MEMBERSHIP_MUTANTS: tuple[Mutant, ...] = (
     _changing(
         "removed node asks for votes",
         member_trials.removed_node_asks_for_votes,
-        Patch(Electorate, "is_voter", property(_is_always_voter)),
+        Patch(Elections, "may_stand", _may_always_stand),
+    ),
+    _changing(
+        "removed leader does not finish its removal",
+        member_trials.removal_that_only_the_removed_leader_has,
+        Patch(Elections, "may_stand", _may_stand_as_a_voter),
     ),
     _changing(
         "no vote for a candidate that is not known",

@@ -151,6 +151,11 @@ class RaftRun:
         for at_s in self._changes.times:
             self.world.heap.at(at_s, self._change_members)
 
+    @property
+    def is_changing(self) -> bool:
+        """Whether the members of the group change."""
+        return self._changes.is_active
+
     def run(self) -> Violation | None:
         """Run to the end and return the first broken invariant, None if none broke."""
         timeout_s = CONVERGENCE_TIMEOUT_S if self._is_live else self._liveness.timeout_s
