@@ -51,6 +51,11 @@ class ReadsChecker:
         """Return whether `ref` is a read that waits at `node`."""
         return ref in self._floor_by_read.get(node, ())
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no read waits."""
+        return not any(self._floor_by_read.values())
+
     def life_ended(self, node: NodeId) -> None:
         """Note that `node` has crashed: its reads are gone."""
         self._floor_by_read.pop(node, None)

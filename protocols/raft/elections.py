@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from coterie.protocols.algorithm import NodeId
+from coterie.protocols.raft.membership.group_facts import KEPT
 from coterie.protocols.raft.raft_messages import PreVote, PreVoteReply, RequestVote, RequestVoteReply, TimeoutNow
 from coterie.protocols.raft.raft_observations import VOTE_GRANTED
 from coterie.protocols.raft.role import RaftRole, RoleState
@@ -29,7 +30,7 @@ class Elections:
     def start_pre_vote(self) -> None:
         """No leader was active for an election time-out: ask whether an election can be won (dissertation §9.6)."""
         role_state = self._role_state
-        if not self._electorate.is_voter:
+        if not self.may_stand():
             role_state.forget_leader()  # a learner, a removed node, or one that is about to join
             return
         if role_state.is_quarantined:
@@ -46,7 +47,7 @@ class Elections:
         """Become a candidate at once, since the leader of the present term wants to hand over (dissertation §3.10)."""
         role_state = self._role_state
         is_asked = message.term == role_state.term and leader == role_state.leader
-        if is_asked and not role_state.is_quarantined and self._electorate.is_voter:
+        if is_asked and not role_state.is_quarantined and self.may_stand():
             self._start_election(is_transfer=True)
 
     def handle_pre_vote_reply(self, voter: NodeId, reply: PreVoteReply) -> None:
@@ -101,6 +102,19 @@ class Elections:
     def may_vote_for(self, candidate: NodeId) -> bool:
         """Return whether the one vote of the present term is free or already the candidate's (Raft §5.2)."""
         return self._durability.hard_state.voted_for in (None, candidate)
+
+    def may_stand(self) -> bool:
+        """Return whether this node may become a candidate: a voter, or one whose removal is not known to be committed.
+
+        Such a one may have the longest log, and get no entry from anybody else: without it no leader might be elected
+        (dissertation §4.2.2). It does not count its own vote, and leaves once its removal is committed.
+        """
+        if self._electorate.is_voter:
+            return True
+        facts = self._durability.hard_state.facts
+        if facts.membership_index <= self._log.commit_index or len(facts.memberships) < KEPT:
+            return False
+        return self._role_state.node_id in self._electorate.quorum_of(facts.memberships[0][1]).members
 
     # Votes.
 

@@ -242,9 +242,7 @@ class Leadership:
         able = [
             progress
             for peer, progress in self._progress_by_peer.items()
-            if progress.answered_round >= self._round_before_period
-            and not progress.has_lost_entries
-            and self._electorate.stays(peer)
+            if self.has_answered_lately(peer) and not progress.has_lost_entries and self._electorate.stays(peer)
         ]
         return [progress.peer for progress in sorted(able, key=lambda each: each.match_index, reverse=True)]
 

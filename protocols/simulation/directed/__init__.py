@@ -4,6 +4,8 @@
 `detector_trials.py`: schedules in which a failure detector must suspect, or must not.
 `directed_group.py`: `DirectedGroup`, runs a Raft group step by step, as a test decides.
 `log_trials.py`: schedules in which logs meet that begin at different places or record different members.
+`member_groups.py`: begins directed groups with any membership.
+`member_trials.py`: schedules that change the members of a group at bad moments.
 `prequal_trials.py`: answers probes of Prequal, and tests whom it picks.
 `raft_schedules.py`: stalled disks, late answers and lies, which no Raft group may end badly by.
 `raft_shorthand.py`: builds Raft messages, log entries and disks from plain numbers.

@@ -168,6 +168,11 @@ class RaftRun:
         for at_s in self._changes.times:
             self.world.heap.at(at_s, self._change_members)
 
+    @property
+    def is_changing(self) -> bool:
+        """Whether the members of the group change."""
+        return self._changes.is_active
+
     def run(self) -> Violation | None:
         """Run to the end and return the first broken invariant, None if none broke."""
         timeout_s = CONVERGENCE_TIMEOUT_S if self._is_live else self._liveness.timeout_s
@@ -442,6 +447,7 @@ class RaftRun:
             and all(client.is_done for client in self._clients)
             and all(self._has_converged(member) for member in self._not_retired())
             and not self._changing()
+            and self.reads_checker.is_idle
         )
 
     def _not_retired(self) -> list[NodeId]:
@@ -451,8 +457,8 @@ class RaftRun:
 
     def _changing(self) -> list[NodeId]:
         """Return the nodes that have not answered a change, or that lead a group which is joint."""
-        rafts = self._rafts.items()
-        return [node for node, raft in rafts if self._changes_under_way[node] or raft.change_status is not None]
+        up = [(node, raft) for node, raft in self._rafts.items() if self.world.nodes[node].is_up]
+        return [node for node, raft in up if self._changes_under_way[node] or raft.change_status is not None]
 
     def _has_converged(self, voter: NodeId) -> bool:
         committed = self.checker.committed_index

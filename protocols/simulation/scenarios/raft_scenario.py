@@ -73,7 +73,7 @@ class RaftScenario:
             operations=committed,
             events=world.heap.events,
             simulated_s=world.now,
-            planned=expected_kinds(plan),
+            planned=expected_kinds(plan, is_changing=run.is_changing),
             fired=world.fault_counts.count_by_kind,
             digest=world.trace.digest(),
             tail=() if violation is None else tuple(world.trace.tail()),
@@ -87,11 +87,12 @@ class RaftScenario:
         )
 
 
-def expected_kinds(plan: FaultPlan) -> tuple[str, ...]:
+def expected_kinds(plan: FaultPlan, *, is_changing: bool = False) -> tuple[str, ...]:
     """Return the names of the faults that must take effect, or the run of `plan` is void.
 
-    All of them; beyond the budget only state losses: other faults cannot hit nodes that have ended permanently.
+    All of them; beyond the budget, or if members change, only state losses: other faults cannot hit nodes that have
+    ended permanently, or take no part any more.
     """
-    if is_live(plan):
+    if is_live(plan) and not is_changing:
         return tuple(plan.kinds())
     return tuple(sorted({kind(fault) for fault in plan.faults if isinstance(fault, StateLoss)}))

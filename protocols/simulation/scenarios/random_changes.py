@@ -1,8 +1,8 @@
 """`RandomChanges`: draws changes of the members of a simulated Raft group, and the spare stores that take part in them.
 
-Of the groups of simple majorities most change. Spares are new nodes, and stores that replace those of founders, lost or
-not: the store n2/2 is one of node n2. A change must leave a group that survives its plan: fewer than half of its voters
-may be among those that lose their disks later.
+Of the groups of simple majorities most change, if their faults are drawn, too. Spares are new nodes, and stores that
+replace those of founders, lost or not: the store n2/2 is one of node n2. A change must leave a group that survives its
+plan: fewer than half of its voters may be among those that lose their disks later.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ class RandomChanges:
         losses = [fault for fault in plan.faults if isinstance(fault, StateLoss)]
         self._lost = [StoreId(fault.target) for fault in losses if fault.role is TargetRole.ANY]
         self._lost_by_role = len(losses) - len(self._lost)
-        self.is_active = quorum is None and rng.random() < CHANGING
+        is_drawn = plan.profile not in (None, "calm")
+        self.is_active = is_drawn and quorum is None and rng.random() < CHANGING
+        self._voters = tuple(voters)
         self.spares: tuple[NodeId, ...] = ()
         """The stores beside the founders'."""
         self.times: tuple[float, ...] = ()
@@ -77,12 +79,14 @@ class RandomChanges:
         change = (
             self._rng.choice(lost)
             if lost and self._rng.random() < REPLACING_THE_LOST
-            else self._rng.choice(self._changes(membership))
+            else self._rng.choice(self._changes(membership, retired))
         )
         return change if self._survives(change, membership) else None
 
-    def _changes(self, membership: Membership) -> list[MemberChange]:
+    def _changes(self, membership: Membership, retired: Collection[NodeId]) -> list[MemberChange]:
         changes: list[MemberChange] = [Remove(self._rng.choice(membership.nodes))]
+        removed = [voter for voter in self._voters if voter not in membership.nodes and voter not in retired]
+        changes += [AddVoter(voter, StoreId(voter)) for voter in removed for _ in range(2)]
         changes.append(Promote(self._rng.choice(membership.nodes)))
         for spare in self.spares:
             node, store = NodeId(spare.partition("/")[0]), StoreId(spare)

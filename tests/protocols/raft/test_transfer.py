@@ -140,3 +140,16 @@ def test_reads_go_on_until_the_leader_steps_down() -> None:
     ref = group.read("n1")
     group.settle("n1", "n3")
     assert group.record("n1").readable == [ref]
+
+
+def test_a_member_that_has_not_answered_this_leader_yet_is_no_target() -> None:
+    group = DirectedGroup(3)
+    group.nominate("n1")
+    group.deliver(to="n2")
+    group.sync("n2")
+    group.deliver(to="n1")
+    assert group["n1"].role is RaftRole.LEADER
+
+    group.transfer("n1", "n3")
+
+    assert "must be another member, and answer" in ended(group, "n1")[0].reason
