@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from coterie.actors.detection.detector_messages import PeerFailed, PeerSuspected, PeerTrusted
     from coterie.actors.detection.node_health import NodeHealth
     from coterie.actors.groups.client_session import Identity, Session
+    from coterie.actors.groups.compaction.snapshot_policy import SnapshotPolicy
     from coterie.actors.groups.group_client import GroupClient
     from coterie.actors.groups.key_value import KeyValue
     from coterie.actors.groups.key_value_client import KeyValueClient
@@ -236,6 +237,7 @@ __all__ = [  # noqa: RUF022 (it would take C3 for a constant, and put it first)
     "SmoothWeighted",
     "SpawnRefused",
     "Speaker",
+    "SnapshotPolicy",
     "StateMachine",
     "StaticStride",
     "StorageError",
@@ -358,6 +360,7 @@ _HOMES = {
     "SmoothWeighted": "protocols.balancing",
     "SpawnRefused": "errors",
     "Speaker": "runtime.messages.speakers",
+    "SnapshotPolicy": "actors.groups.compaction.snapshot_policy",
     "StateMachine": "actors.groups.state_machine",
     "StaticStride": "protocols.balancing",
     "StorageError": "errors",

@@ -2,8 +2,8 @@
 
     applied ─▶ due? ─▶ Replica.snapshot (frozen at once) ─▶ written in slices ─▶ durable ─▶ confirmed ─▶ SnapshotTaken
 
-A snapshot is confirmed by a checkpoint in the log: a quorum has answered as this replica did, up to its index or
-beyond. Before that nothing is dropped, and nothing is sent: a replica that has gone its own way keeps that to itself.
+A snapshot is confirmed by a checkpoint in the log: a quorum has answered as this replica did, up to the last entry that
+changed the state in it, or beyond. Before that nothing is dropped, and nothing is sent: a replica that has gone its own way keeps that to itself.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class SnapshotTaking:
         self._total_bytes = 0
         self._is_writing = False
         self._failures = 0
-        self._waiting: SnapshotId | None = None
+        self._waiting: tuple[SnapshotId, LogIndex] | None = None  # with the last entry that changed the state in it
 
     def applied(self, entries: Sequence[Entry]) -> None:
         """Note that the replica has applied these entries."""
@@ -105,16 +105,16 @@ class SnapshotTaking:
     def advance(self) -> None:
         """Report a snapshot that is confirmed, or begin one that is due. Call it between two entries."""
         if self._waiting is not None:
-            self._report_if_confirmed(self._waiting)
+            self._report_if_confirmed(*self._waiting)
         elif not self._is_writing and self._is_due():
             self._begin()
 
-    def _report_if_confirmed(self, snapshot: SnapshotId) -> None:
+    def _report_if_confirmed(self, snapshot: SnapshotId, changed_index: LogIndex) -> None:
         index = snapshot.position.index
         present = self._raft.facts.snapshot
         if present is not None and present.position.index >= index:
             self._waiting = None  # the leader's came, and it is newer
-        elif self._replica.confirmed_index >= index and self._raft.applied_index >= index:
+        elif self._replica.confirmed_index >= changed_index and self._raft.applied_index >= index:
             self._waiting = None
             self._taken(SnapshotTaken(snapshot, self._base_index(index)))
 
@@ -147,11 +147,17 @@ class SnapshotTaking:
         except SnapshotFailed as error:
             self._failed(error, entries, size_bytes)
             return
-        frames = _frames(Manifest(self._group, facts), pieces)
-        self._files.begin(self._write(position, stamp_ms, frames, entries, size_bytes))
+        frames, changed_index = _frames(Manifest(self._group, facts), pieces), self._replica.changed_index
+        self._files.begin(self._write(position, stamp_ms, changed_index, frames, entries, size_bytes))
 
     async def _write(
-        self, position: LogPosition, stamp_ms: int, frames: Iterator[bytes], entries: int, size_bytes: int
+        self,
+        position: LogPosition,
+        stamp_ms: int,
+        changed_index: LogIndex,
+        frames: Iterator[bytes],
+        entries: int,
+        size_bytes: int,
     ) -> None:
         writer = None
         try:
@@ -168,7 +174,7 @@ class SnapshotTaking:
             if isinstance(error, MemoryError):
                 self._context.system.fail(error)
             raise
-        self._is_writing, self._failures, self._waiting = False, 0, snapshot
+        self._is_writing, self._failures, self._waiting = False, 0, (snapshot, changed_index)
         self._context.wake()
 
     async def _drain(self, frames: Iterator[bytes], writer: SnapshotWriter) -> None:

@@ -88,7 +88,7 @@ class Replica:
         self._varying_mark = encode_reply(Done(self._payload_mark))
         self._adopt = adopt
         self.changed_index = base_index
-        """The last entry that had a command."""
+        """The last entry that may have changed the state: a command, or a schema."""
         self.apart_at: LogIndex | None = None
         """The first checkpoint that this replica contradicts: it has answered otherwise than a quorum. None: none."""
         self.confirmed_index = base_index
@@ -109,6 +109,7 @@ class Replica:
             self._compare(entry)
         elif entry.kind is EntryKind.SCHEMA and self._adopt is not None:
             self._adopt(entry)
+            self.changed_index = entry.index
         self._digests.add(entry.index, None)
         return None
 

@@ -25,7 +25,7 @@ from coterie.runtime.storage.snapshots.snapshot_files import (
     remove_others,
     snapshot_path,
 )
-from coterie.runtime.storage.snapshots.snapshot_store import SnapshotFailed, SnapshotWriter, check_name, check_range
+from coterie.runtime.storage.snapshots.snapshot_store import SnapshotNotWritten, SnapshotWriter, check_name, check_range
 
 __all__ = ["FileSnapshots"]
 
@@ -127,7 +127,7 @@ class FileSnapshots:
             try:
                 await self.run(forget, self._directory, lambda _: self._names_by_group.pop(digits, None))
                 return
-            except SnapshotFailed as error:
+            except SnapshotNotWritten as error:
                 if not is_out_of_descriptors(error.__cause__):
                     self._group_commit.fail(error.__cause__ or error)
                     self._group_commit.check()
@@ -144,7 +144,7 @@ class FileSnapshots:
     async def run(self, function: Callable[[], T], path: str, applied: Callable[[T], object] = lambda _: None) -> T:
         """Run `function` on the disk thread, then `applied` with its result on the loop, even if the call is cancelled.
 
-        `SnapshotFailed`, naming `path`, for an OSError.
+        `SnapshotNotWritten`, naming `path`, for an OSError.
         """
         self._check()
         waiter: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -163,7 +163,7 @@ class FileSnapshots:
         try:
             return await waiter
         except OSError as error:
-            raise SnapshotFailed(path, repr(error)) from error
+            raise SnapshotNotWritten(path, repr(error)) from error
 
     async def abandon(self, partial_file: PartialSnapshot) -> None:
         """Remove a partial file; report it if that fails."""

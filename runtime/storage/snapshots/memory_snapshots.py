@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Collection
 
 from coterie.errors import StorageFailed
-from coterie.runtime.storage.snapshots.snapshot_store import SnapshotFailed, SnapshotWriter, check_name, check_range
+from coterie.runtime.storage.snapshots.snapshot_store import SnapshotNotWritten, SnapshotWriter, check_name, check_range
 
 __all__ = ["MemorySnapshots"]
 
@@ -148,4 +148,4 @@ class _MemoryWriter:
 
     def _check(self) -> None:
         if self._end is not None:
-            raise SnapshotFailed(_PLACE, self._end)
+            raise SnapshotNotWritten(_PLACE, self._end)

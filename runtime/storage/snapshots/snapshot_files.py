@@ -23,7 +23,7 @@ from typing import Final
 
 from coterie.runtime.hosts.disk_with_spares import DiskWithSpares
 from coterie.runtime.hosts.host import Disk
-from coterie.runtime.storage.snapshots.snapshot_store import SnapshotFailed
+from coterie.runtime.storage.snapshots.snapshot_store import SnapshotNotWritten
 from coterie.runtime.storage.space.free_space import FreeSpace
 
 __all__ = [
@@ -132,7 +132,7 @@ class PartialSnapshot:
     It leaves some space of the disk to the log, which would stop without any: the last append fails before.
 
     The file is open from the start to the end, by a descriptor that is none of the spares: those are for the log. If a
-    call raises OSError, the file is closed and removed. `SnapshotFailed` for each call after the end but `abandon`.
+    call raises OSError, the file is closed and removed. `SnapshotNotWritten` for each call after the end but `abandon`.
     """
 
     def __init__(
@@ -219,7 +219,7 @@ class PartialSnapshot:
 
     def _check(self) -> None:
         if self._end is not None:
-            raise SnapshotFailed(self.path, self._end)
+            raise SnapshotNotWritten(self.path, self._end)
 
     @contextlib.contextmanager
     def _abandoning(self) -> Iterator[None]:

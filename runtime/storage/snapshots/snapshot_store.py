@@ -12,12 +12,12 @@ from typing import Final, Protocol
 
 from coterie.errors import StorageError, StorageFailed
 
-__all__ = ["SnapshotFailed", "SnapshotStore", "SnapshotWriter", "check_name", "check_range"]
+__all__ = ["SnapshotNotWritten", "SnapshotStore", "SnapshotWriter", "check_name", "check_range"]
 
 _NAME: Final = re.compile(r"[0-9a-z-]{1,100}")
 
 
-class SnapshotFailed(StorageFailed):
+class SnapshotNotWritten(StorageFailed):
     """A snapshot could not be written or read (`path`: its file, or the directory). The store and its log go on."""
 
     def __init__(self, path: str, reason: str) -> None:
@@ -28,8 +28,8 @@ class SnapshotFailed(StorageFailed):
 class SnapshotWriter(Protocol):
     """Writes one snapshot. Every method is called on the event loop, one at a time.
 
-    `StorageFailed` (as a rule its subclass `SnapshotFailed`) if the disk fails, is full or has no descriptor left, if
-    the group was forgotten or the store is closed. The partial file is then removed, at the latest when the store is
+    `StorageFailed` (as a rule its subclass `SnapshotNotWritten`) if the disk fails, is full or has no descriptor left,
+    if the group was forgotten or the store is closed. The partial file is then removed, at the latest when the store is
     opened again, and each further call but `abandon` fails; the store and its log go on.
     """
 

@@ -19,7 +19,7 @@ from coterie.runtime.storage.data_directory import format_store, undo_format
 from coterie.runtime.storage.log_store import Record, Write
 from coterie.runtime.storage.segmented_log import SegmentedLog
 from coterie.runtime.storage.snapshots.snapshot_files import SYNC_BYTES, group_digits, snapshot_path
-from coterie.runtime.storage.snapshots.snapshot_store import SnapshotFailed, SnapshotStore
+from coterie.runtime.storage.snapshots.snapshot_store import SnapshotNotWritten, SnapshotStore
 from coterie.runtime.storage.storage_config import StorageConfig
 
 CONTENT = {"one": b"1" * 2000, "two": b"2" * 3000, "three": b"3" * 1000}
@@ -197,7 +197,7 @@ async def test_a_disk_that_a_snapshot_fills_gets_its_space_back_and_the_log_goes
     await writer.append(bytes(4000))
     with pytest.raises(StorageFailed, match="nearly full") as caught:
         await writer.append(bytes(4000))
-    assert isinstance(caught.value, SnapshotFailed)
+    assert isinstance(caught.value, SnapshotNotWritten)
     assert "has stopped" not in str(caught.value)
     assert files(disk) == []
     await log_goes_on(log)
@@ -422,7 +422,7 @@ async def test_a_writer_that_is_finished_twice_at_once_fails_the_second_time(vir
     writer = await log.snapshots.create("g")
     results = await asyncio.gather(writer.finish("one"), writer.finish("two"), return_exceptions=True)
     assert results[0] is None
-    assert isinstance(results[1], SnapshotFailed)
+    assert isinstance(results[1], SnapshotNotWritten)
     assert log.snapshots.names("g") == ("one",)
 
 

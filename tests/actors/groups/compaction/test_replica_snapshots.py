@@ -1,0 +1,244 @@
+"""Replicas take snapshots, drop the log behind them, begin from them, and give them to members that are behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from coterie import Ask, Query, SnapshotPolicy, StateMachine, Topology, message
+from coterie.actors.groups.group_messages import GroupStatus, ReportStatus
+from coterie.errors import StorageFailed
+from coterie.runtime.refs import Address
+from coterie.testing import Cluster
+
+pytestmark = pytest.mark.virtual
+
+SMALL = SnapshotPolicy(after_entries=10, share=0.0, trailing_entries=3)
+
+
+@message(name="kept.Add")
+class Add(Ask[int]):
+    amount: int
+
+
+@message(name="kept.Total")
+class Total(Query[int]):
+    pass
+
+
+class Totals(StateMachine[Add | Total]):
+    def __init__(self) -> None:
+        self.total = 0
+        self.history: list[int] = []
+
+    def apply(self, command: Add | Total, /) -> int:
+        if isinstance(command, Add):
+            self.total += command.amount
+            self.history.append(self.total)
+        return self.total
+
+
+def topology_of(
+    machine: Callable[[], StateMachine[Any]] = Totals, *, nodes: int = 3, snapshots: SnapshotPolicy = SMALL
+) -> Topology:
+    topology = Topology("kept", nodes=[f"n{number}" for number in range(1, nodes + 1)])
+    topology.raft("totals", machine=machine, snapshots=snapshots)
+    return topology
+
+
+async def started(make_cluster: Any, topology: Topology, **options: Any) -> Cluster:
+    cluster: Cluster = make_cluster(topology, **options)
+    await cluster.start()
+    return cluster
+
+
+async def status_of(cluster: Cluster, name: str) -> GroupStatus:
+    found = await cluster[name].system.at(Address(name, "totals")).ask(ReportStatus())
+    assert isinstance(found, GroupStatus)
+    return found
+
+
+def machine_of(cluster: Cluster, name: str) -> Any:
+    """Return the user's machine on a node."""
+    cell: Any = cluster[name].system.registry.cell_at("totals")
+    return cell.actor._machine.machine
+
+
+async def add(cluster: Cluster, count: int) -> None:
+    group = (await cluster.client()).group("totals")
+    for _ in range(count):
+        await group.execute(Add(1), timeout_s=60)
+
+
+async def until(is_so: Callable[[], Any], *, within_s: float = 60.0) -> None:
+    """Wait until an awaitable condition holds."""
+    for _ in range(int(within_s * 10)):
+        if await is_so():
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("it never came about")
+
+
+async def until_compacted(cluster: Cluster, *names: str, above: int = 0) -> None:
+    """Wait until the logs of these nodes (none: all) begin after entry `above`."""
+
+    async def are_compacted() -> bool:
+        return all([(await status_of(cluster, name)).base_index > above for name in names or tuple(cluster)])
+
+    await until(are_compacted)
+
+
+async def test_every_replica_takes_snapshots_and_drops_the_log_behind_them(make_cluster: Any) -> None:
+    cluster = await started(make_cluster, topology_of())
+
+    await add(cluster, 30)
+    await until_compacted(cluster)
+
+    for name in cluster:
+        status = await status_of(cluster, name)
+        store = cluster[name].store
+        assert 0 < status.base_index == status.snapshot_index - SMALL.trailing_entries
+        assert (await store.state("totals")).first == status.base_index + 1
+        await until_one_snapshot(cluster, name)
+
+
+async def until_one_snapshot(cluster: Cluster, name: str) -> None:
+    async def is_alone() -> bool:
+        return len(cluster[name].store.snapshots.names("totals")) == 1
+
+    await until(is_alone)
+
+
+async def test_nothing_is_dropped_before_a_quorum_has_confirmed_the_state(make_cluster: Any) -> None:
+    cluster = await started(make_cluster, topology_of())
+    await add(cluster, 1)
+    for name in cluster:
+        cell: Any = cluster[name].system.registry.cell_at("totals")
+        cell.actor._digests.advance = lambda *, now: None  # no checkpoints
+
+    await add(cluster, 30)
+    await asyncio.sleep(30)
+
+    for name in cluster:
+        status = await status_of(cluster, name)
+        assert (status.base_index, status.snapshot_index) == (0, 0)
+        assert len(cluster[name].store.snapshots.names("totals")) == 1  # it is there, and not used
+
+
+async def test_a_restarted_node_begins_from_its_snapshot_and_goes_on(make_cluster: Any) -> None:
+    cluster = await started(make_cluster, topology_of())
+    await add(cluster, 30)
+    await until_compacted(cluster)
+
+    for name in tuple(cluster):
+        await cluster.kill(name)
+    for name in ("n1", "n2", "n3"):
+        await cluster.start(name)
+    await add(cluster, 1)
+
+    await until_same_state(cluster, 31)
+
+
+async def until_same_state(cluster: Cluster, total: int) -> None:
+    async def is_same() -> bool:
+        return all(machine_of(cluster, name).history == list(range(1, total + 1)) for name in cluster)
+
+    await until(is_same)
+
+
+async def test_sessions_are_in_the_snapshot_so_a_command_is_not_executed_again_after_it(make_cluster: Any) -> None:
+    """A client's handle keeps its session over the restart of all nodes, whose logs no longer have its opening."""
+    cluster = await started(make_cluster, topology_of())
+    group = (await cluster.client()).group("totals")
+    for _ in range(30):
+        await group.execute(Add(1), timeout_s=60)
+    await until_compacted(cluster, above=5)
+
+    for name in tuple(cluster):
+        await cluster.kill(name)
+    for name in ("n1", "n2", "n3"):
+        await cluster.start(name)
+
+    assert await group.execute(Add(1), timeout_s=60) == 31
+
+
+async def test_a_node_that_was_away_fetches_a_snapshot(make_cluster: Any) -> None:
+    cluster = await started(make_cluster, topology_of())
+    await add(cluster, 3)
+    leader = await cluster.leader_of("totals")
+    follower = next(name for name in cluster if name != leader)
+    await cluster.kill(follower)
+    await add(cluster, 40)
+    await until_compacted(cluster, *[name for name in cluster if name != follower], above=20)
+
+    await cluster.start(follower)
+    await add(cluster, 2)
+
+    await until_same_state(cluster, 45)
+    assert (await status_of(cluster, follower)).snapshot_index > 20
+
+
+async def test_a_member_with_memory_only_catches_up_by_a_snapshot(make_cluster: Any) -> None:
+    cluster = await started(make_cluster, topology_of(), durable=False)
+    await add(cluster, 30)
+    await until_compacted(cluster)
+
+    store = cluster["n1"].store
+
+    assert (await store.state("totals")).first > 1
+
+
+async def test_a_group_of_one_node_compacts_its_log(make_cluster: Any) -> None:
+    cluster = await started(make_cluster, topology_of(nodes=1))
+
+    await add(cluster, 30)
+    await until_compacted(cluster)
+    await cluster.kill("n1")
+    await cluster.start("n1")
+
+    assert await (await cluster.client()).group("totals").execute(Total(), timeout_s=60) == 30
+
+
+class Closed(StateMachine[Add | Total]):
+    """Keeps something that cannot be saved."""
+
+    def __init__(self) -> None:
+        self.callback = lambda: None
+        self.total = 0
+
+    def apply(self, command: Add | Total, /) -> int:
+        if isinstance(command, Add):
+            self.total += command.amount
+        return self.total
+
+
+async def test_a_machine_that_cannot_be_saved_is_told_with_what_to_do_and_goes_on(
+    make_cluster: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    cluster = await started(make_cluster, topology_of(Closed, nodes=1))
+
+    await add(cluster, 100)
+
+    lines = [record.getMessage() for record in caplog.records if "group.snapshot_failed" in record.getMessage()]
+    assert 1 <= len(lines) <= 4  # at each doubling
+    assert "Closed.callback" in lines[0]
+    assert (await status_of(cluster, "n1")).base_index == 0
+
+
+async def test_a_full_disk_at_a_snapshot_costs_nothing_but_the_snapshot(make_cluster: Any) -> None:
+    cluster = await started(make_cluster, topology_of(nodes=1))
+    snapshots: Any = cluster["n1"].store.snapshots
+    create = snapshots.create
+
+    async def fail(group: str) -> Any:
+        raise StorageFailed("data", "no space")
+
+    snapshots.create = fail
+    await add(cluster, 20)
+    snapshots.create = create
+    await add(cluster, 40)
+
+    await until_compacted(cluster)
