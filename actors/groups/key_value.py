@@ -1,22 +1,23 @@
 """`KeyValue`: implements a key-value store as a replicated state machine; keys (sorted) and values are bytes.
 
-A scan reads a snapshot: its first page fixes it, and later pages show the store as it was then. The latest `SCANS_KEPT`
-scans are kept; an older one, or one since which too much has changed, ends with `CommandRefused`. Nothing is copied:
-while a scan is kept, each change notes what its key had before (copy on write), and a page costs what it holds,
-however large the store is.
+A scan reads the store of one moment: its first page fixes it, and later pages show the store as it was then. The latest
+`SCANS_KEPT` scans are kept; an older one, or one since which too much has changed, ends with `CommandRefused`. Nothing
+is copied: while a scan is kept, each change notes what its key had before (copy on write), and a page costs what it
+holds, however large the store is. Snapshots of the machine are made in the same way.
 """
 
 from __future__ import annotations
 
 import bisect
-import heapq
+import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from typing import Final
 
+from coterie.actors.groups.snapshots.key_value_snapshot import FrozenScan, StoreRestore, store_pieces
+from coterie.actors.groups.snapshots.store_views import OpenScan, SnapshotView
 from coterie.actors.groups.state_machine import Query, StateMachine
 from coterie.errors import CommandRefused
-from coterie.protocols.replicated_log import LogIndex
 from coterie.runtime.messages.message import Ask, message
 
 __all__ = [
@@ -132,39 +133,16 @@ class ScanOn(Query[Page]):
     limit: int = 1000
 
 
-class _OpenScan:
-    """A snapshot as of entry `index`: the store, except where `before` has another value (None: absent).
-
-    `removed`: the keys that were there and have been removed since, sorted; some may be back.
-    """
-
-    __slots__ = ("before", "index", "prefix", "removed")
-
-    def __init__(self, index: LogIndex, prefix: bytes) -> None:
-        self.index = index
-        self.prefix = prefix
-        self.before: dict[bytes, bytes | None] = {}
-        self.removed: list[bytes] = []
-
-    def note(self, key: bytes, value: bytes | None, *, is_removed: bool) -> None:
-        """Note that a key, which has `value` (None: it is absent), changes."""
-        if not key.startswith(self.prefix):
-            return
-        was = self.before.setdefault(key, value)
-        if is_removed and was is not None:
-            at = bisect.bisect_left(self.removed, key)
-            if self.removed[at : at + 1] != [key]:  # it may have been removed, put and removed again
-                self.removed.insert(at, key)
-
-
 class KeyValue(StateMachine[Get | Put | Delete | CompareAndSwap | Increment | AtomicBatch | Scan | ScanOn]):
     """The store: a dict of the values and a sorted list of the keys."""
 
     def __init__(self) -> None:
         self._values: dict[bytes, bytes] = {}
         self._keys: list[bytes] = []
-        self._scans: dict[int, _OpenScan] = {}
+        self._scans: dict[int, OpenScan] = {}
         self._scan = 0
+        self._snapshots: list[weakref.ref[SnapshotView]] = []
+        self._restoring: StoreRestore | None = None
 
     def apply(
         self, command: Get | Put | Delete | CompareAndSwap | Increment | AtomicBatch | Scan | ScanOn, /
@@ -193,9 +171,37 @@ class KeyValue(StateMachine[Get | Put | Delete | CompareAndSwap | Increment | At
         """Read one key. Scans are entries of the log: what they read is kept, on every replica, until they end."""
         return self._values.get(query.key)
 
+    def snapshot(self) -> Iterator[bytes]:
+        """Return the items and the open scans as they are now, in pieces. Nothing is copied, however large the store.
+
+        Until the iterator ends, or is dropped, each change of a key that it has not come to is noted.
+        """
+        view = SnapshotView()
+        self._snapshots = [other for other in self._snapshots if other() is not None] + [weakref.ref(view)]
+        scans = [
+            FrozenScan(number, scan.index, scan.prefix, len(scan.changed), scan.changed, scan.before)
+            for number, scan in self._scans.items()
+        ]
+        return store_pieces(view, self._keys, self._values, begun=self._scan, scans=scans)
+
+    def restore(self, piece: bytes) -> None:
+        """Take the next piece of a snapshot, on a new machine. ValueError if it is malformed, or not the next one."""
+        if self._restoring is None:
+            if self._values or self._scan:
+                raise ValueError("a store that is in use, or whole, takes no piece of a snapshot")
+            self._restoring = StoreRestore(self._keys, self._values, self._scans)
+        self._restoring.add(piece)
+        if self._restoring.is_whole:
+            self._scan, self._restoring = self._restoring.begun, None
+
+    def _compared_attributes(self) -> dict[str, object]:
+        """Return what is equal on all replicas: not the order of the dict, nor what this one does for snapshots."""
+        own = {name: value for name, value in vars(self).items() if name not in {"_snapshots", "_restoring"}}
+        return {**own, "_values": {key: self._values[key] for key in sorted(self._values)}}
+
     def _set(self, key: bytes, value: bytes) -> None:
         was = self._values.get(key)
-        if self._scans:
+        if self._scans or self._snapshots:
             self._note(key, was, is_removed=False)
         if was is None:
             bisect.insort(self._keys, key)
@@ -205,7 +211,7 @@ class KeyValue(StateMachine[Get | Put | Delete | CompareAndSwap | Increment | At
         was = self._values.pop(key, None)
         if was is None:
             return False
-        if self._scans:
+        if self._scans or self._snapshots:
             self._note(key, was, is_removed=True)
         del self._keys[bisect.bisect_left(self._keys, key)]
         return True
@@ -215,6 +221,12 @@ class KeyValue(StateMachine[Get | Put | Delete | CompareAndSwap | Increment | At
             scan.note(key, value, is_removed=is_removed)
             if len(scan.before) > SCAN_CHANGES_MAX:
                 del self._scans[number]
+        for weak in list(self._snapshots):
+            view = weak()
+            if view is None:
+                self._snapshots.remove(weak)
+            else:
+                view.note(key, value, is_removed=is_removed)
 
     def _compare_and_swap(self, key: bytes, expected: bytes | None, value: bytes | None) -> bool:
         if self._values.get(key) != expected:
@@ -256,7 +268,7 @@ class KeyValue(StateMachine[Get | Put | Delete | CompareAndSwap | Increment | At
 
     def _begin_scan(self, prefix: bytes, limit: int) -> Page:
         self._scan += 1
-        scan = _OpenScan(self.index, prefix)
+        scan = OpenScan(self.index, prefix)
         page = self._page(self._scan, scan, prefix, limit)
         if page.more:
             self._scans[self._scan] = scan
@@ -271,30 +283,15 @@ class KeyValue(StateMachine[Get | Put | Delete | CompareAndSwap | Increment | At
             raise CommandRefused(f"scan {number} is gone: begin again ({kept})")
         return self._page(number, scan, max(after + b"\0", scan.prefix), limit)  # the next key that there can be
 
-    def _page(self, number: int, scan: _OpenScan, first: bytes, limit: int) -> Page:
+    def _page(self, number: int, scan: OpenScan, first: bytes, limit: int) -> Page:
         """Return the page of a scan that begins at the key `first`, or after it."""
         if not 1 <= limit <= PAGE_ITEMS_MAX:
             raise CommandRefused(f"a page of {limit} items: it must be 1 … {PAGE_ITEMS_MAX}")
         items: list[tuple[bytes, bytes]] = []
         size_bytes = 0
-        for key, value in self._items(scan, first):
+        for key, value in scan.items(self._keys, self._values, first):
             size_bytes += len(key) + len(value)
             if len(items) == limit or (items and size_bytes > PAGE_BYTES_MAX):
                 return Page(scan.index, tuple(items), more=True, scan=number)
             items.append((key, value))
         return Page(scan.index, tuple(items), more=False, scan=number)
-
-    def _items(self, scan: _OpenScan, first: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Yield what the snapshot of a scan has from the key `first` on, in the order of keys."""
-        here, gone = _from(self._keys, first), _from(scan.removed, first)
-        for key in heapq.merge(here, (key for key in gone if key not in self._values)):
-            if not key.startswith(scan.prefix):
-                return
-            value = scan.before.get(key, self._values.get(key))
-            if value is not None:
-                yield key, value
-
-
-def _from(keys: list[bytes], first: bytes) -> Iterator[bytes]:
-    """Yield the sorted `keys` from `first` on, without a look at those before it."""
-    return map(keys.__getitem__, range(bisect.bisect_left(keys, first), len(keys)))

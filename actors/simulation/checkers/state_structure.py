@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import random
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 __all__ = ["first_difference", "structure_of"]
@@ -80,7 +80,10 @@ def _inner(value: Any, depths: dict[int, int]) -> object:
 
 
 def _attributes(value: Any) -> dict[str, Any]:
-    """Return the attributes of an object, those in slots first."""
+    """Return the attributes of an object, those in slots first, or what its class says is to be compared."""
+    compared: Callable[[Any], dict[str, Any]] | None = getattr(type(value), "_compared_attributes", None)
+    if compared is not None:
+        return compared(value)
     slots = [slot for cls in type(value).__mro__ for slot in _slots_of(cls)]
     found = {slot: getattr(value, slot) for slot in slots if hasattr(value, slot)}
     return {**found, **getattr(value, "__dict__", {})}
