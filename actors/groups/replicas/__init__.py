@@ -12,5 +12,6 @@
 `replica_snapshot.py`: says of which sections the snapshot of a replica consists, and checks that they come whole
 `replica_status.py`: reports what one node of a group is and does, for operators
 `replica.py`: `Replica`, applies the entries of the log to the sessions and the state machine of one node
+`stale_reads.py`: `StaleReads`, answers queries from the state that is here, and says how old it is
 `typed_machine.py`: `TypedMachine`, runs a typed `StateMachine` on encoded commands
 """
