@@ -48,6 +48,7 @@ from coterie.actors.groups.replicas.disk_tasks import DiskTasks
 from coterie.actors.groups.replicas.leader_announcements import LeaderAnnouncements
 from coterie.actors.groups.replicas.machine_turns import MachineTurns
 from coterie.actors.groups.replicas.replica import ReadsIn, Replica
+from coterie.actors.groups.replicas.replica_messages import ReplicaMessage
 from coterie.actors.groups.replicas.replica_status import replica_status
 from coterie.actors.groups.replicas.stale_reads import StaleReads
 from coterie.actors.peer_stores import PeerStores
@@ -90,26 +91,7 @@ from coterie.runtime.storage.log_store import LogStore
 __all__ = ["RaftActor"]
 
 
-class RaftActor(
-    Actor[
-        Execute
-        | ReadQueries
-        | ReadStale
-        | RaftPeerMessage
-        | RaftChunk
-        | WatchLeader
-        | ReportStatus
-        | ReportCode
-        | ActivateSchema
-        | HandOver
-        | Tick
-        | RegisterStore
-        | StoreRegistered
-        | FoundersDiffer
-        | StoreAccused
-        | RetryRegistration
-    ]
-):
+class RaftActor(Actor[ReplicaMessage]):
     """One node of a Raft group.
 
     Args:
@@ -315,26 +297,7 @@ class RaftActor(
 
     # --- incoming messages ------------------------------------------------------------------------------------------
 
-    def receive(
-        self,
-        msg: Execute
-        | ReadQueries
-        | ReadStale
-        | RaftPeerMessage
-        | RaftChunk
-        | WatchLeader
-        | ReportStatus
-        | ReportCode
-        | ActivateSchema
-        | HandOver
-        | Tick
-        | RegisterStore
-        | StoreRegistered
-        | FoundersDiffer
-        | StoreAccused
-        | RetryRegistration,
-        /,
-    ) -> object:
+    def receive(self, msg: ReplicaMessage, /) -> object:
         """Turn each message into an event of the batch, or answer it."""
         match msg:
             case RaftPeerMessage() | RaftChunk():
