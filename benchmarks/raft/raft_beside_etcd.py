@@ -174,7 +174,7 @@ async def run(
     await asyncio.to_thread(built_program)
     try:
         for cell, measures in zip(cells, systems, strict=True):
-            results += await _measure_cell(cell, measures, rounds, seconds, progress)
+            await _measure_cell(cell, measures, rounds, seconds, progress, results)
     finally:
         progress.clear()
         print("\n".join(table(results)), flush=True)
@@ -187,16 +187,23 @@ def _systems(cell: Cell, *, has_floor: bool) -> dict[str, Measure]:
 
 
 async def _measure_cell(
-    cell: Cell, measures: dict[str, Measure], rounds: int, seconds: float, progress: Progress
-) -> list[Result]:
+    cell: Cell, measures: dict[str, Measure], rounds: int, seconds: float, progress: Progress, results: list[Result]
+) -> None:
+    """Add a result for each system; what was measured is kept if it is interrupted."""
     measured: dict[str, list[Figures]] = {system: [] for system in measures}
-    for number in range(1, rounds + 1):
-        for system, measure in measures.items():
-            progress.show(f"{cell.name}: {system}, round {number} of {rounds}")
-            measured[system].append(await measure(cell, seconds))
-    floors = [figures.per_s for figures in measured.get("floor", ())]
-    floor = statistics.median(floors) if floors else None
-    return [_result(cell, system, some, None if system == "floor" else floor) for system, some in measured.items()]
+    try:
+        for number in range(1, rounds + 1):
+            for system, measure in measures.items():
+                progress.show(f"{cell.name}: {system}, round {number} of {rounds}")
+                measured[system].append(await measure(cell, seconds))
+    finally:
+        floors = [figures.per_s for figures in measured.get("floor", ())]
+        floor = statistics.median(floors) if floors else None
+        results += [
+            _result(cell, system, some, None if system == "floor" else floor)
+            for system, some in measured.items()
+            if some
+        ]
 
 
 def _result(cell: Cell, system: str, measured: Sequence[Figures], floor: float | None) -> Result:

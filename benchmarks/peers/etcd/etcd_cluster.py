@@ -154,8 +154,9 @@ class EtcdCluster:
     def _require_running(self) -> None:
         for name, process in self._process_by_member.items():
             if process.returncode is not None:
-                said = Path(self._log_of(name)).read_text(encoding="utf-8", errors="replace")[-_LOG_CHARS:]
-                raise RuntimeError(f"etcd member {name} has ended with code {process.returncode}: {said.strip()}")
+                text = Path(self._log_of(name)).read_text(encoding="utf-8", errors="replace")
+                said = " | ".join(text.splitlines())[-_LOG_CHARS:]
+                raise RuntimeError(f"etcd member {name} has ended with code {process.returncode}: {said}")
 
     def _open_log(self, name: str) -> BinaryIO:
         return open(self._log_of(name), "ab")
