@@ -177,7 +177,8 @@ async def run(
             await _measure_cell(cell, measures, rounds, seconds, progress, results)
     finally:
         progress.clear()
-        print("\n".join(table(results)), flush=True)
+        if rows := table(results):
+            print("\n".join(rows), flush=True)
     return results
 
 
@@ -221,16 +222,17 @@ HEAD: Final = (
 def table(results: Sequence[Result]) -> list[str]:
     """Return the lines of a Markdown table: a row per combination that was measured on both systems.
 
-    Latencies and processor times are `coterie / etcd`; everything is the median of the rounds.
+    Latencies and processor times are `coterie / etcd`; everything is the median of the rounds. No lines: no such row.
     """
-    rows: list[Sequence[str]] = [HEAD, ["---"] * len(HEAD)]
+    rows: list[Sequence[str]] = []
     by_name: dict[str, dict[str, Result]] = {}
     for result in results:
         by_name.setdefault(result.benchmark, {})[result.system] = result
     for name, by_system in by_name.items():
         if {"coterie", "etcd"} <= set(by_system):
             rows.append(_row(name, by_system["coterie"], by_system["etcd"]))
-    return [f"| {' | '.join(row)} |" for row in rows]
+    head = [HEAD, ["---"] * len(HEAD)] if rows else []
+    return [f"| {' | '.join(row)} |" for row in [*head, *rows]]
 
 
 def _row(name: str, coterie: Result, etcd: Result) -> list[str]:

@@ -30,6 +30,7 @@ import (
 	"time"
 
 	"go.etcd.io/etcd/clientv3"
+	"go.uber.org/zap"
 )
 
 const attemptTimeout = 10 * time.Second // as long as a call of coterie's client takes at most
@@ -73,9 +74,12 @@ func main() {
 }
 
 func connect() []*clientv3.Client {
+	quiet := zap.NewProductionConfig()
+	quiet.Level = zap.NewAtomicLevelAt(zap.ErrorLevel) // a failed write is counted, and is expected in a failover
+	config := clientv3.Config{Endpoints: strings.Split(*endpoints, ","), DialTimeout: attemptTimeout, LogConfig: &quiet}
 	opened := make([]*clientv3.Client, *connections)
 	for at := range opened {
-		client, err := clientv3.New(clientv3.Config{Endpoints: strings.Split(*endpoints, ","), DialTimeout: attemptTimeout})
+		client, err := clientv3.New(config)
 		if err != nil {
 			log.Fatal(err)
 		}

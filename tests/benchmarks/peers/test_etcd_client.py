@@ -44,6 +44,7 @@ def test_figures_are_read() -> None:
         json.dumps({**FIGURES, "p99_ms": None}).encode(),
         json.dumps({**FIGURES, "per_s": "2.5"}).encode(),
         json.dumps({**FIGURES, "per_s": float("nan")}).encode(),
+        json.dumps({**FIGURES, "max_ms": float("inf")}).encode(),
         json.dumps({**FIGURES, "count": -1}).encode(),
         json.dumps({**FIGURES, "errors": True}).encode(),
         b"\xff\xfe",

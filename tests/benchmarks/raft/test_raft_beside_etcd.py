@@ -53,6 +53,10 @@ def test_the_table_has_a_row_for_each_combination_measured_on_both() -> None:
     ]
 
 
+def test_there_is_no_table_before_a_combination_was_measured_on_both() -> None:
+    assert table([result("coterie", 300.0)]) == []
+
+
 @pytest.mark.parametrize("arguments", [["--rounds", "0"], ["--clients", "16", "0"], ["--operations", "delete"]])
 def test_a_mistake_in_the_options_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as raised:
