@@ -28,7 +28,6 @@ from coterie.actors.groups.group_messages import (
     Execute,
     GroupStatus,
     HandOver,
-    HandOverAnswer,
     ReadQueries,
     ReadStale,
     Refused,
@@ -38,6 +37,7 @@ from coterie.actors.groups.group_messages import (
     WatchLeader,
 )
 from coterie.actors.groups.letters.peer_letters import PeerLetters
+from coterie.actors.groups.members.operator_requests import OperatorRequests
 from coterie.actors.groups.raft_limits import RaftLimits
 from coterie.actors.groups.raft_records import read_restored, write_of
 from coterie.actors.groups.replicas.answer_room import AnswerRoom
@@ -48,6 +48,7 @@ from coterie.actors.groups.replicas.disk_tasks import DiskTasks
 from coterie.actors.groups.replicas.leader_announcements import LeaderAnnouncements
 from coterie.actors.groups.replicas.machine_turns import MachineTurns
 from coterie.actors.groups.replicas.replica import ReadsIn, Replica
+from coterie.actors.groups.replicas.replica_messages import ReplicaMessage
 from coterie.actors.groups.replicas.replica_status import replica_status
 from coterie.actors.groups.replicas.stale_reads import StaleReads
 from coterie.actors.peer_stores import PeerStores
@@ -66,7 +67,7 @@ from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checkpoints import Checkpoint, encode_checkpoint
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent, TransferEnded, TransferLeadership
+from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent, TransferEnded
 from coterie.protocols.raft.raft_messages import HardState, LogWrite, RaftMessage, Restored
 from coterie.protocols.raft.raft_observations import SERIOUS, SEVERE
 from coterie.protocols.raft.role import RaftRole
@@ -83,33 +84,14 @@ from coterie.protocols.replicated_log import (
     Reject,
 )
 from coterie.protocols.sessions import Machine
-from coterie.runtime.actor import Actor, Later
+from coterie.runtime.actor import Actor
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.storage.log_store import LogStore
 
 __all__ = ["RaftActor"]
 
 
-class RaftActor(
-    Actor[
-        Execute
-        | ReadQueries
-        | ReadStale
-        | RaftPeerMessage
-        | RaftChunk
-        | WatchLeader
-        | ReportStatus
-        | ReportCode
-        | ActivateSchema
-        | HandOver
-        | Tick
-        | RegisterStore
-        | StoreRegistered
-        | FoundersDiffer
-        | StoreAccused
-        | RetryRegistration
-    ]
-):
+class RaftActor(Actor[ReplicaMessage]):
     """One node of a Raft group.
 
     Args:
@@ -140,7 +122,6 @@ class RaftActor(
         self._activate_after_s = activate_after_s
         self._snapshot_policy = snapshots
         self._quarantined_because: str | None = None
-        self._transfers: dict[int, Later[HandOverAnswer]] = {}
         self._driver: Driver[RaftEvent, RaftEffect] | PendingVoter[RaftEvent] | None = None
 
     # --- life -------------------------------------------------------------------------------------------------------
@@ -180,8 +161,8 @@ class RaftActor(
             self._take_no_part(self._store.lost_promises)
 
     def _make_replica(self, restored: Restored, limits: RaftLimits) -> None:
-        """Make what applies the log, and what answers clients."""
-        log, facts, transport = self.context.log, self._facts, self.context.system.config.transport
+        """Make what applies the log."""
+        log, facts = self.context.log, self._facts
         propose_schema = partial(self._propose_own, EntryKind.SCHEMA)
         self._schemas = SchemaKeeper(
             self._raft, self._machine, self._node, self._activate_after_s, propose=propose_schema, log=log
@@ -204,6 +185,10 @@ class RaftActor(
             quarantine=self._quarantine_and_wake,
         )
         self._failures = ApplyFailures(self.context, self._machine, restored.last_index)
+        self._make_letters()
+        self._make_answers(limits)
+
+    def _make_letters(self) -> None:
         self._letters = PeerLetters(
             self._node,
             self._raft,
@@ -217,8 +202,16 @@ class RaftActor(
             on_loss=self._lost_promises,
         )
         self._digests = DigestExchange(
-            self._raft, self._replica, send=self._letters.send, propose=self._propose_checkpoint, log=log
+            self._raft,
+            self._replica,
+            send=self._letters.send,
+            propose=self._propose_checkpoint,
+            log=self.context.log,
         )
+
+    def _make_answers(self, limits: RaftLimits) -> None:
+        """Make what answers clients."""
+        transport = self.context.system.config.transport
         self._proposals = ClientProposals(
             self._node,
             self._schemas,
@@ -227,17 +220,17 @@ class RaftActor(
             command_bytes_max=limits.max_command_bytes,
             answer_bytes_max=transport.frame_cap_bytes - ENVELOPE_BYTES,
         )
-
         self._turns = MachineTurns(
             self.context,
             self._replica,
             self._proposals,
             self._failures,
-            feed=lambda event: self._running.feed(event),  # noqa: PLW0108 (the driver changes)
+            feed=self._feed,
             is_quarantined=lambda: self._quarantined_because is not None,
             quarantine=self._quarantine,
             applied=self._snapshots.applied,
         )
+        self._requests = OperatorRequests(self._raft, self._proposals.next_ref, self._feed)
         self._stale_reads = StaleReads(
             self._node,
             self.context,
@@ -300,31 +293,11 @@ class RaftActor(
         self._disk_tasks.close()
         self._snapshots.close()
         self._proposals.answer_all(Unsettled("stopped", None))
-        for later in self._transfers.values():
-            later.reply(HandOverAnswer(True, "", None))
+        self._requests.close()
 
     # --- incoming messages ------------------------------------------------------------------------------------------
 
-    def receive(
-        self,
-        msg: Execute
-        | ReadQueries
-        | ReadStale
-        | RaftPeerMessage
-        | RaftChunk
-        | WatchLeader
-        | ReportStatus
-        | ReportCode
-        | ActivateSchema
-        | HandOver
-        | Tick
-        | RegisterStore
-        | StoreRegistered
-        | FoundersDiffer
-        | StoreAccused
-        | RetryRegistration,
-        /,
-    ) -> object:
+    def receive(self, msg: ReplicaMessage, /) -> object:
         """Turn each message into an event of the batch, or answer it."""
         match msg:
             case RaftPeerMessage() | RaftChunk():
@@ -342,7 +315,7 @@ class RaftActor(
             case ActivateSchema():
                 self._schemas.activate(self.context.reply_later(msg).reply)
             case HandOver():
-                self._hand_over(msg)
+                self._requests.hand_over(msg, self.context.reply_later(msg), takes_part=self._takes_part)
             case StoreAccused():
                 self._letters.check_own_store(msg)
             case RegisterStore() | StoreRegistered() | FoundersDiffer() | RetryRegistration():
@@ -380,6 +353,14 @@ class RaftActor(
             raise RuntimeError(f"group {self._group!r} has not started")
         return self._driver
 
+    @property
+    def _takes_part(self) -> bool:
+        return isinstance(self._driver, Driver)
+
+    def _feed(self, event: RaftEvent) -> None:
+        """Hand an event to whatever drives the protocol now."""
+        self._running.feed(event)
+
     def _propose(self, msg: Execute | ReadQueries) -> None:
         """Put commands into the log, and answer queries that the machine reads without it."""
         later, is_leader = self.context.reply_later(msg), self._raft.role is RaftRole.LEADER
@@ -390,15 +371,7 @@ class RaftActor(
             return
         ask = self._proposals.read if reads is ReadsIn.ALL else self._proposals.propose
         if (event := ask(msg.command, later, is_leader=is_leader)) is not None:
-            self._running.feed(event)
-
-    def _hand_over(self, msg: HandOver) -> None:
-        ref, later = self._proposals.next_ref(), self.context.reply_later(msg)
-        if isinstance(self._driver, Driver):
-            self._transfers[ref] = later
-            self._running.feed(TransferLeadership(ref, None if msg.target is None else NodeId(msg.target)))
-        else:
-            later.reply(HandOverAnswer(False, "it takes no part in its group", None))
+            self._feed(event)
 
     def _propose_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Put a checkpoint into the log. If that fails, the next one follows in a few seconds."""
@@ -411,7 +384,7 @@ class RaftActor(
         return ref
 
     def _why_no_stale_reads(self) -> str | None:
-        if not isinstance(self._driver, Driver):
+        if not self._takes_part:
             return NOT_REGISTERED
         return None if self._quarantined_because is None else QUARANTINED
 
@@ -422,7 +395,7 @@ class RaftActor(
     def _quarantine(self, reason: str) -> None:
         """Use the state machine no more in this life: the node only stores and votes."""
         self._quarantined_because = self._quarantined_because or reason
-        self._running.feed(Quarantine(reason))
+        self._feed(Quarantine(reason))
 
     def _refuse(self, reason: str, event: RaftEvent) -> None:
         if isinstance(event, Propose | Read):
@@ -464,8 +437,7 @@ class RaftActor(
             case Reject():
                 self._reject(effect)
             case TransferEnded():
-                answer = HandOverAnswer(effect.is_done, effect.reason, self._raft.leader)
-                self._transfers.pop(effect.ref).reply(answer)
+                self._requests.transfer_ended(effect)
             case _:
                 assert_never(effect)
         return None

@@ -38,6 +38,7 @@ __all__ = [
     "Outbox",
     "RaftEffect",
     "RaftEvent",
+    "RareEvent",
     "SchemaReached",
     "StoreKnown",
     "TransferEnded",
@@ -116,14 +117,8 @@ class ChangeEnded:
     reason: str
 
 
-RaftEvent = (
-    Received[RaftMessage]
-    | Propose
-    | Read
-    | Persisted
-    | Applied
-    | Loaded
-    | StoreKnown
+RareEvent = (
+    StoreKnown
     | SchemaReached
     | Quarantine
     | TransferLeadership
@@ -134,6 +129,9 @@ RaftEvent = (
     | ChunkLoaded
     | ChunkStored
 )
+"""The events that are not part of every command."""
+
+RaftEvent = Received[RaftMessage] | Propose | Read | Persisted | Applied | Loaded | RareEvent
 RaftEffect = (
     Persist[LogWrite]
     | Send[RaftMessage]

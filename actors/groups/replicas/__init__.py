@@ -9,8 +9,10 @@
 `leader_announcements.py`: `LeaderAnnouncements`, tells clients who leads, and operators when no node does
 `machine_turns.py`: `MachineTurns`, lets the state machine apply entries and answer reads, in slices
 `read_queue.py`: `ReadQueue`, answers reads in slices, in turns between those who ask; `ReadRoom` bounds them
+`replica_messages.py`: `ReplicaMessage`, the messages that the actor of a replica takes
 `replica_snapshot.py`: says of which sections the snapshot of a replica consists, and checks that they come whole
 `replica_status.py`: reports what one node of a group is and does, for operators
 `replica.py`: `Replica`, applies the entries of the log to the sessions and the state machine of one node
+`stale_reads.py`: `StaleReads`, answers queries from the state that is here, and says how old it is
 `typed_machine.py`: `TypedMachine`, runs a typed `StateMachine` on encoded commands
 """

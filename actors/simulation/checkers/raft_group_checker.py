@@ -39,7 +39,7 @@ from coterie.protocols.raft.snapshots.snapshot_id import SnapshotId
 from coterie.protocols.raft.snapshots.snapshot_messages import LoadChunk, RestoreMachine, StoreChunk
 from coterie.protocols.replicated_log import Apply, Entry, Load, LogIndex, LogPosition, ReadReady, Reject, Term
 from coterie.protocols.sessions import Machine
-from coterie.protocols.simulation.scenarios.raft_run import sender_role
+from coterie.protocols.simulation.faults.sender_roles import sender_role
 from coterie.runtime.storage.log_store import LogStore
 
 __all__ = ["CheckedRaftActor", "RaftGroupChecker"]

@@ -1,0 +1,45 @@
+"""`ReplicaMessage`: the messages that the actor of a replica takes."""
+
+from __future__ import annotations
+
+from coterie.actors.driver import Tick
+from coterie.actors.groups.group_messages import (
+    ActivateSchema,
+    Execute,
+    HandOver,
+    ReadQueries,
+    ReadStale,
+    ReportCode,
+    ReportStatus,
+    WatchLeader,
+)
+from coterie.actors.voter_registration import RetryRegistration
+from coterie.actors.wire_names import (
+    FoundersDiffer,
+    RaftChunk,
+    RaftPeerMessage,
+    RegisterStore,
+    StoreAccused,
+    StoreRegistered,
+)
+
+__all__ = ["ReplicaMessage"]
+
+ReplicaMessage = (
+    Execute
+    | ReadQueries
+    | ReadStale
+    | RaftPeerMessage
+    | RaftChunk
+    | WatchLeader
+    | ReportStatus
+    | ReportCode
+    | ActivateSchema
+    | HandOver
+    | Tick
+    | RegisterStore
+    | StoreRegistered
+    | FoundersDiffer
+    | StoreAccused
+    | RetryRegistration
+)
