@@ -398,7 +398,7 @@ class Topology:
         auth: SharedKey | None = None,
         tls: TlsConfig | None = None,
     ) -> None:
-        """Run one node of the cluster until cancelled. See `start`."""
+        """Run one node of the cluster until cancelled; then it hands over what it leads, and stops. See `start`."""
         async with self.start(
             node=node,
             listen=listen,
@@ -409,8 +409,11 @@ class Topology:
             insecure=insecure,
             auth=auth,
             tls=tls,
-        ):
-            await asyncio.Event().wait()
+        ) as member:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await member.drain()
 
     @asynccontextmanager
     async def together(
