@@ -9,44 +9,15 @@ import pytest
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft import PreVote, RaftRole
 from coterie.protocols.simulation.directed.directed_group import DirectedGroup
+from tests.protocols.raft.cut_links import CutGroup, Link
 
 N1 = NodeId("n1")
-Link = tuple[str, str]
 Cut = Callable[[int], set[Link]]
 
 
-class CutGroup:
-    """A group that n1 leads, in which messages over some links are lost; every node is ticked when it is due."""
-
-    def __init__(self, size: int, cut: Collection[Link] = ()) -> None:
-        self.group = DirectedGroup.led_by(N1, size)
-        self.cut = set(cut)
-        self.began = self.group.now
-
-    @property
-    def periods(self) -> float:
-        """How long ago the links were cut (longest election time-outs)."""
-        return (self.group.now - self.began) / self.group.config.election_timeout_max_s
-
-    def step(self) -> None:
-        """Tick the node that is due next, and let all that follows from it happen at once."""
-        group = self.group
-        due = min(group.nodes, key=lambda name: group[name].deadline or 0.0)
-        group.tick(due)
-        is_busy = True
-        while is_busy:
-            is_busy = sum([group.work(name) for name in group.nodes]) > 0 or bool(group.network)
-            for sender, to in self.cut:
-                group.drop(sender=sender, to=to)
-            group.deliver()
-
-    def go_on(self, periods: float) -> None:
-        """Go on until that long after the cut."""
-        while self.periods < periods:
-            self.step()
-
-    def leaders(self) -> list[str]:
-        return [name for name in self.group.nodes if self.group[name].role is RaftRole.LEADER]
+def cut_off(size: int, cut: Collection[Link]) -> CutGroup:
+    """Return a group that n1 leads, without these links."""
+    return CutGroup(DirectedGroup.led_by(N1, size), cut)
 
 
 def from_leader(size: int) -> set[Link]:
@@ -60,7 +31,7 @@ def to_leader(size: int) -> set[Link]:
 @pytest.mark.parametrize("size", [3, 5])
 @pytest.mark.parametrize("cut", [from_leader, to_leader])
 def test_a_leader_cut_off_in_one_direction_leads_no_longer_than_two_time_outs(size: int, cut: Cut) -> None:
-    cut_group = CutGroup(size, cut(size))
+    cut_group = cut_off(size, cut(size))
     while N1 in cut_group.leaders():
         cut_group.step()
 
@@ -70,7 +41,7 @@ def test_a_leader_cut_off_in_one_direction_leads_no_longer_than_two_time_outs(si
 @pytest.mark.parametrize("size", [3, 5])
 @pytest.mark.parametrize("cut", [from_leader, to_leader])
 def test_another_leader_is_elected_within_four_time_outs_and_stays(size: int, cut: Cut) -> None:
-    cut_group = CutGroup(size, cut(size))
+    cut_group = cut_off(size, cut(size))
     cut_group.go_on(4.0)
     (leader,) = cut_group.leaders()
     assert leader != N1
@@ -82,7 +53,7 @@ def test_another_leader_is_elected_within_four_time_outs_and_stays(size: int, cu
 
 
 def test_a_leader_that_is_heard_by_nobody_follows_the_next_one_which_it_hears() -> None:
-    cut_group = CutGroup(3, from_leader(3))
+    cut_group = cut_off(3, from_leader(3))
 
     cut_group.go_on(4.0)
 
@@ -91,7 +62,7 @@ def test_a_leader_that_is_heard_by_nobody_follows_the_next_one_which_it_hears() 
 
 
 def test_a_leader_that_hears_nobody_asks_for_pre_votes_and_disturbs_nobody() -> None:
-    cut_group = CutGroup(3, to_leader(3))
+    cut_group = cut_off(3, to_leader(3))
 
     cut_group.go_on(10.0)
 
@@ -104,7 +75,7 @@ def test_a_leader_that_hears_nobody_asks_for_pre_votes_and_disturbs_nobody() -> 
 @pytest.mark.parametrize("size", [3, 5])
 def test_a_leader_that_hears_all_leads_on_although_one_follower_hears_nothing(size: int) -> None:
     last = f"n{size}"
-    cut_group = CutGroup(size, {(f"n{number}", last) for number in range(1, size)})
+    cut_group = cut_off(size, {(f"n{number}", last) for number in range(1, size)})
 
     cut_group.go_on(20.0)
 
@@ -115,7 +86,7 @@ def test_a_leader_that_hears_all_leads_on_although_one_follower_hears_nothing(si
 @pytest.mark.parametrize("size", [3, 5])
 def test_a_leader_that_one_follower_alone_does_not_hear_leads_on(size: int) -> None:
     last = f"n{size}"
-    cut_group = CutGroup(size, {("n1", last)})
+    cut_group = cut_off(size, {("n1", last)})
 
     cut_group.go_on(20.0)
 
@@ -124,7 +95,7 @@ def test_a_leader_that_one_follower_alone_does_not_hear_leads_on(size: int) -> N
 
 
 def test_a_follower_whose_answers_are_lost_stays_a_follower() -> None:
-    cut_group = CutGroup(3, {("n3", "n1"), ("n3", "n2")})
+    cut_group = cut_off(3, {("n3", "n1"), ("n3", "n2")})
 
     cut_group.go_on(20.0)
 

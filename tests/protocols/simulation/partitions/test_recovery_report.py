@@ -6,6 +6,7 @@ import pytest
 
 from coterie.protocols.raft.elections import Elections
 from coterie.protocols.raft.leadership import Leadership
+from coterie.protocols.raft.log.log_adoption import LogAdoption
 from coterie.protocols.simulation.partitions.partial_partition import PARTITIONS, SIZES
 from coterie.protocols.simulation.partitions.recovery_report import LEADER_LEFT_LIMIT, report_recovery
 
@@ -41,6 +42,17 @@ def test_a_leader_that_no_quorum_answers_steps_down_while_the_links_are_broken(n
 
     assert report.old_leader_left is not None
     assert report.old_leader_left <= LEADER_LEFT_LIMIT
+
+
+def test_without_entries_from_voters_a_constrained_election_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This is plain Raft, with pre-vote and check-quorum."""
+    monkeypatch.setattr(LogAdoption, "ask", lambda _: None)
+
+    report = report_recovery("constrained-election", 5, range(2))
+
+    assert report.not_recovered == (0, 1)
+    assert report.healed is not None
+    assert report.healed < 1.0
 
 
 def test_without_check_quorum_a_leader_that_hears_nobody_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
