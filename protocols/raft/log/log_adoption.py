@@ -19,6 +19,8 @@ it ends in a later term u, whose leader did not have `e`. Hence no quorum acknow
 and acknowledgements of `e` alone to any other leader commit nothing (§5.4.2). The entries that are taken are a part of
 a leader's log (§5.3, Log Matching), and nobody counts them for being here before the next leader does.
 
+Entries that only a snapshot of the voter holds are not sent: then this does not help, and a link must recover.
+
 With the entries the node begins a new term: so a leader to which it has acknowledged what it drops hears of a newer
 term, not of a follower that lost something.
 """

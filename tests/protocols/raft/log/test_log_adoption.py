@@ -43,6 +43,10 @@ def suffix(prev: int, prev_term: int, *entries: Entry, term: int = 2, end: tuple
     return LogSuffix(Term(term), last_index, last_term, LogIndex(prev), Term(prev_term), entries)
 
 
+def role_of(group: DirectedGroup, name: str) -> RaftRole:
+    return group[name].role
+
+
 def adopted(group: DirectedGroup) -> list[object]:
     return [observed.facts["node"] for observed in group.observed if observed.event == LOG_ADOPTED]
 
@@ -291,14 +295,14 @@ def test_an_old_leader_hears_of_a_newer_term_and_accuses_nobody() -> None:
     assert adopted(group) == ["n1"]
     group.work("n1")
     group.drop()
-    assert group["n3"].role is RaftRole.LEADER
+    assert role_of(group, "n3") is RaftRole.LEADER
 
     group.tick("n3")
     group.deliver(sender="n3", to="n1")
     group.sync("n1")
     group.deliver(sender="n1", to="n3")
 
-    assert group["n3"].role is RaftRole.FOLLOWER
+    assert role_of(group, "n3") is RaftRole.FOLLOWER
     assert not any(observed.event == "raft.entries_lost" for observed in group.observed)
 
 
