@@ -88,6 +88,7 @@ MEMBERS = {
     "SizeLimits": "",
     "SlowStart": f"{POLICY} part",
     "SmoothWeighted": POLICY,
+    "SnapshotPolicy": "is_due",
     "Speaker": "CLIENT MEMBER NOBODY NODE OPERATOR",
     "StateMachine": "apply index migrate read restore snapshot state_type version",
     "StaticStride": POLICY,

@@ -9,6 +9,7 @@
 `key_value_client.py`: `KeyValueClient`, reads and writes a replicated key-value store
 `letters/`: decides which Raft letters of peers count
 `leader_router.py`: `LeaderRouter`, sends commands to the leader, follows hints to it and retries
+`members/`: what operators change about the members of a group and its leader
 `raft_actor.py`: `RaftActor`, runs one node of a Raft group
 `raft_limits.py`: `RaftLimits`, fits the sizes of a Raft group to the frames and the store of its node
 `raft_records.py`: encodes and decodes the durable state of Raft for the log store
@@ -18,5 +19,6 @@
 `snapshots/`: save the attributes of a state machine, and restore them
 `replicas/`: applies the log on one node, and finds out whether the replicas answer alike
 `typed_commands.py`: encodes the commands of state machines, and decodes their replies, at the client
+`compaction/`: takes snapshots of replicas, sends and restores them, and shortens the log
 `evolution/`: describes machines as schemas, and decodes commands under a recorded one
 """

@@ -14,7 +14,7 @@ import struct
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from coterie.actors.groups.compaction.snapshot_files import read_manifest
+from coterie.actors.groups.compaction.group_snapshots import read_manifest
 from coterie.errors import InvariantViolated, UnsupportedFormat
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft.membership.group_facts import GroupFacts

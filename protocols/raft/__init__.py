@@ -18,6 +18,7 @@
 * `applier.py`: `Applier`, hands committed entries to the state machine.
 * `raft_observations.py`: names the events that a node reports to operators.
 * `log/`: the terms of the log, the log time, and entries that a node takes from a voter before it is elected.
+* `snapshots/`: shortens the log behind a snapshot, and sends a snapshot to a follower that lags behind it (§7).
 * `membership/`: the members of the group as its log has them, their changes, and which stores count in its quorums.
 
 Figure 2 of the paper, and where it is here:
@@ -50,7 +51,7 @@ that its sender still followed when that round began), no votes while a leader i
 (dissertation §6.4), the transfer of leadership (dissertation §3.10), and entries taken from voters where the links let
 only a node with an older log reach a quorum (`log/log_adoption.py`). Members are entries of the log (dissertation
 §4.1), and are known by their stores; they change by joint consensus (dissertation §4.3, `membership/`), after a learner
-has caught up (§4.2.1). Not here yet: snapshots (§7).
+has caught up (§4.2.1). InstallSnapshot only offers a snapshot: the follower asks for its chunks itself (`snapshots/`).
 """
 
 from coterie.protocols.raft.raft import Raft

@@ -178,6 +178,13 @@ class Durability:
             if write.proves > self.durable_index:
                 self.durable_index = write.proves
 
+    def has_room(self, *, max_entries: int, max_bytes: int) -> bool:
+        """Return whether more may wait for this disk: while it stalls, others commit without it (dissertation §10.2.1).
+
+        What was taken in the same call is not counted: so at most twice the limit waits.
+        """
+        return self.undurable_entries < max_entries and self.undurable_bytes < max_bytes
+
     @property
     def is_hard_state_durable(self) -> bool:
         """Whether the present term and vote would survive a crash."""

@@ -48,6 +48,7 @@ from coterie.protocols.raft.raft_effects import (
     Outbox,
     RaftEffect,
     RaftEvent,
+    RareEvent,
     SchemaReached,
     StoreKnown,
     TransferLeadership,
@@ -163,11 +164,16 @@ class Raft:
             outbox=self._outbox,
             rng=rng,
         )
+        self._make_services(rng)
+
+    def _make_services(self, rng: random.Random) -> None:
+        """Make what stands on the shared state of the role."""
+        config = self._config
         self._elections = Elections(self._role_state)
         self._follower = Follower(self._role_state)
         self._adoption = LogAdoption(self._role_state, self._elections, self._follower, self._loading)
         self._applier = Applier(
-            node_id,
+            self._node_id,
             config,
             log=self._log,
             loading=self._loading,
@@ -373,19 +379,7 @@ class Raft:
             return leadership is not None and leadership.is_following(stranger)
         return is_heard_from_anybody(message, is_seat_open=electorate.is_seat_open(stranger))
 
-    def _take_rare(
-        self,
-        event: Quarantine
-        | StoreKnown
-        | SchemaReached
-        | TransferLeadership
-        | ChangeMembers
-        | MayPromote
-        | SnapshotTaken
-        | SnapshotStored
-        | ChunkLoaded
-        | ChunkStored,
-    ) -> None:
+    def _take_rare(self, event: RareEvent) -> None:
         match event:
             case Quarantine():
                 self._role_state.quarantine(event.reason)
@@ -432,17 +426,9 @@ class Raft:
 
     def _has_room(self, size_bytes: int) -> bool:
         """Return whether a command may be taken: what clients wait for is limited, and what waits for this disk."""
-        return self._proposals.has_room(size_bytes) and self._has_room_on_disk()
-
-    def _has_room_on_disk(self) -> bool:
-        """Return whether more may wait for this disk: while it stalls, others commit without it (dissertation §10.2.1).
-
-        What was taken in the same call is not counted: so at most twice the limit waits.
-        """
-        config, durability = self._config, self._durability
-        return (
-            durability.undurable_entries < config.max_uncommitted_entries
-            and durability.undurable_bytes < config.max_uncommitted_bytes
+        config = self._config
+        return self._proposals.has_room(size_bytes) and self._durability.has_room(
+            max_entries=config.max_uncommitted_entries, max_bytes=config.max_uncommitted_bytes
         )
 
     def _loaded(self, loaded: Loaded) -> None:
@@ -488,10 +474,8 @@ class Raft:
                 self._reads.handle_read_index(sender, message)
             case ReadIndexReply():
                 self._reads.handle_read_index_reply(sender, message)
-            case ReadLog():
-                self._adoption.handle_read_log(sender, message)
-            case LogSuffix():
-                self._adoption.handle_log_suffix(sender, message)
+            case ReadLog() | LogSuffix():
+                self._adoption.handle(sender, message)
             case InstallSnapshot():
                 self._fetch.handle_offer(sender, message)
             case ReadChunk():

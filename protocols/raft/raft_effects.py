@@ -36,8 +36,10 @@ __all__ = [
     "ChangeMembers",
     "MayPromote",
     "Outbox",
+    "OwnEffect",
     "RaftEffect",
     "RaftEvent",
+    "RareEvent",
     "SchemaReached",
     "StoreKnown",
     "TransferEnded",
@@ -108,22 +110,18 @@ class ChangeEnded:
     """Effect: the change `ref` is over. `is_done`: the group has the new members, and knows it.
 
     Else `reason` says why not: the change was refused and nothing has changed, or how far it came, or that this is
-    unknown. A change can be repeated: what is done already is not done again.
+    unknown. A change can be repeated: what is done already is not done again. `is_passing`: it is worth repeating soon,
+    at the leader then: this one leads no more, or has only just begun to.
     """
 
     ref: int
     is_done: bool
     reason: str
+    is_passing: bool = False
 
 
-RaftEvent = (
-    Received[RaftMessage]
-    | Propose
-    | Read
-    | Persisted
-    | Applied
-    | Loaded
-    | StoreKnown
+RareEvent = (
+    StoreKnown
     | SchemaReached
     | Quarantine
     | TransferLeadership
@@ -134,20 +132,13 @@ RaftEvent = (
     | ChunkLoaded
     | ChunkStored
 )
-RaftEffect = (
-    Persist[LogWrite]
-    | Send[RaftMessage]
-    | Apply
-    | Load
-    | ReadReady
-    | Reject
-    | TransferEnded
-    | ChangeEnded
-    | LoadChunk
-    | StoreChunk
-    | RestoreMachine
-    | Observe
-)
+"""The events that are not part of every command."""
+
+RaftEvent = Received[RaftMessage] | Propose | Read | Persisted | Applied | Loaded | RareEvent
+OwnEffect = Apply | Load | ReadReady | Reject | TransferEnded | ChangeEnded | LoadChunk | StoreChunk | RestoreMachine
+"""The effects of Raft's own: a driver of any algorithm knows the others."""
+
+RaftEffect = Persist[LogWrite] | Send[RaftMessage] | OwnEffect | Observe
 
 
 class Outbox:

@@ -80,7 +80,12 @@ GOLDEN = {
     "group.HandOver": "HandOver(target)",
     "group.HandOverAnswer": "HandOverAnswer(is_done, reason, leader)",
     "group.LeaderIs": "LeaderIs(group, node, leader, term)",
-    "group.Member": "GroupMember(node, store, role)",
+    "group.ChangeMembers": "ChangeGroupMembers(action, node, store, address)",
+    "group.InvitationRefused": "InvitationRefused(reason)",
+    "group.InviteStore": "InviteStore(sender, incarnation, founders)",
+    "group.MembersChanged": "MembersChanged(is_done, reason, leader, members, is_passing)",
+    "group.StoreInvited": "StoreInvited(node, store)",
+    "group.Member": "GroupMember(node, store, role, address)",
     "group.Read": "ReadQueries(command)",
     "group.ReadStale": "ReadStale(command)",
     "group.StaleAnswer": "StaleAnswer(answer, index, behind, heard_s)",
@@ -88,7 +93,8 @@ GOLDEN = {
     "group.ReportStatus": "ReportStatus()",
     "group.Status": (
         "GroupStatus(group, node, role, term, leader, last_index, commit_index, applied_index, store, syncs, members, "
-        "quarantine, revision, version, code_version, code_schema, trouble, base_index, snapshot_index, activity)"
+        "quarantine, revision, version, code_version, code_schema, trouble, base_index, snapshot_index, activity, "
+        "change)"
     ),
     "group.Unsettled": "Unsettled(reason, leader)",
     "group.ActivateSchema": "ActivateSchema()",

@@ -2,7 +2,7 @@
 
 `replica_snapshots.py`: `ReplicaSnapshots`, everything that one replica does with snapshots.
 `snapshot_content.py`: encodes and decodes what is in a snapshot.
-`snapshot_files.py`: `SnapshotFiles`, the snapshots of one group in a store: reads, keeps and receives them.
+`group_snapshots.py`: `SnapshotFiles`, the snapshots of one group in a store: reads, keeps and receives them.
 `snapshot_policy.py`: `SnapshotPolicy`, says when a snapshot is taken and how much log is kept.
 `snapshot_restoring.py`: `SnapshotRestoring`, lets a replica begin from a snapshot, in slices.
 `snapshot_taking.py`: `SnapshotTaking`, decides when to take a snapshot, and writes it in slices.

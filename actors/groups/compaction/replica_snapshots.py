@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from coterie.actors.groups.compaction.snapshot_files import SnapshotFiles
+from coterie.actors.groups.compaction.group_snapshots import SnapshotFiles
 from coterie.actors.groups.compaction.snapshot_policy import SnapshotPolicy
 from coterie.actors.groups.compaction.snapshot_restoring import SnapshotRestoring
 from coterie.actors.groups.compaction.snapshot_taking import SnapshotTaking

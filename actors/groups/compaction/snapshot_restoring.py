@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from coterie.actors.groups.compaction.group_snapshots import CHUNK_BYTES, SnapshotFiles, snapshot_name
 from coterie.actors.groups.compaction.snapshot_content import MANIFEST, FrameReader
-from coterie.actors.groups.compaction.snapshot_files import CHUNK_BYTES, SnapshotFiles, snapshot_name
 from coterie.actors.groups.evolution.group_schemas import CannotFollow
 from coterie.actors.groups.replicas.replica import Replica
 from coterie.actors.groups.replicas.replica_snapshot import Section
@@ -68,6 +68,7 @@ class SnapshotRestoring:
             self._replica.end_restore()
         except (CannotFollow, SnapshotFailed) as error:
             self._quarantine(f"it cannot begin from its snapshot at entry {index}: {error}")
+            self._context.wake()
             return
         except UnsupportedFormat as error:
             self._context.system.fail(error)

@@ -3,7 +3,8 @@
     applied ─▶ due? ─▶ Replica.snapshot (frozen at once) ─▶ written in slices ─▶ durable ─▶ confirmed ─▶ SnapshotTaken
 
 A snapshot is confirmed by a checkpoint in the log: a quorum has answered as this replica did, up to the last entry that
-changed the state in it, or beyond. Before that nothing is dropped, and nothing is sent: a replica that has gone its own way keeps that to itself.
+changed the state in it, or beyond. Before that nothing is dropped, and nothing is sent: a replica that has gone its own
+way keeps that to itself.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from coterie.actors.groups.compaction.group_snapshots import SnapshotFiles, snapshot_name
 from coterie.actors.groups.compaction.snapshot_content import Manifest, encode_frame, encode_head, encode_tail
-from coterie.actors.groups.compaction.snapshot_files import SnapshotFiles, snapshot_name
 from coterie.actors.groups.compaction.snapshot_policy import SnapshotPolicy
 from coterie.actors.groups.replicas.replica import Replica
 from coterie.errors import CoterieError, SnapshotFailed

@@ -59,6 +59,13 @@ class LogAdoption:
         self._log = role_state.log
         self._end_by_reader: dict[NodeId, LogPosition] = {}  # the ends of the logs for which entries are loaded
 
+    def handle(self, sender: NodeId, message: ReadLog | LogSuffix) -> None:
+        """Take one of the two messages from the member `sender`."""
+        if isinstance(message, ReadLog):
+            self.handle_read_log(sender, message)
+        else:
+            self.handle_log_suffix(sender, message)
+
     # The node that needs entries.
 
     def ask(self) -> None:

@@ -7,4 +7,5 @@
 `link_rules.py`: link rules: lose, delay, copy or reorder the messages of a link.
 `protocol_injector.py`: `ProtocolInjector`, carries out each fault of a plan at its time.
 `scheduling_faults.py`: `SchedulingFaults`, carries out the faults that delay a node's handling of messages and timers.
+`sender_roles.py`: `sender_role`, tells from a message which role its sender has.
 """

@@ -5,6 +5,7 @@
 `raft_run.py`: `RaftRun`, runs one Raft group with clients under faults.
 `raft_scenario.py`: `RaftScenario`, draws a plan for Raft from a seed and runs it.
 `random_changes.py`: `RandomChanges`, draws changes of the members of a simulated group.
+`random_configs.py`: `draw_config`, draws the settings of a simulated Raft group.
 `random_foundings.py`: draws where the logs of a simulated group begin, and what it knows of its stores.
 `random_quorums.py`: `draw_quorum`, draws the quorum system of a simulated group.
 `run_result.py`: `RunResult`, the result of one seed's run; `Summary`, the combined result of many seeds.

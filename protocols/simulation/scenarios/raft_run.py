@@ -23,19 +23,14 @@ from coterie.protocols.checking.violation import Violation, ViolationContext
 from coterie.protocols.faults.fault_plan import FaultPlan
 from coterie.protocols.faults.kinds.fault_kinds import TargetRole
 from coterie.protocols.faults.profiles.fault_profiles import is_live
-from coterie.protocols.quorums import Quorum
 from coterie.protocols.raft.membership.group_facts import GroupFacts
 from coterie.protocols.raft.membership.membership import Membership
 from coterie.protocols.raft.raft import Raft
-from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import ChangeEnded, ChangeMembers, TransferEnded, TransferLeadership
 from coterie.protocols.raft.raft_messages import (
-    AppendEntries,
     HardState,
     LogWrite,
     RaftMessage,
-    RequestVote,
-    RequestVoteReply,
 )
 from coterie.protocols.raft.role import RaftRole
 from coterie.protocols.raft.snapshots.snapshot_id import SnapshotId
@@ -56,16 +51,18 @@ from coterie.protocols.replicated_log import (
 from coterie.protocols.sessions import Deduplication, decode_command
 from coterie.protocols.simulation.event_heap import stream
 from coterie.protocols.simulation.faults.protocol_injector import latest_end_s
+from coterie.protocols.simulation.faults.sender_roles import sender_role
 from coterie.protocols.simulation.hearing_raft import HearingRaft, node_of_store
 from coterie.protocols.simulation.protocol_node import AnyAlgorithm
 from coterie.protocols.simulation.protocol_world import ProtocolWorld
 from coterie.protocols.simulation.scenarios.protocol_clients import ProtocolClient
 from coterie.protocols.simulation.scenarios.random_changes import RandomChanges
+from coterie.protocols.simulation.scenarios.random_configs import draw_config
 from coterie.protocols.simulation.scenarios.random_foundings import draw_founding
 from coterie.protocols.simulation.scenarios.random_quorums import draw_quorum
 from coterie.protocols.simulation.simulated_snapshots import SimulatedSnapshots
 
-__all__ = ["CLIENTS", "COMMANDS", "RaftRun", "sender_role"]
+__all__ = ["CLIENTS", "COMMANDS", "RaftRun"]
 
 A = TypeVar("A")
 
@@ -129,7 +126,7 @@ class RaftRun:
         self._name = name
         self._plan = plan
         self._voters = tuple(NodeId(node) for node in plan.nodes)
-        self._config = _random_config(stream(name, "config"), self._voters, draw_quorum(stream(name, "quorum"), plan))
+        self._config = draw_config(stream(name, "config"), self._voters, draw_quorum(stream(name, "quorum"), plan))
         self._context = ViolationContext()
         register = draw_founding(stream(name, "founding"), self._voters, self._config.quorum)
         base = register.facts.base
@@ -495,29 +492,3 @@ class _Recorder:
         """Execute `command`."""
         self._checker.executed(self._node, index, command)
         return index.to_bytes(8, "big")
-
-
-def _random_config(rng: random.Random, voters: tuple[NodeId, ...], quorum: Quorum | None) -> RaftConfig:
-    # Small caches and windows make old entries come from the disk, and batches end in the middle.
-    return RaftConfig(
-        voters,
-        quorum,
-        max_append_entries=rng.choice((2, 16, 1024)),
-        max_inflight_entries=rng.choice((4, 8192)),
-        cache_entries=rng.choice((1, 32, 16384)),
-        max_apply_entries=rng.choice((3, 1024)),
-        max_write_bytes=rng.choice((1, 500, 1 << 22)),
-    )
-
-
-def sender_role(message: RaftMessage) -> TargetRole | None:
-    """Return the role that a node shows by sending `message`, if any."""
-    match message:
-        case AppendEntries():
-            return TargetRole.LEADER
-        case RequestVote():
-            return TargetRole.CANDIDATE
-        case RequestVoteReply(_, True):
-            return TargetRole.VOTER
-        case _:
-            return None

@@ -11,7 +11,7 @@ from coterie.actors.groups.group_messages import WatchLeader
 from coterie.actors.groups.raft_actor import RaftActor
 from coterie.actors.groups.replicas.leader_announcements import WATCHERS_MAX
 from coterie.actors.wire_names import RaftPeerMessage, RegisterStore, StoreAccused
-from coterie.protocols.raft.raft_messages import AppendEntries, RaftMessage, RequestVote, Round
+from coterie.protocols.raft.raft_messages import AppendEntries, RequestVote, Round
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
 from coterie.runtime.actor import Terminated
 from coterie.runtime.refs import Address, Ref
@@ -32,7 +32,7 @@ def letters_of(cluster: Any, sender: str, leader_term: Term) -> list[RaftPeerMes
     identity = actor_of(cluster, sender)._letters.identity
     term = Term(leader_term + 1)
     entry = Entry(LogIndex(2), term, EntryKind.COMMAND, b"\x00forged", 0)
-    bodies: list[RaftMessage] = [
+    bodies: list[RequestVote | AppendEntries] = [
         RequestVote(HIGH, LogIndex(10**9), HIGH),
         AppendEntries(term, Round(1), LogIndex(1), Term(0), LogIndex(2), (entry,)),
         AppendEntries(HIGH, Round(1), LogIndex(0), Term(0), LogIndex(10**9), ()),

@@ -128,7 +128,7 @@ def test_restored_replica_answers_and_is_digested_as_one_that_never_stopped(seed
     pieces: Iterator[tuple[Section, bytes]] | None = None
     taken: Pieces = []
     missed: list[Entry] = []
-    restarts = 0
+    restarts, at = 0, LogIndex(0)
 
     for _ in range(1_200):
         drawn = log.draw(steady.digest_at)

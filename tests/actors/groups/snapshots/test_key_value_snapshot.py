@@ -95,6 +95,8 @@ def test_restored_store_answers_as_one_that_never_stopped(seed: int) -> None:
         command = Put(commands.key(), b"%d" % rng.randrange(100))
         assert apply(steady, command) == apply(restarting, command)
     pieces: Iterator[bytes] | None = None
+    taken, missed = list[bytes](), list[Any]()
+    expected, at = structure_of(restarting), restarting.index
     restarts = 0
 
     for _ in range(1_500):
