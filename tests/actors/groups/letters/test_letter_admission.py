@@ -76,7 +76,7 @@ class AdmissionUnderTest:
     def error(self, event: str, **facts: object) -> None:
         self.logged.append((event, facts))
 
-    def examine(self, letter: RaftPeerMessage, membership: Membership) -> None:
+    def examine(self, letter: RaftPeerMessage, membership: Membership | None) -> None:
         self.admission.examine(letter, membership, self.admitted.append)
 
 
