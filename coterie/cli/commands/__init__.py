@@ -18,4 +18,5 @@
 `completing/`: `coterie completion` prints the scripts with which shells complete its words
 `evolving/`: `coterie schema` and `coterie raft`, for state machines whose code changes
 `offline/`: `coterie log`, which reads a data directory without its node
+`simulating/`: what `coterie sim` runs beside scenarios
 """
