@@ -1,4 +1,4 @@
-"""A replicated service that is upgraded, grown from three nodes to five, and gets a lost disk replaced, while it serves.
+"""A service that is upgraded, grown from three nodes to five, and gets a lost disk replaced, while it serves.
 
 Found it: three nodes, each in a terminal of its own, and a client that says what it sees.
 
