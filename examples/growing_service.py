@@ -30,6 +30,7 @@ import contextlib
 import os
 import sys
 import time
+from typing import Any
 
 from coterie import Ask, Client, StateMachine, Topology, message
 
@@ -56,7 +57,7 @@ topology = Topology("growing", nodes=tuple(ADDRESSES))
 topology.raft("totals", machine=Totals, nodes=("n1", "n2", "n3"))  # its founders; later its log says who is in it
 
 
-async def serve(node: str, bootstrap: str | None) -> None:
+async def serve(node: str, bootstrap: Any = None) -> None:
     peers = {name: address for name, address in ADDRESSES.items() if name != node}
     await topology.run(node=node, listen=ADDRESSES[node], peers=peers, data=f"data-{node}", bootstrap=bootstrap)
 
@@ -72,6 +73,6 @@ async def count() -> None:
 
 
 if __name__ == "__main__":
-    words = [*sys.argv[1:], None]
+    words: list[str] = sys.argv[1:]
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(count() if words[0] == "client" else serve(words[0], words[1]))
+        asyncio.run(count() if words == ["client"] else serve(words[0], *words[1:]))
