@@ -54,6 +54,7 @@ from benchmarks.raft import (
     raft_beside_etcd,
     raft_failover,
     raft_get,
+    raft_operations,
     raft_put,
     raft_steady,
     stranger_storm,
@@ -160,5 +161,6 @@ BENCHMARKS: dict[str, Benchmark] = {
         raft_beside_etcd, 1500, is_long=True, rounds=1, seconds=0.5, sizes=(100,), clients=(16,)
     ),
     "failover_beside_etcd": _own_defaults(failover_beside_etcd, 240, is_long=True, rounds=1, settle_s=0.2),
+    "raft_operations": _own_defaults(raft_operations, 50, is_long=True, clients=2, calm_s=0.2),
     "raft_steady": _own_defaults(raft_steady, 75, seconds=1.0),
 }
