@@ -52,6 +52,7 @@ from benchmarks.raft import (
     failover_beside_etcd,
     large_reads,
     raft_beside_etcd,
+    raft_catch_up,
     raft_failover,
     raft_get,
     raft_operations,
@@ -155,6 +156,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "stranger_storm": _own_defaults(stranger_storm, 90, is_long=True, strangers=500, seconds=6.0),
     "raft_get": _own_defaults(raft_get, 300, runs=1, seconds=0.5, clients=(16,)),
     "raft_put": _own_defaults(raft_put, 150, runs=1, seconds=0.5, clients=(16,)),
+    "raft_catch_up": _own_defaults(raft_catch_up, 240, is_long=True, entries=2000, rounds=1, ways=("log", "snapshot")),
     "raft_failover": _own_defaults(raft_failover, 600, trials=1),
     "large_reads": _own_defaults(large_reads, 60, runs=1, reads=40, clients=(2,)),
     "raft_beside_etcd": _own_defaults(
