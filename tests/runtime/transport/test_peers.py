@@ -295,3 +295,17 @@ async def assert_linked_at_once(world: World, a: Node, incarnation: int) -> None
 
     assert a.recorder.up["b"] == Peer("b", incarnation, PeerRole.NODE)
     assert loop.time() - began_s < 1.0
+
+
+async def test_a_peer_that_is_removed_is_dialled_no_more_and_a_link_that_is_up_stays(world: World) -> None:
+    a, b = await world.pair()
+    a.transport.remove_peer("b")
+    a.transport.remove_peer("nobody")
+    assert a.transport.member_addresses == {}
+    assert not a.transport._dialers
+    a.transport.send("b", Lane.BULK, 1)
+    await world.until(lambda: bool(b.items))
+
+    await b.transport.close()
+    await asyncio.sleep(30.0)
+    assert a.recorder.kinds() == ["up", "down", "lost"]
