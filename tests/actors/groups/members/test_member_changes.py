@@ -22,6 +22,8 @@ from coterie import (
 )
 from coterie.actors.client import Client
 from coterie.actors.groups.group_messages import GroupStatus
+from coterie.actors.groups.members.joining import NOWHERE
+from coterie.errors import CoterieError, NotFormatted
 from coterie.runtime.hosts.virtual.virtual_disk import VirtualDisk
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
 from coterie.runtime.hosts.virtual.virtual_network import VirtualNetwork
@@ -357,3 +359,23 @@ async def test_a_change_goes_on_when_the_leader_dies_in_the_middle_of_it(cluster
     assert roles(await changing)["n4"] == "voter"
     await cluster.start(leader)
     await until(lambda: total_on(cluster, leader) == 3)
+
+
+async def test_a_crash_at_any_step_of_the_first_start_makes_no_founder_of_a_node_that_joins() -> None:
+    """However far its first start came, the second one, which formats only if nothing is formatted, waits as well."""
+    steps = 0
+    for steps in range(1, 100):
+        machines = Machines()
+        disk = machines.disks["n3"]
+        disk.cut_power_after(steps)
+        with contextlib.suppress(CoterieError, OSError):
+            async with machines.started("n3", "join", knows=NODES[:3]):
+                break
+        disk.crash()
+        disk.release()
+        with contextlib.suppress(NotFormatted):
+            async with machines.started("n3", None, knows=NODES[:3]) as node:
+                cell: Any = node.system.registry.cell_at("totals")
+                await asyncio.sleep(0.1)
+                assert cell.actor._raft.facts.incarnation == NOWHERE, steps
+    assert steps > 5
