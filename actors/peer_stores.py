@@ -10,6 +10,9 @@ Three things are remembered durably for each voter, with different weight:
 * *generation*: how often the heard store had been opened when this node last heard it. A store that says less has gone
   back in time: a copy of it was restored, which does not have what it promised since.
 
+What is remembered is of one incarnation of the group: once that begins anew, restored or recovered, with this store as
+its only member, nothing of it counts.
+
 A node that comes back under its name with another store has lost its votes and entries; counting it again would break
 every quorum. So a wiped acceptor or voter can never come back under its old name.
 """
@@ -43,22 +46,25 @@ class PeerStores:
     def __init__(self, group: str, store: LogStore) -> None:
         self._metadata_group = f"{group}#stores"
         self._store = store
+        self._incarnation = b""
         self._registered = _Memory(self._save)
         self._heard = _Memory(self._save)
         self._generation_by_node: dict[str, Generation] = {}  # durable, unless it is among the unsaved ones
         self._unsaved: dict[str, deque[Callable[[], None]]] = {}  # by node, what waits until its generation is durable
 
-    async def restore(self) -> None:
-        """Read what earlier lives saved.
+    async def restore(self, incarnation: bytes = b"") -> None:
+        """Read what earlier lives saved in this `incarnation` of the group (a synod has none).
 
         Raises:
             UnsupportedFormat: it has another format.
             InvariantViolated: it cannot be decoded.
         """
+        self._incarnation = incarnation
         state = await self._store.state(self._metadata_group)
         if state.metadata is not None:
-            decoded = _decode(self._metadata_group, state.metadata)
-            self._registered.durable, self._heard.durable, self._generation_by_node = decoded
+            of_incarnation, registered, heard, generations = _decode(self._metadata_group, state.metadata)
+            if of_incarnation == incarnation:
+                self._registered.durable, self._heard.durable, self._generation_by_node = registered, heard, generations
 
     def admit(
         self, message: SynodPeerMessage, peers: Collection[str], driver: Driver[Any, Any] | PendingVoter[Any]
@@ -125,6 +131,7 @@ class PeerStores:
     def _save(self, on_durable: Callable[[], None]) -> None:
         record = {
             "format": FORMAT,
+            "incarnation": self._incarnation.hex(),
             "registered": self._registered.all(),
             "heard": self._heard.all(),
             "generations": {node: each.encode().hex() for node, each in self._generation_by_node.items()},
@@ -162,13 +169,14 @@ class _Memory:
             on_durable()
 
 
-def _decode(metadata_group: str, data: bytes) -> tuple[dict[str, str], dict[str, str], dict[str, Generation]]:
+def _decode(metadata_group: str, data: bytes) -> tuple[bytes, dict[str, str], dict[str, str], dict[str, Generation]]:
     try:
         record = json.loads(data)
         if (found := record["format"]) != FORMAT:
             raise UnsupportedFormat(metadata_group, found=found, supported=FORMAT, part="format")
         generations = _stores(record["generations"])
         return (
+            bytes.fromhex(record["incarnation"]),
             _stores(record["registered"]),
             _stores(record["heard"]),
             {node: Generation.decode(bytes.fromhex(each)) for node, each in generations.items()},

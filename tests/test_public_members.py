@@ -39,7 +39,7 @@ MEMBERS = {
     "Event": "",
     "Failed": "",
     "GroupClient": (
-        "activate close code execute execute_as leader on_leader open_session read read_stale status transfer"
+        "activate backup close code execute execute_as leader on_leader open_session read read_stale status transfer"
     ),
     "HashRing": "make points uses_keys",
     "HeartbeatActor": DETECTOR_ACTOR,

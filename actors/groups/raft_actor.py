@@ -13,6 +13,8 @@ from functools import partial
 from typing import Any, assert_never
 
 from coterie.actors.driver import Driver, Tick
+from coterie.actors.groups.backups.backup_messages import ReadBackup, TakeBackup
+from coterie.actors.groups.backups.backup_serving import BackupServing
 from coterie.actors.groups.compaction.replica_snapshots import ReplicaSnapshots
 from coterie.actors.groups.compaction.snapshot_policy import STANDARD_POLICY, SnapshotPolicy
 from coterie.actors.groups.evolution.schema_keeper import SchemaKeeper
@@ -47,7 +49,7 @@ from coterie.actors.groups.replicas.digest_exchange import DigestExchange
 from coterie.actors.groups.replicas.disk_tasks import DiskTasks
 from coterie.actors.groups.replicas.leader_announcements import LeaderAnnouncements
 from coterie.actors.groups.replicas.machine_turns import MachineTurns
-from coterie.actors.groups.replicas.replica import ReadsIn, Replica
+from coterie.actors.groups.replicas.replica import ReadsIn, Replica, session_incarnation
 from coterie.actors.groups.replicas.replica_messages import ReplicaMessage
 from coterie.actors.groups.replicas.replica_status import replica_status
 from coterie.actors.groups.replicas.stale_reads import StaleReads
@@ -84,7 +86,7 @@ from coterie.protocols.replicated_log import (
     Reject,
 )
 from coterie.protocols.sessions import Machine
-from coterie.runtime.actor import Actor
+from coterie.runtime.actor import Actor, Later
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.storage.log_store import LogStore
 
@@ -132,7 +134,7 @@ class RaftActor(Actor[ReplicaMessage]):
         self._node, key = NodeId(system.node), NodeId(self._store.store_id)
         self._disk_tasks = DiskTasks(self._group, self._store, system.fail)
         restored = await self._restore()
-        await self._peer_stores.restore()
+        await self._peer_stores.restore(restored.hard_state.facts.incarnation)
         rng = random.Random(self.context.random.getrandbits(64))
         limits = fit_limits(self._config, self.context, self._store)
         self._raft = Raft(key, limits.config, restored=restored, rng=rng, node=self._node)
@@ -168,7 +170,10 @@ class RaftActor(Actor[ReplicaMessage]):
             self._raft, self._machine, self._node, self._activate_after_s, propose=propose_schema, log=log
         )
         self._replica = Replica(
-            self._machine, incarnation=facts.incarnation, base_index=facts.base.index, adopt=self._schemas.adopt
+            self._machine,
+            incarnation=session_incarnation(self._group),
+            base_index=facts.base.index,
+            adopt=self._schemas.adopt,
         )
         self._leaders = LeaderAnnouncements(
             self._group, self._raft, self.context, longest_election_s=self._config.election_timeout_max_s
@@ -231,6 +236,17 @@ class RaftActor(Actor[ReplicaMessage]):
             applied=self._snapshots.applied,
         )
         self._requests = OperatorRequests(self._raft, self._proposals.next_ref, self._feed)
+        self._backups = BackupServing(
+            self._group,
+            self._store,
+            self._raft,
+            self._replica,
+            self._snapshots,
+            self.context,
+            next_ref=self._proposals.next_ref,
+            feed=self._feed,
+            why_not=self._why_no_stale_reads,
+        )
         self._stale_reads = StaleReads(
             self._node,
             self.context,
@@ -294,6 +310,7 @@ class RaftActor(Actor[ReplicaMessage]):
         self._snapshots.close()
         self._proposals.answer_all(Unsettled("stopped", None))
         self._requests.close()
+        self._backups.close()
 
     # --- incoming messages ------------------------------------------------------------------------------------------
 
@@ -314,8 +331,8 @@ class RaftActor(Actor[ReplicaMessage]):
                 return self._status() if isinstance(msg, ReportStatus) else self._schemas.report()
             case ActivateSchema():
                 self._schemas.activate(self.context.reply_later(msg).reply)
-            case HandOver():
-                self._requests.hand_over(msg, self.context.reply_later(msg), takes_part=self._takes_part)
+            case HandOver() | TakeBackup() | ReadBackup():
+                self._serve_operator(msg)
             case StoreAccused():
                 self._letters.check_own_store(msg)
             case RegisterStore() | StoreRegistered() | FoundersDiffer() | RetryRegistration():
@@ -324,6 +341,13 @@ class RaftActor(Actor[ReplicaMessage]):
             case _:
                 assert_never(msg)
         return None
+
+    def _serve_operator(self, msg: HandOver | TakeBackup | ReadBackup) -> None:
+        later: Later[Any] = self.context.reply_later(msg)
+        if isinstance(msg, HandOver):
+            self._requests.hand_over(msg, later, takes_part=self._takes_part)
+        else:
+            self._backups.receive(msg, later)
 
     def on_visit_end(self) -> None:
         """Hand the messages of this visit to the protocol as one batch."""
@@ -430,6 +454,7 @@ class RaftActor(Actor[ReplicaMessage]):
             case ReadReady():
                 for ref in effect.refs:
                     self._proposals.ready(ref, self._turns.reads)
+                self._backups.ready(effect.refs)
             case Load():
                 self._disk_tasks.load(effect, self._running.wake_with)
             case LoadChunk() | StoreChunk() | RestoreMachine():
@@ -452,6 +477,7 @@ class RaftActor(Actor[ReplicaMessage]):
         kind = Unsettled if effect.reason is Refusal.LEADERSHIP_LOST else Refused
         leader = None if effect.leader is None else self._raft.node_of(effect.leader)
         self._proposals.answer(effect.ref, kind(effect.reason.value, leader))
+        self._backups.rejected(effect)
 
     def _status(self) -> GroupStatus:
         return replica_status(

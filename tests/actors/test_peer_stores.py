@@ -203,10 +203,10 @@ async def test_groups_remember_apart(store: SlowStore) -> None:
         b'{"n2": ',
         b'"text"',
         b'{"n2": "a"}',
-        b'{"format": 1, "heard": {}}',
-        b'{"format": 1, "heard": {}, "generations": {}, "registered": {"n2": 7}}',
-        b'{"format": 1, "heard": {"n2": null}, "generations": {}, "registered": {}}',
-        b'{"format": 1, "heard": [], "generations": {}, "registered": {}}',
+        b'{"format": 1, "incarnation": "", "heard": {}}',
+        b'{"format": 1, "incarnation": "", "heard": {}, "generations": {}, "registered": {"n2": 7}}',
+        b'{"format": 1, "incarnation": "", "heard": {"n2": null}, "generations": {}, "registered": {}}',
+        b'{"format": 1, "incarnation": "", "heard": [], "generations": {}, "registered": {}}',
     ],
 )
 async def test_metadata_that_does_not_read_is_a_violation(store: SlowStore, metadata: bytes) -> None:

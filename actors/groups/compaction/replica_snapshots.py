@@ -97,6 +97,20 @@ class ReplicaSnapshots:
         """Remove older snapshots: the durable register names this one."""
         self._files.remove_before(snapshot)
 
+    def demand(self, index: LogIndex) -> str | None:
+        """Take a snapshot of the entries up to `index` now; return why the last one failed: see `SnapshotTaking`."""
+        return self._taking.demand(index)
+
+    @property
+    def files(self) -> SnapshotFiles:
+        """The files of the group's snapshots."""
+        return self._files
+
+    @property
+    def written_bytes(self) -> int:
+        """How much has been written of the snapshot that is being taken."""
+        return self._taking.written_bytes
+
     @property
     def activity(self) -> str | None:
         """What is under way that an operator waits for: a snapshot that is restored, or fetched; None: nothing."""

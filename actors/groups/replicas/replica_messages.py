@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from coterie.actors.driver import Tick
+from coterie.actors.groups.backups.backup_messages import ReadBackup, TakeBackup
 from coterie.actors.groups.group_messages import (
     ActivateSchema,
     Execute,
@@ -36,6 +37,8 @@ ReplicaMessage = (
     | ReportCode
     | ActivateSchema
     | HandOver
+    | TakeBackup
+    | ReadBackup
     | Tick
     | RegisterStore
     | StoreRegistered
