@@ -253,6 +253,8 @@ def _content(entry: Entry) -> str:
             case EntryKind.SCHEMA:
                 revision = Revision.decode(entry.command)
                 return f"revision {revision.number}, version {revision.schema.version}"
+            case EntryKind.INCARNATION:
+                return entry.command.hex()
             case EntryKind.MEMBERSHIP:
                 return members_text(Membership.decode(entry.command))
             case _:
