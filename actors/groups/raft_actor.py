@@ -14,7 +14,6 @@ from typing import Any, assert_never
 
 from coterie.actors.driver import Driver, Tick
 from coterie.actors.groups.backups.backup_messages import ReadBackup, TakeBackup
-from coterie.actors.groups.backups.backup_serving import BackupServing
 from coterie.actors.groups.compaction.replica_snapshots import ReplicaSnapshots
 from coterie.actors.groups.compaction.snapshot_policy import STANDARD_POLICY, SnapshotPolicy
 from coterie.actors.groups.evolution.schema_keeper import SchemaKeeper
@@ -188,6 +187,7 @@ class RaftActor(Actor[ReplicaMessage]):
             self._snapshot_policy,
             answer=lambda event: self._running.wake_with(event),  # noqa: PLW0108 (the driver changes)
             quarantine=self._quarantine_and_wake,
+            why_no_backups=self._why_no_stale_reads,
         )
         self._failures = ApplyFailures(self.context, self._machine, restored.last_index)
         self._make_letters()
@@ -236,17 +236,6 @@ class RaftActor(Actor[ReplicaMessage]):
             applied=self._snapshots.applied,
         )
         self._requests = OperatorRequests(self._raft, self._proposals.next_ref, self._feed)
-        self._backups = BackupServing(
-            self._group,
-            self._store,
-            self._raft,
-            self._replica,
-            self._snapshots,
-            self.context,
-            next_ref=self._proposals.next_ref,
-            feed=self._feed,
-            why_not=self._why_no_stale_reads,
-        )
         self._stale_reads = StaleReads(
             self._node,
             self.context,
@@ -310,7 +299,6 @@ class RaftActor(Actor[ReplicaMessage]):
         self._snapshots.close()
         self._proposals.answer_all(Unsettled("stopped", None))
         self._requests.close()
-        self._backups.close()
 
     # --- incoming messages ------------------------------------------------------------------------------------------
 
@@ -346,8 +334,8 @@ class RaftActor(Actor[ReplicaMessage]):
         later: Later[Any] = self.context.reply_later(msg)
         if isinstance(msg, HandOver):
             self._requests.hand_over(msg, later, takes_part=self._takes_part)
-        else:
-            self._backups.receive(msg, later)
+        elif (event := self._snapshots.backups.receive(msg, later, self._proposals.next_ref)) is not None:
+            self._feed(event)
 
     def on_visit_end(self) -> None:
         """Hand the messages of this visit to the protocol as one batch."""
@@ -454,7 +442,7 @@ class RaftActor(Actor[ReplicaMessage]):
             case ReadReady():
                 for ref in effect.refs:
                     self._proposals.ready(ref, self._turns.reads)
-                self._backups.ready(effect.refs)
+                self._snapshots.backups.ready(effect.refs)
             case Load():
                 self._disk_tasks.load(effect, self._running.wake_with)
             case LoadChunk() | StoreChunk() | RestoreMachine():
@@ -477,7 +465,7 @@ class RaftActor(Actor[ReplicaMessage]):
         kind = Unsettled if effect.reason is Refusal.LEADERSHIP_LOST else Refused
         leader = None if effect.leader is None else self._raft.node_of(effect.leader)
         self._proposals.answer(effect.ref, kind(effect.reason.value, leader))
-        self._backups.rejected(effect)
+        self._snapshots.backups.rejected(effect)
 
     def _status(self) -> GroupStatus:
         return replica_status(

@@ -17,8 +17,8 @@ from coterie.actors.groups.backups.backup_messages import (
     ReadBackup,
     TakeBackup,
 )
-from coterie.actors.groups.compaction.group_snapshots import CHUNK_BYTES
-from coterie.actors.groups.compaction.replica_snapshots import ReplicaSnapshots
+from coterie.actors.groups.compaction.group_snapshots import CHUNK_BYTES, SnapshotFiles
+from coterie.actors.groups.compaction.snapshot_taking import SnapshotTaking
 from coterie.actors.groups.group_messages import ENVELOPE_BYTES
 from coterie.actors.groups.replicas.replica import Replica
 from coterie.errors import CoterieError
@@ -43,10 +43,9 @@ class BackupServing:
         store: where its snapshots are.
         raft: its node.
         replica: its state.
-        snapshots: takes them.
+        taking: takes snapshots.
+        files: keeps them while they are read.
         context: of the actor.
-        next_ref: draws a reference.
-        feed: hands an event to the protocol, within a visit.
         why_not: returns why this replica has no state to give; None: it has.
     """
 
@@ -56,31 +55,32 @@ class BackupServing:
         store: LogStore,
         raft: Raft,
         replica: Replica,
-        snapshots: ReplicaSnapshots,
+        taking: SnapshotTaking,
+        files: SnapshotFiles,
         context: Context,
         *,
-        next_ref: Callable[[], int],
-        feed: Callable[[Read], None],
         why_not: Callable[[], str | None],
     ) -> None:
         self._group = group
         self._store = store
         self._raft = raft
         self._replica = replica
-        self._snapshots = snapshots
+        self._taking = taking
+        self._files = files
         self._context = context
-        self._next_ref = next_ref
-        self._feed = feed
         self._why_not = why_not
         self._chunk_bytes = min(CHUNK_BYTES, context.system.config.transport.frame_cap_bytes - ENVELOPE_BYTES)
         self._beginning: dict[int, Later[Taken]] = {}
 
-    def receive(self, msg: TakeBackup | ReadBackup, later: Later[Any]) -> None:
-        """Answer a message, at once or later."""
+    def receive(self, msg: TakeBackup | ReadBackup, later: Later[Any], next_ref: Callable[[], int]) -> Read | None:
+        """Answer a message, at once or later; return what is to be asked of the protocol for it, with a new reference.
+
+        `next_ref`: draws one.
+        """
         if isinstance(msg, TakeBackup):
-            self._take(msg, later)
-        else:
-            self._give(msg, later)
+            return self._take(msg, later, next_ref)
+        self._give(msg, later)
+        return None
 
     def ready(self, refs: Collection[int]) -> None:
         """Note that this replica has applied what reads must see."""
@@ -100,25 +100,26 @@ class BackupServing:
             later.reply(BackupRefused("it stops", None))
         self._beginning.clear()
 
-    def _take(self, msg: TakeBackup, later: Later[Taken]) -> None:
+    def _take(self, msg: TakeBackup, later: Later[Taken], next_ref: Callable[[], int]) -> Read | None:
         if (reason := self._reason_against()) is not None:
             later.reply(BackupRefused(reason, self._leader()))
         elif msg.index > 0:
             later.reply(self._state(LogIndex(msg.index)))
         else:
-            ref = self._next_ref()
+            ref = next_ref()
             self._beginning[ref] = later
-            self._feed(Read(ref))
+            return Read(ref)
+        return None
 
     def _give(self, msg: ReadBackup, later: Later[BackupChunk | BackupRefused]) -> None:
         present = self._raft.facts.snapshot
-        name = self._snapshots.files.hold(msg.digest)
+        name = self._files.hold(msg.digest)
         if name is None or msg.offset < 0:
             later.reply(BackupRefused(GONE, self._leader(), is_gone=True))
         elif present is None or not _is_confirmed(name, present):
             later.reply(BackupRefused("no quorum has confirmed this snapshot yet", self._leader(), is_gone=True))
         else:
-            self._snapshots.files.begin(self._read(name, msg.offset, later))
+            self._files.begin(self._read(name, msg.offset, later))
 
     async def _read(self, name: str, offset: int, later: Later[BackupChunk | BackupRefused]) -> None:
         try:
@@ -131,11 +132,11 @@ class BackupServing:
     def _state(self, index: LogIndex) -> Taken:
         snapshot = self._raft.facts.snapshot
         if snapshot is None or snapshot.position.index < index:
-            failure = self._snapshots.demand(index)
+            failure = self._taking.demand(index)
             if failure is not None:
                 return BackupRefused(failure, self._leader())
-            return BackupPending(index, self._snapshots.written_bytes)
-        if self._snapshots.files.hold(snapshot.digest) is None:
+            return BackupPending(index, self._taking.written_bytes)
+        if self._files.hold(snapshot.digest) is None:
             return BackupRefused(f"its snapshot at entry {snapshot.position.index} is missing", self._leader())
         return BackupReady(
             self._context.system.identity.cluster,
