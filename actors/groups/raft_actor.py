@@ -54,6 +54,7 @@ from coterie.actors.groups.replicas.replica_status import replica_status
 from coterie.actors.groups.replicas.stale_reads import StaleReads
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
+from coterie.actors.recovery.recovered_stores import lost_promises
 from coterie.actors.voter_registration import RetryRegistration, VoterRegistration
 from coterie.actors.wire_names import (
     FoundersDiffer,
@@ -138,6 +139,7 @@ class RaftActor(Actor[ReplicaMessage]):
         limits = fit_limits(self._config, self.context, self._store)
         self._raft = Raft(key, limits.config, restored=restored, rng=rng, node=self._node)
         self._facts = facts = self._raft.facts
+        self._lost = await lost_promises(self._store, self._group, facts.incarnation)
         self._peers: dict[str, Ref[Any]] = {
             node: system.at(Address(node, self._group)) for node in facts.membership.nodes if node != self._node
         }
@@ -156,10 +158,10 @@ class RaftActor(Actor[ReplicaMessage]):
             self.context,
             self._take_part,
         )
-        if self._store.lost_promises is None:
+        if self._lost is None:
             self._registration.begin()
         else:
-            self._take_no_part(self._store.lost_promises)
+            self._take_no_part(self._lost)
 
     def _make_replica(self, restored: Restored, limits: RaftLimits) -> None:
         """Make what applies the log."""
@@ -248,6 +250,7 @@ class RaftActor(Actor[ReplicaMessage]):
 
     def _lost_promises(self, evidence: str, mark: str) -> None:
         self._disk_tasks.mark_lost(mark)
+        self._lost = mark
         self._take_no_part(evidence)
 
     def _take_no_part(self, evidence: str) -> None:
@@ -324,7 +327,7 @@ class RaftActor(Actor[ReplicaMessage]):
             case StoreAccused():
                 self._letters.check_own_store(msg)
             case RegisterStore() | StoreRegistered() | FoundersDiffer() | RetryRegistration():
-                if self._store.lost_promises is None:  # else it must not confirm a store a second time
+                if self._lost is None:  # else it must not confirm a store a second time
                     self._registration.receive(msg)
             case _:
                 assert_never(msg)
@@ -474,6 +477,7 @@ class RaftActor(Actor[ReplicaMessage]):
             self._raft,
             self._schemas,
             self._store,
+            lost=self._lost,
             inactive_reason=self._registration.inactive_reason,
             quarantine=self._quarantined_because,
             trouble=self._digests.trouble,

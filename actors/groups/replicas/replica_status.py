@@ -17,6 +17,7 @@ def replica_status(
     schemas: SchemaKeeper,
     store: LogStore,
     *,
+    lost: str | None,
     inactive_reason: str | None,
     quarantine: str | None,
     trouble: str | None,
@@ -24,17 +25,17 @@ def replica_status(
 ) -> GroupStatus:
     """Return the status of a replica.
 
-    `inactive_reason`: why it is no active voter; None: it is. `quarantine`: why it only stores and votes; None: it does
-    not. `trouble`: what this node has found to be wrong with the group.
-    `activity`: what is under way with snapshots. A store that has lost promises is the reason for either of the first
-    two before all others.
+    `lost`: what the store has lost of its promises to this group; None: nothing. `inactive_reason`: why it is no active
+    voter; None: it is. `quarantine`: why it only stores and votes; None: it does not. `trouble`: what this node has
+    found to be wrong with the group. `activity`: what is under way with snapshots. Lost promises are the reason before
+    all others.
     """
     active = schemas.active
     role = inactive_reason or (raft.role.value if quarantine is None else QUARANTINED)
     return GroupStatus(
         group=group,
         node=node,
-        role=role if store.lost_promises is None else LOST_PROMISES,
+        role=role if lost is None else LOST_PROMISES,
         term=raft.term,
         leader=raft.leader,
         last_index=raft.last_index,
@@ -45,7 +46,7 @@ def replica_status(
         members=tuple(
             GroupMember(member.node, member.store_id, member.role.value) for member in raft.facts.membership.members
         ),
-        quarantine=store.lost_promises or quarantine,
+        quarantine=lost or quarantine,
         revision=0 if active is None else active.number,
         version=0 if active is None else active.schema.version,
         code_version=schemas.code_version,
