@@ -313,3 +313,21 @@ async def test_what_waits_for_a_stalled_disk_is_bounded(store: SlowStore, driver
     assert len(store.pending) == 1
     store.sync_one()
     assert counted == list(range(1_000 - 64, 1_000))
+
+
+async def test_what_was_remembered_in_another_incarnation_of_the_group_does_not_count(store: SlowStore) -> None:
+    before = PeerStores("g", store)  # type: ignore[arg-type]
+    await before.restore(b"i" * 16)
+    before.register("n2", "a", lambda: None)
+    store.sync_one()
+    before.hear("n2", "a", lambda: None)
+    store.sync_one()
+
+    same, other = PeerStores("g", store), PeerStores("g", store)  # type: ignore[arg-type]
+    await same.restore(b"i" * 16)
+    await other.restore(b"j" * 16)
+
+    assert same.has_registered("n2", "a")
+    assert same.has_heard("n2", "a")
+    assert other.store_of("n2") is None
+    assert other.register("n2", "b", lambda: None)

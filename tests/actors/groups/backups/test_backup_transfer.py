@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from typing import Any
 
 import pytest
@@ -11,9 +12,10 @@ from coterie import SnapshotPolicy
 from coterie.actors.groups.backups import backup_serving, backup_transfer
 from coterie.actors.groups.backups.backup_errors import BackupFailed
 from coterie.actors.groups.backups.backup_file import examine_backup
-from coterie.actors.groups.backups.backup_messages import BackupRefused
+from coterie.actors.groups.backups.backup_messages import BackupRefused, ReadBackup
 from coterie.actors.groups.backups.backup_serving import BackupServing
 from coterie.actors.groups.backups.backup_transfer import BackupProgress
+from coterie.runtime.refs import Address
 from coterie.testing import Cluster
 from tests.actors.groups.compaction.test_replica_snapshots import add, started, topology_of
 
@@ -188,3 +190,23 @@ async def test_the_snapshot_of_a_backup_compacts_the_log_like_any_other(make_clu
 
     status = (await client.group("totals").status())["n1"]
     assert status.snapshot_index == taken.header.snapshot.position.index == status.base_index + 3
+
+
+async def test_a_snapshot_that_no_quorum_has_confirmed_is_not_given_to_one_that_knows_its_digest(
+    make_cluster: Any,
+) -> None:
+    cluster = await started(make_cluster, topology_of(snapshots=SnapshotPolicy(after_entries=10, share=0.0)))
+    await add(cluster, 1)
+    for name in cluster:
+        cell: Any = cluster[name].system.registry.cell_at("totals")
+        cell.actor._digests.advance = lambda *, now: None  # no checkpoints
+    await add(cluster, 20)
+    await asyncio.sleep(5)
+    store = cluster["n1"].store
+    (name,) = store.snapshots.names("totals")
+    content = await store.snapshots.read("totals", name, 0, 1 << 30) or b""
+    client, _ = await client_and_disk(cluster)
+
+    answer = await client.system.at(Address("n1", "totals")).ask(ReadBackup(hashlib.sha256(content).digest(), 0))
+
+    assert isinstance(answer, BackupRefused)
