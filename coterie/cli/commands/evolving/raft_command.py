@@ -12,6 +12,8 @@ contradicts each other; 5 if a member does not answer, and all is well with the 
 `transfer` lets the leader hand over, without an election time-out: before its machine is restarted, for instance.
 
 Exit code of `transfer`: 0 if another node leads now; else 1, and the leader goes on.
+`recover` is for a group that has lost its quorum for good: see `coterie raft recover --help`.
+
 Exit code of `activate`: 0 if the version of the leader's code is active now, also if it was before; else 1.
 """
 
@@ -25,6 +27,7 @@ from typing import Final
 from coterie.actors.groups.group_messages import GroupStatus
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
+from coterie.cli.commands.recovering.recover_command import add_action as add_recover
 from coterie.cli.inactive_members import explanations
 from coterie.cli.node_queries import DEGRADED, check_group, code_schemas, with_silent
 from coterie.cli.output.command_output import CommandOutput
@@ -63,6 +66,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         add_connect(action)
         add_output(action)
         action.set_defaults(run=function)
+    add_recover(actions)
 
 
 def versions(args: argparse.Namespace) -> int:
