@@ -39,6 +39,7 @@ from coterie.actors.groups.group_messages import (
 )
 from coterie.actors.groups.letters.peer_letters import PeerLetters
 from coterie.actors.groups.members.operator_requests import OperatorRequests
+from coterie.actors.groups.members.recovered_stores import lost_promises
 from coterie.actors.groups.raft_limits import RaftLimits
 from coterie.actors.groups.raft_records import read_restored, write_of
 from coterie.actors.groups.replicas.answer_room import AnswerRoom
@@ -54,7 +55,6 @@ from coterie.actors.groups.replicas.replica_status import replica_status
 from coterie.actors.groups.replicas.stale_reads import StaleReads
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
-from coterie.actors.recovery.recovered_stores import lost_promises
 from coterie.actors.voter_registration import RetryRegistration, VoterRegistration
 from coterie.actors.wire_names import (
     FoundersDiffer,

@@ -6,6 +6,5 @@ clients end.
 
 `backup_restore.py`: `restore_backup`, lets a group begin anew from a backup, in a data directory that lacks it.
 `quorum_recovery.py`: `recover_group`, lets a group that has lost its quorum begin anew from the log of one store.
-`recovered_stores.py`: remembers for which incarnation of a group a store counts again that has lost promises.
 `snapshot_rewriting.py`: writes a snapshot of the group as it was as one of the group that begins anew.
 """

@@ -19,9 +19,9 @@ from dataclasses import dataclass, replace
 from coterie.actors.groups.backups.backup_errors import RestoreRefused
 from coterie.actors.groups.compaction.group_snapshots import CHUNK_BYTES, read_manifest, snapshot_name
 from coterie.actors.groups.compaction.snapshot_content import FrameReader, Manifest
+from coterie.actors.groups.members.recovered_stores import forgive
 from coterie.actors.groups.raft_records import read_restored, write_of
 from coterie.actors.recovery.backup_restore import new_incarnation, sole_member
-from coterie.actors.recovery.recovered_stores import forgive
 from coterie.actors.recovery.snapshot_rewriting import Frame, renamed_frames, write_snapshot
 from coterie.errors import InvariantViolated, StorageError
 from coterie.protocols.algorithm import NodeId

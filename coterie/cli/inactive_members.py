@@ -17,7 +17,8 @@ _NON_PARTICIPATION: Final = {
     "founders_differ": "the other voters have a group of this name with other founders: nodes= only says who founds a "
     "group, so take this node out of it, or give the group another name",
     LOST_PROMISES: "its store {store} lost what it had promised: {reason}; put the real data directory back if it "
-    "exists, and the node takes part at once; else it stays out (this release cannot replace a lost store)",
+    "exists, and the node takes part at once; else it stays out (this release cannot replace a lost store). Is no "
+    "quorum left that has lost nothing? See `coterie raft recover --help`",
 }
 """Explanation by role."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coterie.actors.recovery.recovered_stores import forgive, lost_promises
+from coterie.actors.groups.members.recovered_stores import forgive, lost_promises
 from coterie.errors import InvariantViolated
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
 from coterie.runtime.storage.log_store import Write

@@ -1,8 +1,8 @@
 """Recovered stores: remembers for which incarnation of a group a store counts again that has lost promises.
 
 A store that went back in time has lost what it promised to the group as it was. If it is all that is left, an operator
-may let the group begin anew in it (`quorum_recovery.py`): to another incarnation it has promised nothing. Its other
-groups still take no part.
+may let the group begin anew in it (`coterie.actors.recovery.quorum_recovery`): to another incarnation it has promised
+nothing. Its other groups still take no part.
 
 This is metadata beside the group (`<group>#recovered`). It names the incarnation for which it holds: so it is written
 before the register of the group, and begins to count with that.
