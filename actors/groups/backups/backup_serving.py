@@ -19,7 +19,6 @@ from coterie.actors.groups.backups.backup_messages import (
 )
 from coterie.actors.groups.compaction.group_snapshots import CHUNK_BYTES, SnapshotFiles
 from coterie.actors.groups.compaction.snapshot_taking import SnapshotTaking
-from coterie.actors.groups.group_messages import ENVELOPE_BYTES
 from coterie.actors.groups.replicas.replica import Replica
 from coterie.errors import CoterieError
 from coterie.protocols.raft.raft import Raft
@@ -69,7 +68,6 @@ class BackupServing:
         self._files = files
         self._context = context
         self._why_not = why_not
-        self._chunk_bytes = min(CHUNK_BYTES, context.system.config.transport.frame_cap_bytes - ENVELOPE_BYTES)
         self._beginning: dict[int, Later[Taken]] = {}
 
     def receive(self, msg: TakeBackup | ReadBackup, later: Later[Any], next_ref: Callable[[], int]) -> Read | None:
@@ -123,7 +121,7 @@ class BackupServing:
 
     async def _read(self, name: str, offset: int, later: Later[BackupChunk | BackupRefused]) -> None:
         try:
-            data = await self._store.snapshots.read(self._group, name, offset, self._chunk_bytes)
+            data = await self._store.snapshots.read(self._group, name, offset, CHUNK_BYTES)
         except CoterieError as error:
             later.reply(BackupRefused(str(error), self._leader(), is_gone=True))
             return

@@ -37,13 +37,16 @@ R = TypeVar("R")
 PATIENCE_S: Final = 30.0
 """For so long a backup may make no progress. A quorum confirms a snapshot every few seconds."""
 
-ATTEMPT_S: Final = 5.0
+ATTEMPT_S: Final = 2.0
 """How long a node has to answer one question."""
 
 ELSEWHERE_S: Final = 5.0
 """After so long without a chunk another node is asked for a backup."""
 
 PAUSE_S: Final = 0.1
+
+LEADER_S: Final = 2.0
+"""How long a backup waits until a leader is known; then any node gives it."""
 
 BEGINNINGS_MAX: Final = 10
 """How often a backup begins at most."""
@@ -155,7 +158,7 @@ class BackupTransfer:
     async def _first_node(self) -> str:
         """Return the node that shall give the backup; wait a moment until a leader is known."""
         tries = 0
-        while self._node is None and self._leader() is None and (tries < ATTEMPT_S / PAUSE_S or not self._nodes()):
+        while self._node is None and self._leader() is None and (tries < LEADER_S / PAUSE_S or not self._nodes()):
             tries += 1
             await self._pause()
         return self._node or self._leader() or self._nodes()[0]

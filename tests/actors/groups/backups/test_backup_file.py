@@ -120,7 +120,7 @@ def test_after_a_crash_at_any_step_the_file_is_whole_old_or_missing(seed: int, h
         disk.make_directories("/backups")
         old = write_backup(disk, created_at_s=0.5) if has_old else None
         disk.cut_power_after(steps)
-        is_done = False
+        is_done, new = False, b""
         with contextlib.suppress(OSError):
             new = write_backup(disk)
             is_done = True

@@ -210,3 +210,28 @@ async def test_a_snapshot_that_no_quorum_has_confirmed_is_not_given_to_one_that_
     answer = await client.system.at(Address("n1", "totals")).ask(ReadBackup(hashlib.sha256(content).digest(), 0))
 
     assert isinstance(answer, BackupRefused)
+
+
+async def test_a_chunk_that_is_lost_is_asked_for_again(make_cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backup_serving, "CHUNK_BYTES", 200)
+    lost: list[int] = []
+    asked: list[int] = []
+    give = BackupServing._give
+
+    def lose_one(self: BackupServing, msg: ReadBackup, later: Any) -> None:
+        asked.append(msg.offset)
+        if msg.offset == 400 and not lost:
+            lost.append(msg.offset)
+        else:
+            give(self, msg, later)
+
+    monkeypatch.setattr(BackupServing, "_give", lose_one)
+    cluster = await started(make_cluster, topology_of(snapshots=RARELY))
+    await add(cluster, 10)
+    client, disk = await client_and_disk(cluster)
+
+    taken = await client.group("totals").backup("/backups/totals")
+
+    assert asked == sorted(asked)  # it has not begun anew
+    assert asked.count(400) == 2
+    assert examine_backup(disk, "/backups/totals").header == taken.header
