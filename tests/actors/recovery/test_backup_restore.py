@@ -14,7 +14,8 @@ from coterie.actors.groups.raft_records import encode_register, read_restored
 from coterie.actors.groups.replicas.replica_snapshot import Section
 from coterie.actors.recovery import backup_restore
 from coterie.actors.recovery.backup_restore import RestoredGroup, restore_backup
-from coterie.errors import StorageError, StorageFailed, WrongStore
+from coterie.actors.topology.stored_groups import TOPOLOGY_GROUP
+from coterie.errors import DataDirectoryInUse, StorageError, StorageFailed, WrongStore
 from coterie.protocols.raft.membership.membership import Member, Membership
 from coterie.protocols.raft.raft_messages import HardState, Restored
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
@@ -164,6 +165,30 @@ async def test_a_store_that_has_the_group_is_not_touched(disk: VirtualDisk, held
     assert (await store.state(held)).metadata == encode_register(HardState(Term(1), None, FACTS))
     assert store.snapshots.names(GROUP) == ()
     await store.close()
+
+
+@pytest.mark.virtual
+async def test_a_directory_in_use_is_told(disk: VirtualDisk) -> None:
+    await format_store(host_of(disk), DATA, cluster="kept", node="n1")
+    store = await opened(disk)
+
+    with pytest.raises(DataDirectoryInUse):
+        await restored(disk)
+
+    assert store.groups() == ()
+    await store.close()
+
+
+@pytest.mark.virtual
+async def test_a_group_that_was_forgotten_there_is_told(disk: VirtualDisk) -> None:
+    await format_store(host_of(disk), DATA, cluster="kept", node="n1")
+    store = await opened(disk)
+    names = b'{"declared": [], "forgotten": ["totals"], "format": 1}'
+    store.write(Write(TOPOLOGY_GROUP, metadata=names), lambda: None)
+    await store.close()
+
+    with pytest.raises(RestoreRefused, match=r"was forgotten in '/data' \(--forget-group\)"):
+        await restored(disk)
 
 
 @pytest.mark.virtual

@@ -20,20 +20,20 @@ pytestmark = pytest.mark.virtual
 BACKUP = "/backups/totals"
 
 
-async def recover(cluster: Cluster, disk: VirtualDisk) -> None:
+async def recover(cluster: Cluster, disk: Any) -> None:
     await recovered(cluster.disks["n1"])
 
 
-async def restore(cluster: Cluster, disk: VirtualDisk) -> None:
+async def restore(cluster: Cluster, disk: Any) -> None:
     cluster.disks["n1"] = VirtualDisk()
     await restore_backup(host_of(cluster.disks["n1"]), BACKUP, DATA, node="n1", backup_disk=disk)
 
 
-BeginAnew = Callable[[Cluster, VirtualDisk], Awaitable[None]]
+BeginAnew = Callable[[Cluster, Any], Awaitable[None]]
 both_ways = pytest.mark.parametrize("begin_anew", [recover, restore])
 
 
-async def stopped(make_cluster: Any) -> tuple[Cluster, Any, VirtualDisk]:
+async def stopped(make_cluster: Any) -> tuple[Cluster, Any, Any]:
     """Return a cluster of three nodes that is down, a client that has used it, and the disk with its backup."""
     cluster = await started(make_cluster, topology_of(snapshots=RARELY))
     client = await cluster.client()

@@ -8,7 +8,7 @@ sessions, schema and members. The leader gives it, or another node (`--node`), o
 that takes some seconds. The file is written beside its name (`.tmp`), and renamed once it is whole and on the disk.
 `verify` reads the file alone, without a cluster. What a backup holds is not encrypted: keep it like the data.
 
-Exit code of `take`: 1: no backup was written. 3: there is no such group.
+Exit code of `take`: 1: no backup was written. 3: there is no such group or node.
 Exit code of `verify`: 1: the file is damaged, cut off, or of another format: the text says where.
 """
 
@@ -22,7 +22,7 @@ from typing import Final
 from coterie.actors.groups.backups.backup_file import BackupContent, examine_backup
 from coterie.actors.groups.backups.backup_transfer import BackupProgress
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
-from coterie.cli.command_loop import run_async
+from coterie.cli.command_loop import NameNotFound, run_async
 from coterie.cli.commands.offline.log_inspection import members_text
 from coterie.cli.node_queries import check_group
 from coterie.cli.output.command_output import CommandOutput
@@ -82,6 +82,8 @@ async def _take(
 ) -> int:
     async with connection.client_of_all() as client:
         await check_group(client, group)
+        if node is not None and node not in client.known_nodes:
+            raise NameNotFound(f"there is no node {node!r}: the nodes are {', '.join(sorted(client.known_nodes))}")
         progress = ProgressLines(out, client.system.host.clock.monotonic)
         taken = await client.group(group).backup(path, node=node, overwrite=force, on_progress=progress.note)
     header = taken.header

@@ -17,7 +17,7 @@ from coterie.actors.groups.backups.backup_serving import BackupServing
 from coterie.actors.groups.backups.backup_transfer import BackupProgress
 from coterie.runtime.refs import Address
 from coterie.testing import Cluster
-from tests.actors.groups.compaction.test_replica_snapshots import add, started, topology_of
+from tests.actors.groups.compaction.test_replica_snapshots import Totals, add, started, topology_of
 
 pytestmark = pytest.mark.virtual
 
@@ -235,3 +235,20 @@ async def test_a_chunk_that_is_lost_is_asked_for_again(make_cluster: Any, monkey
     assert asked == sorted(asked)  # it has not begun anew
     assert asked.count(400) == 2
     assert examine_backup(disk, "/backups/totals").header == taken.header
+
+
+async def test_a_machine_that_cannot_be_saved_is_told(make_cluster: Any) -> None:
+    cluster = await started(make_cluster, topology_of(Unsavable, snapshots=RARELY, nodes=1))
+    await add(cluster, 1)
+    client, disk = await client_and_disk(cluster)
+
+    with pytest.raises(BackupFailed, match=r"no progress in 30 s \(last: n1: .*wake_up"):
+        await client.group("totals").backup("/backups/totals")
+
+    assert disk.names("/backups") == []
+
+
+class Unsavable(Totals):
+    def __init__(self) -> None:
+        super().__init__()
+        self.wake_up = lambda: None

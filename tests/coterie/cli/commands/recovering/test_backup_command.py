@@ -61,14 +61,17 @@ def _soon_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint_rounds, "INTERVAL_S", 0.05)
 
 
-async def take_backup(data: Path, path: Path, *, group: str = "totals", force: bool = False) -> int:
+async def take_backup(
+    data: Path, path: Path, *, group: str = "totals", node_name: str | None = None, force: bool = False
+) -> int:
     bootstrap: Any = None if os.path.exists(data) else "new"  # noqa: ASYNC240 (a test)
     async with topology().start(node="n1", data=str(data), bootstrap=bootstrap) as node:
         async with Client([node.address]) as client:
             for _ in range(5):
                 await client.group("totals").execute(Add(2))
         out = CommandOutput("backup take")
-        return await backup_command._take(ClusterConnection((node.address,)), group, str(path), None, out, force=force)
+        connection = ClusterConnection((node.address,))
+        return await backup_command._take(connection, group, str(path), node_name, out, force=force)
 
 
 @pytest.fixture
@@ -102,9 +105,11 @@ def test_a_file_is_replaced_only_with_force(tmp_path: Path, backup: Path) -> Non
     assert backup.read_bytes() != before
 
 
-def test_a_group_that_there_is_not_is_told_before_anything_is_written(tmp_path: Path) -> None:
+def test_a_group_or_node_that_there_is_not_is_told_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(NameNotFound, match="there is no group 'total': the nodes run totals"):
         asyncio.run(take_backup(tmp_path / "n1", tmp_path / "file", group="total"))
+    with pytest.raises(NameNotFound, match="there is no node 'n9': the nodes are n1"):
+        asyncio.run(take_backup(tmp_path / "n1", tmp_path / "file", node_name="n9"))
     assert not (tmp_path / "file").exists()
 
 
