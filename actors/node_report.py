@@ -27,8 +27,8 @@ NODE_REPORT_PATH = "#node"
 class NodeReport:
     """One node: its name and cluster, the names of what it runs by kind, and the peers it is linked to now.
 
-    `nodes`: all nodes of its topology. `ended`: the parts whose actor is gone for good: its restart budget is spent, or
-    it has stopped itself.
+    `nodes`: all nodes of its topology, and those of which its groups have learned. `ended`: the parts whose actor is
+    gone for good: its restart budget is spent, or it has stopped itself.
     """
 
     node: str
@@ -125,11 +125,12 @@ class NodeReportActor(Actor[ReportNode | ReportDirectory | ReportActors | Report
         parts = (self._groups, self._synods, self._pools, links, self._actors, self._balancers)
         named = dict.fromkeys((*self._groups, *self._synods, *self._pools, *self._actors, *self._balancers))
         ended = tuple(name for name in named if system.registry.cell_at(name) is None)
-        return NodeReport(system.node, cluster, *parts, self._nodes, ended)
+        nodes = tuple(dict.fromkeys((*self._nodes, *system.remoting.network().member_addresses)))
+        return NodeReport(system.node, cluster, *parts, nodes, ended)
 
     def _directory(self) -> NodeDirectory:
-        known = {node: self.context.system.remoting.network().address_of(node) for node in self._nodes}
-        addresses = {node: format_address(address) for node, address in known.items() if address is not None}
+        members = self.context.system.remoting.network().member_addresses
+        addresses = {node: format_address(address) for node, address in members.items()}
         return NodeDirectory(addresses, self._all_groups)
 
     def _members_report(self, msg: ReportMembers) -> MembersReport | None:

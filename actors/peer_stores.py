@@ -7,8 +7,8 @@ Three things are remembered durably for each voter, with different weight:
 * *heard*: this node has heard a message of the protocol from the store, so the voter is active with it. No other store
   can become active under that name any more (the proof is in `voter_registration.py`); so it counts even if this node
   has confirmed another one, as it may have when a wrong disk was mounted once.
-* *generation*: how often the heard store had been opened when this node last heard it. A store that says less has gone
-  back in time: a copy of it was restored, which does not have what it promised since.
+* *generation*: how often a store had been opened when this node last heard it. A store that says less has gone back in
+  time: a copy of it was restored, which does not have what it promised since.
 
 What is remembered is of one incarnation of the group: once that begins anew, restored or recovered, with this store as
 its only member, nothing of it counts.
@@ -49,22 +49,29 @@ class PeerStores:
         self._incarnation = b""
         self._registered = _Memory(self._save)
         self._heard = _Memory(self._save)
-        self._generation_by_node: dict[str, Generation] = {}  # durable, unless it is among the unsaved ones
-        self._unsaved: dict[str, deque[Callable[[], None]]] = {}  # by node, what waits until its generation is durable
+        self._generation_by_store: dict[str, Generation] = {}  # durable, unless it is among the unsaved ones
+        self._unsaved: dict[str, deque[Callable[[], None]]] = {}  # by store, what waits until its generation is durable
 
-    async def restore(self, incarnation: bytes = b"") -> None:
-        """Read what earlier lives saved in this `incarnation` of the group (a synod has none).
+    async def restore(self) -> None:
+        """Read what earlier lives saved.
 
         Raises:
             UnsupportedFormat: it has another format.
             InvariantViolated: it cannot be decoded.
         """
-        self._incarnation = incarnation
         state = await self._store.state(self._metadata_group)
         if state.metadata is not None:
-            of_incarnation, registered, heard, generations = _decode(self._metadata_group, state.metadata)
-            if of_incarnation == incarnation:
-                self._registered.durable, self._heard.durable, self._generation_by_node = registered, heard, generations
+            decoded = _decode(self._metadata_group, state.metadata)
+            self._incarnation, self._registered.durable, self._heard.durable, self._generation_by_store = decoded
+
+    def follow(self, incarnation: bytes) -> None:
+        """Remember for this incarnation of the group from now on (a synod has none); forget what was of another one."""
+        if incarnation == self._incarnation:
+            return
+        self._incarnation = incarnation
+        self._registered, self._heard = _Memory(self._save), _Memory(self._save)
+        self._generation_by_store = {}
+        self._unsaved = {}
 
     def admit(
         self, message: SynodPeerMessage, peers: Collection[str], driver: Driver[Any, Any] | PendingVoter[Any]
@@ -108,24 +115,24 @@ class PeerStores:
         self._heard.keep(node, store, on_durable)
         return True
 
-    def generation_of(self, node: str) -> Generation:
-        """Return the latest generation that was heard of the store of `node`, durable or not; `NEVER_OPENED`: none."""
-        return self._generation_by_node.get(node, NEVER_OPENED)
+    def generation_of(self, store: str) -> Generation:
+        """Return the latest generation that was heard of `store`, durable or not; `NEVER_OPENED`: none."""
+        return self._generation_by_store.get(store, NEVER_OPENED)
 
-    def hear_generation(self, node: str, generation: Generation, on_durable: Callable[[], None]) -> None:
-        """Call `on_durable` once `generation`, the latest of the known store of `node`, is durable: perhaps at once."""
-        if generation != self.generation_of(node):
-            self._generation_by_node[node] = generation
-            self._unsaved[node] = deque([on_durable], maxlen=UNSAVED_MAX)
-            self._save(lambda: self._generation_became_durable(node, generation))
-        elif node in self._unsaved:
-            self._unsaved[node].append(on_durable)
+    def hear_generation(self, store: str, generation: Generation, on_durable: Callable[[], None]) -> None:
+        """Call `on_durable` once `generation`, the latest of `store`, is durable: perhaps at once."""
+        if generation != self.generation_of(store):
+            self._generation_by_store[store] = generation
+            self._unsaved[store] = deque([on_durable], maxlen=UNSAVED_MAX)
+            self._save(lambda: self._generation_became_durable(store, generation))
+        elif store in self._unsaved:
+            self._unsaved[store].append(on_durable)
         else:
             on_durable()
 
-    def _generation_became_durable(self, node: str, generation: Generation) -> None:
-        if generation == self.generation_of(node):
-            for on_durable in self._unsaved.pop(node):
+    def _generation_became_durable(self, store: str, generation: Generation) -> None:
+        if generation == self.generation_of(store):
+            for on_durable in self._unsaved.pop(store, ()):
                 on_durable()
 
     def _save(self, on_durable: Callable[[], None]) -> None:
@@ -134,7 +141,7 @@ class PeerStores:
             "incarnation": self._incarnation.hex(),
             "registered": self._registered.all(),
             "heard": self._heard.all(),
-            "generations": {node: each.encode().hex() for node, each in self._generation_by_node.items()},
+            "generations": {store: each.encode().hex() for store, each in self._generation_by_store.items()},
         }
         metadata = json.dumps(record, sort_keys=True).encode()
         self._store.write(Write(self._metadata_group, metadata=metadata), on_durable)
@@ -179,7 +186,7 @@ def _decode(metadata_group: str, data: bytes) -> tuple[bytes, dict[str, str], di
             bytes.fromhex(record["incarnation"]),
             _stores(record["registered"]),
             _stores(record["heard"]),
-            {node: Generation.decode(bytes.fromhex(each)) for node, each in generations.items()},
+            {store: Generation.decode(bytes.fromhex(each)) for store, each in generations.items()},
         )
     except (ValueError, TypeError, KeyError) as error:
         text = f"the store ids in {metadata_group!r} cannot be decoded: {error!r}, found {data[:80]!r}"

@@ -13,10 +13,12 @@ from coterie.protocols.paxos.synod_messages import Accept, Accepted, Ballot, Nac
 from coterie.protocols.raft.raft_messages import (
     AppendEntries,
     AppendEntriesReply,
+    LogSuffix,
     PreVote,
     PreVoteReply,
     ReadIndex,
     ReadIndexReply,
+    ReadLog,
     RequestVote,
     RequestVoteReply,
     TimeoutNow,
@@ -49,11 +51,13 @@ NAMES: Final[dict[str, type]] = {
     "raft.AppendEntriesReply": AppendEntriesReply,
     "raft.Chunk": Chunk,
     "raft.InstallSnapshot": InstallSnapshot,
+    "raft.LogSuffix": LogSuffix,
     "raft.PreVote": PreVote,
     "raft.PreVoteReply": PreVoteReply,
     "raft.ReadChunk": ReadChunk,
     "raft.ReadIndex": ReadIndex,
     "raft.ReadIndexReply": ReadIndexReply,
+    "raft.ReadLog": ReadLog,
     "raft.RequestVote": RequestVote,
     "raft.RequestVoteReply": RequestVoteReply,
     "raft.TimeoutNow": TimeoutNow,
@@ -88,6 +92,8 @@ class RaftPeerMessage:
         | PreVoteReply
         | ReadIndex
         | ReadIndexReply
+        | ReadLog
+        | LogSuffix
         | TimeoutNow
         | InstallSnapshot
         | ReadChunk

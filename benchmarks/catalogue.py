@@ -49,7 +49,9 @@ from benchmarks.messaging import (
 )
 from benchmarks.raft import (
     connection_storm,
+    failover_beside_etcd,
     large_reads,
+    raft_beside_etcd,
     raft_failover,
     raft_get,
     raft_put,
@@ -154,5 +156,9 @@ BENCHMARKS: dict[str, Benchmark] = {
     "raft_put": _own_defaults(raft_put, 150, runs=1, seconds=0.5, clients=(16,)),
     "raft_failover": _own_defaults(raft_failover, 600, trials=1),
     "large_reads": _own_defaults(large_reads, 60, runs=1, reads=40, clients=(2,)),
+    "raft_beside_etcd": _own_defaults(
+        raft_beside_etcd, 1500, is_long=True, rounds=1, seconds=0.5, sizes=(100,), clients=(16,)
+    ),
+    "failover_beside_etcd": _own_defaults(failover_beside_etcd, 240, is_long=True, rounds=1, settle_s=0.2),
     "raft_steady": _own_defaults(raft_steady, 75, seconds=1.0),
 }

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from coterie.actors.groups.client_session import Identity, Session
     from coterie.actors.groups.compaction.snapshot_policy import SnapshotPolicy
     from coterie.actors.groups.group_client import GroupClient
+    from coterie.actors.groups.group_messages import GroupMember
     from coterie.actors.groups.key_value import KeyValue
     from coterie.actors.groups.key_value_client import KeyValueClient
     from coterie.actors.groups.state_machine import Query, StateMachine
@@ -178,6 +179,7 @@ __all__ = [  # noqa: RUF022 (it would take C3 for a constant, and put it first)
     "FenceError",
     "FrameTooLarge",
     "GroupClient",
+    "GroupMember",
     "HandshakeRefused",
     "HashRing",
     "HeartbeatActor",
@@ -301,6 +303,7 @@ _HOMES = {
     "FenceError": "errors",
     "FrameTooLarge": "errors",
     "GroupClient": "actors.groups.group_client",
+    "GroupMember": "actors.groups.group_messages",
     "HandshakeRefused": "errors",
     "HashRing": "protocols.balancing",
     "HeartbeatActor": "actors.detection.detector_kinds",

@@ -99,7 +99,15 @@ class ClusterProcesses:
 
     async def start(self, node: str) -> None:
         """Start a node, and format its data directory if it has none. Returns before the node is up."""
-        process = await self._begin(node, may_format=True)
+        await self._begin_watched(node, "new")
+
+    async def start_on_empty_disk(self, node: str) -> None:
+        """Start a killed node with an empty data directory, to join its groups again. Returns before the node is up."""
+        shutil.rmtree(os.path.join(self._data, node))
+        await self._begin_watched(node, "join")
+
+    async def _begin_watched(self, node: str, bootstrap: str) -> None:
+        process = await self._begin(node, bootstrap)
         self._watches[node] = asyncio.create_task(self._watch(node, process))
 
     async def kill(self, node: str) -> None:
@@ -124,11 +132,11 @@ class ClusterProcesses:
             TimeoutError: it still runs after 60 s, although it must refuse to start.
         """
         shutil.rmtree(os.path.join(self._data, node))
-        process = await self._begin(node, may_format=False)
+        process = await self._begin(node, None)
         async with asyncio.timeout(REFUSAL_TIMEOUT_S):
             return await process.wait()
 
-    async def _begin(self, node: str, *, may_format: bool) -> Process:
+    async def _begin(self, node: str, bootstrap: str | None) -> Process:
         addresses = {peer: self.address(node) if peer == node else self._route(node, peer) for peer in self.nodes}
         with open(self._log(node), "ab") as log:  # noqa: ASYNC230 (the child's output; nothing is written here)
             process = await start_process(
@@ -137,7 +145,7 @@ class ClusterProcesses:
                 addresses,
                 os.path.join(self._data, node),
                 output=log,
-                may_format=may_format,
+                bootstrap=bootstrap,
                 environment=self._environment,
             )
         self._processes[node] = process

@@ -226,7 +226,8 @@ class FenceError(CoterieError, NotImplementedError):
 
 
 _NO_REPLACEMENT = (
-    "this release cannot replace a lost store; the groups of its node go on while a quorum of the other voters is up"
+    "a store that is lost for good is replaced: start the node with an empty data directory and --bootstrap join, then "
+    "coterie raft replace; its groups go on meanwhile, while a quorum of the other voters is up"
 )
 """The end of every message about a store that cannot be used any more."""
 
@@ -258,7 +259,7 @@ class AlreadyFormatted(StorageError):
     """Formatting would destroy an existing store."""
 
     def __init__(self, path: str) -> None:
-        advice = "leave out --bootstrap new (bootstrap=) to start its node; give a new node a directory of its own"
+        advice = "leave out --bootstrap (bootstrap=) to start its node; give a new node a directory of its own"
         super().__init__(path, f"{path!r} already holds a store: {advice}")
 
 

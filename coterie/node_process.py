@@ -53,7 +53,7 @@ async def start_process(
     data: str,
     *,
     output: IO[bytes] | int,
-    may_format: bool = True,
+    bootstrap: str | None = "new",
     environment: Mapping[str, str] | None = None,
     options: Sequence[str] = (),
 ) -> Process:
@@ -65,7 +65,8 @@ async def start_process(
         addresses: `host:port` of every node, by name: where this node listens and where it dials the others.
         data: the node's own data directory.
         output: where its standard output and error go, as for `subprocess`.
-        may_format: False never formats: then the node refuses to start on an unformatted directory.
+        bootstrap: how it formats, see `coterie run`; None never formats: then the node refuses to start on an
+            unformatted directory.
         environment: variables added to the environment of the process.
         options: further options of `coterie run`.
 
@@ -78,8 +79,8 @@ async def start_process(
         if peer != node:
             command += ["--peer", f"{peer}={address}"]
     command += options
-    if may_format and cluster_in(data) is None:
-        command += ["--bootstrap", "new"]
+    if bootstrap is not None and cluster_in(data) is None:
+        command += ["--bootstrap", bootstrap]
     return await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.PIPE,

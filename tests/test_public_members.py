@@ -39,8 +39,10 @@ MEMBERS = {
     "Event": "",
     "Failed": "",
     "GroupClient": (
-        "activate backup close code execute execute_as leader on_leader open_session read read_stale status transfer"
+        "activate add backup close code execute execute_as leader members on_leader open_session promote read "
+        "read_stale remove replace status transfer"
     ),
+    "GroupMember": "",
     "HashRing": "make points uses_keys",
     "HeartbeatActor": DETECTOR_ACTOR,
     "Hedging": POLICY,

@@ -16,20 +16,18 @@ import msgpack
 from coterie.actors.detection.node_health import NodeHealth
 from coterie.actors.groups.backups.backup_transfer import BackupProgress, BackupTransfer, TakenBackup
 from coterie.actors.groups.client_session import Identity, Session
-from coterie.actors.groups.command_batches import outcome_of
 from coterie.actors.groups.group_messages import (
-    ActivateSchema,
     CodeReport,
+    GroupMember,
     GroupStatus,
-    HandOver,
-    HandOverAnswer,
     LeaderIs,
-    NotActivated,
     ReportCode,
     ReportStatus,
     SchemaActivated,
 )
 from coterie.actors.groups.leader_router import KnownNames, LeaderRouter
+from coterie.actors.groups.members.group_operations import GroupOperations, Progress
+from coterie.actors.groups.members.member_messages import ChangeGroupMembers, MemberAction
 from coterie.actors.groups.routed_command import RoutedCommand, Way, refused
 from coterie.actors.groups.state_machine import Query, StateMachine, commands_of
 from coterie.actors.groups.typed_commands import Pack, decode_result, encode_command
@@ -71,12 +69,7 @@ R = TypeVar("R")
 
 TIMEOUT_S: Final = 10.0
 
-ACTIVATION_ATTEMPT_S: Final = 2.0
-"""How long one node has to answer to `ActivateSchema`, until all others are asked."""
-
-ACTIVATION_PAUSE_S: Final = 0.2
-
-LEADER_PAUSE_S: Final = 0.02
+CHANGE_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +125,7 @@ class GroupClient(Generic[C]):
         self._place = f"group {group!r}"
         self._nodes = nodes
         self._router = LeaderRouter(system, group, nodes, health, known_groups, known_nodes)
+        self._operations = GroupOperations(system, group, nodes, self._router, self.status)
         self._machine_name = "" if machine is None else machine.__name__
         self._commands = None if machine is None else {described.cls for described in commands_of(machine)}
         self._pack: Pack = msgpack.Packer().pack
@@ -260,24 +254,7 @@ class GroupClient(Generic[C]):
             CommandRefused: it is in no log; the text names what holds it up.
             CommandUnsettled: no leader said in time whether it is active: it may become so.
         """
-        check_timeout(timeout_s)
-        monotonic = self._system.host.clock.monotonic
-        deadline = monotonic() + timeout_s
-        routed, failure = RoutedCommand(subject="the activation"), ""
-        while (left_s := deadline - monotonic()) > 0:
-            self._router.check_runs(routed)
-            for node in dict.fromkeys(node for node in (self.leader, *self._nodes()) if node is not None):
-                answer = await self._activate_at(node, min(ACTIVATION_ATTEMPT_S, left_s))
-                if isinstance(answer, SchemaActivated):
-                    return answer
-                failure = f"{node}: {answer.reason}"
-                routed.attempt_ended(Outcome.DEFINITE if answer.is_certain else Outcome.UNKNOWN)
-                if answer.leader == node and answer.is_certain:
-                    raise refused(f"group {self._group!r}: its newer schema was not made active: {failure}", routed)
-            await asyncio.sleep(max(0.0, min(ACTIVATION_PAUSE_S, deadline - monotonic())))
-        last = failure or self._system.remoting.unlinked_reason
-        text = f"group {self._group!r} did not say in {timeout_s:g} s that its newer schema is active (last: {last})"
-        raise refused(text, routed)
+        return await self._operations.activate(timeout_s)
 
     async def transfer(self, to: str | None = None, *, timeout_s: float = TIMEOUT_S) -> str:
         """Let the leader hand over to the node `to`, or (None) to the one that is furthest; return the new leader.
@@ -289,21 +266,7 @@ class GroupClient(Generic[C]):
             CommandRefused: the leader goes on; the text says why.
             CommandTimeout: nobody said in time who leads. It may be called again.
         """
-        check_timeout(timeout_s)
-        deadline = self._system.host.clock.monotonic() + timeout_s
-        old = await self._leading_node(deadline, but_not=None)
-        if old == to:
-            return old
-        ask: asyncio.Future[HandOverAnswer] = self._router.ref(old).ask(HandOver(to), timeout_s=timeout_s)
-        try:
-            answer = await ask
-        except CoterieError as error:
-            raise CommandTimeout(
-                f"group {self._group!r}: {old!r} did not hand over: {error}", Outcome.UNKNOWN
-            ) from error
-        if not answer.is_done:
-            raise CommandRefused(f"group {self._group!r}: {old!r} leads on: {answer.reason}")
-        return await self._leading_node(deadline, but_not=old)
+        return await self._operations.transfer(to, timeout_s)
 
     async def backup(
         self,
@@ -332,26 +295,65 @@ class GroupClient(Generic[C]):
         )
         return await transfer.write(path, overwrite=overwrite)
 
-    async def _leading_node(self, deadline: float, *, but_not: str | None) -> str:
-        """Return the node that says that it leads. CommandTimeout if none does in time."""
-        while (left_s := deadline - self._system.host.clock.monotonic()) > 0:
-            self._router.check_runs(RoutedCommand())
-            for node, status in (await self.status(timeout_s=min(ACTIVATION_ATTEMPT_S, left_s))).items():
-                if isinstance(status, GroupStatus) and status.leader == node != but_not:
-                    return node
-            await asyncio.sleep(min(LEADER_PAUSE_S, left_s))
-        raise CommandTimeout(f"group {self._group!r}: no node said in time that it leads", Outcome.UNKNOWN)
+    async def members(self, *, timeout_s: float = TIMEOUT_S) -> tuple[GroupMember, ...]:
+        """Return the members of the group, as its leader has them. CommandTimeout: nobody said in time who leads."""
+        return await self._operations.members(timeout_s)
 
-    async def _activate_at(self, node: str, timeout_s: float) -> SchemaActivated | NotActivated:
-        """Ask one node; an error is an answer, too."""
-        try:
-            ask: asyncio.Future[SchemaActivated | NotActivated] = self._router.ref(node).ask(
-                ActivateSchema(), timeout_s=timeout_s
-            )
-            return await ask
-        except CoterieError as error:
-            is_certain = outcome_of(error) is Outcome.DEFINITE
-            return NotActivated(str(error), None, is_certain=is_certain)
+    async def add(
+        self,
+        node: str,
+        address: str | None = None,
+        *,
+        learner: bool = False,
+        timeout_s: float = CHANGE_S,
+        on_progress: Progress | None = None,
+    ) -> tuple[GroupMember, ...]:
+        """Add `node`, which was started to join: as a learner that votes once it has caught up; return the members.
+
+        All changes of members can be repeated: what is done already is not done again.
+
+        Args:
+            node: its name. It runs with the group in its topology, and with `bootstrap="join"` at its first start.
+            address: where it is reached (`host:port`): nodes and clients learn it. None: where the leader reaches it.
+            learner: it stays a learner: it gets everything, and does not vote.
+            timeout_s: for the whole change.
+            on_progress: called with how far it is, in words, when that changes.
+
+        Raises:
+            CommandRefused: it was refused, or given up; the text says why, and what to do.
+            CommandTimeout: it had not ended in time, and may go on.
+        """
+        action = MemberAction.ADD_LEARNER if learner else MemberAction.ADD
+        return await self._operations.change(ChangeGroupMembers(action, node, None, address), timeout_s, on_progress)
+
+    async def promote(
+        self, node: str, *, timeout_s: float = CHANGE_S, on_progress: Progress | None = None
+    ) -> tuple[GroupMember, ...]:
+        """Let the learner on `node` vote, once it has caught up and follows the active schema. As `add`."""
+        return await self._operations.change(ChangeGroupMembers(MemberAction.PROMOTE, node), timeout_s, on_progress)
+
+    async def remove(
+        self, node: str, *, timeout_s: float = CHANGE_S, on_progress: Progress | None = None
+    ) -> tuple[GroupMember, ...]:
+        """Let `node` be no member any more; if it leads, it hands over. As `add`."""
+        return await self._operations.change(ChangeGroupMembers(MemberAction.REMOVE, node), timeout_s, on_progress)
+
+    async def replace(
+        self,
+        node: str,
+        *,
+        store: str,
+        address: str | None = None,
+        timeout_s: float = CHANGE_S,
+        on_progress: Progress | None = None,
+    ) -> tuple[GroupMember, ...]:
+        """Let the store with which `node` runs now take the place of `store`, which is lost. As `add`.
+
+        `store`: how the id of the lost store begins, as `members` has it. The node was started with an empty data
+        directory and `bootstrap="join"`. `address`: None keeps the present one.
+        """
+        request = ChangeGroupMembers(MemberAction.REPLACE, node, store, address)
+        return await self._operations.change(request, timeout_s, on_progress)
 
     def on_leader(self, listener: Callable[[LeaderIs], None]) -> None:
         """Call `listener` with each new leader, once per term."""

@@ -20,14 +20,18 @@ def founding_register(cluster: str, group: str, config: RaftConfig) -> HardState
     return HardState(Term(0), None, GroupFacts.founding(cluster, group, founders))
 
 
-def warn_of_other_members(context: Context, group: str, membership: Membership, config: RaftConfig) -> None:
+def warn_of_other_members(context: Context, group: str, membership: Membership | None, config: RaftConfig) -> None:
     """Warn if the topology, from which `config` is, says something else than the log, which counts."""
     configured = Membership.founding(config.voters, config.quorum)
-    if (membership.voters, membership.quorum) == (configured.voters, configured.quorum):
+    if membership is None or (membership.voters, membership.quorum) == (configured.voters, configured.quorum):
         return
     system = context.system
     without_address = [
-        node for node in membership.nodes if node != system.node and system.remoting.network().address_of(node) is None
+        member.node
+        for member in membership.members
+        if member.node != system.node
+        and member.address is None
+        and system.remoting.network().address_of(member.node) is None
     ]
     context.log.warning(
         "group.members_differ",

@@ -15,6 +15,7 @@ __all__ = [
     "DISK_FULL",
     "ENVELOPE_BYTES",
     "LOST_PROMISES",
+    "NOT_A_MEMBER",
     "NOT_READ",
     "NOT_REGISTERED",
     "NO_SCHEMA",
@@ -46,6 +47,7 @@ NOT_REGISTERED: Final = "not_registered"
 NO_SCHEMA: Final = "no_schema"
 QUARANTINED: Final = "quarantined"
 LOST_PROMISES: Final = "lost_promises"
+NOT_A_MEMBER: Final = "not_a_member"
 NOT_READ: Final = "not_read"
 DISK_FULL: Final = "disk_full"
 
@@ -140,11 +142,16 @@ class WatchLeader(Ask[LeaderIs | None]):
 
 @message(name="group.Member")
 class GroupMember:
-    """One member of a group, as its log has it: `store` is None until an entry says which it is; `role`: voter."""
+    """One member of a group, as its log has it: `store` is None until an entry says which it is.
+
+    `role`: voter; learner: it gets all entries and does not vote; or, while members change, incoming or outgoing.
+    `address`: `host:port`, if the log has it.
+    """
 
     node: str
     store: str | None
     role: str
+    address: str | None = None
 
 
 @message(name="group.Status")
@@ -153,13 +160,15 @@ class GroupStatus:
 
     `role`: as the algorithm names it; or, for an inactive voter, `registering`: its store is new, and too few of the
     other voters have confirmed that they remember it; `refused`: they remember another store under its name, or the log
-    binds it to another one; `founders_differ`: their group of this name has other founders.
+    binds it to another one; `founders_differ`: their group of this name has other founders. `not_a_member`: its store
+    is no member (yet, or any more), as far as it knows.
     `quarantined`: it stores and votes, but neither applies nor leads; or `lost_promises`: its store went back in time,
     and it takes no part. `quarantine` says why. `trouble`: what this node has found to be wrong with the group.
     `members`: the members that the group's log has, whatever the topology says. `revision`, `version`: of the schema
     that its machine follows; 0: it has none. `code_version`, `code_schema`: the version and the hash of what its code
     is. `base_index`: the log begins after this entry. `snapshot_index`: the last entry in the snapshot; 0: there is
-    none. `activity`: what is under way: a snapshot is restored or fetched; None: nothing.
+    none. `activity`: what is under way: a snapshot is restored or fetched; None: nothing. `change`: which change of
+    members is under way, and how far it is, if this node leads; None: none.
     """
 
     group: str
@@ -182,6 +191,7 @@ class GroupStatus:
     base_index: int = 0
     snapshot_index: int = 0
     activity: str | None = None
+    change: str | None = None
 
 
 @message(name="group.ReportStatus", speaker=Speaker.OPERATOR)

@@ -21,8 +21,6 @@ from coterie.actors.groups.group_founding import fit_limits, founding_register, 
 from coterie.actors.groups.group_messages import (
     ENVELOPE_BYTES,
     LOST_PROMISES,
-    NO_SCHEMA,
-    NOT_READ,
     NOT_REGISTERED,
     QUARANTINED,
     ActivateSchema,
@@ -38,21 +36,24 @@ from coterie.actors.groups.group_messages import (
     WatchLeader,
 )
 from coterie.actors.groups.letters.peer_letters import PeerLetters
+from coterie.actors.groups.members.joining import Joining, waits_to_join
+from coterie.actors.groups.members.member_messages import ChangeGroupMembers, InviteStore
 from coterie.actors.groups.members.operator_requests import OperatorRequests
+from coterie.actors.groups.members.peer_refs import PeerRefs
 from coterie.actors.groups.members.recovered_stores import lost_promises
 from coterie.actors.groups.raft_limits import RaftLimits
 from coterie.actors.groups.raft_records import read_restored, write_of
 from coterie.actors.groups.replicas.answer_room import AnswerRoom
 from coterie.actors.groups.replicas.apply_failures import ApplyFailures
 from coterie.actors.groups.replicas.client_proposals import ClientProposals
+from coterie.actors.groups.replicas.client_requests import ClientRequests
 from coterie.actors.groups.replicas.digest_exchange import DigestExchange
 from coterie.actors.groups.replicas.disk_tasks import DiskTasks
 from coterie.actors.groups.replicas.leader_announcements import LeaderAnnouncements
 from coterie.actors.groups.replicas.machine_turns import MachineTurns
-from coterie.actors.groups.replicas.replica import ReadsIn, Replica, session_incarnation
-from coterie.actors.groups.replicas.replica_messages import ReplicaMessage
+from coterie.actors.groups.replicas.replica import Replica, session_incarnation
+from coterie.actors.groups.replicas.replica_messages import RareMessage, ReplicaMessage
 from coterie.actors.groups.replicas.replica_status import replica_status
-from coterie.actors.groups.replicas.stale_reads import StaleReads
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
 from coterie.actors.voter_registration import RetryRegistration, VoterRegistration
@@ -67,12 +68,12 @@ from coterie.actors.wire_names import (
 from coterie.errors import InvariantViolated, UnsupportedFormat
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checkpoints import Checkpoint, encode_checkpoint
+from coterie.protocols.raft.membership.membership import Membership
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent, TransferEnded
+from coterie.protocols.raft.raft_effects import ChangeEnded, OwnEffect, RaftEffect, RaftEvent, TransferEnded
 from coterie.protocols.raft.raft_messages import HardState, LogWrite, RaftMessage, Restored
 from coterie.protocols.raft.raft_observations import SERIOUS, SEVERE
-from coterie.protocols.raft.role import RaftRole
 from coterie.protocols.raft.snapshots.snapshot_messages import LoadChunk, RestoreMachine, StoreChunk
 from coterie.protocols.replicated_log import (
     Apply,
@@ -86,8 +87,7 @@ from coterie.protocols.replicated_log import (
     Reject,
 )
 from coterie.protocols.sessions import Machine
-from coterie.runtime.actor import Actor, Later
-from coterie.runtime.refs import Address, Ref
+from coterie.runtime.actor import Actor
 from coterie.runtime.storage.log_store import LogStore
 
 __all__ = ["RaftActor"]
@@ -131,50 +131,61 @@ class RaftActor(Actor[ReplicaMessage]):
     async def on_start(self) -> None:
         """Wait for the writes of an earlier life, restore the durable state, and become a follower once registered."""
         system = self.context.system
-        self._node, key = NodeId(system.node), NodeId(self._store.store_id)
+        self._node, self._peers = NodeId(system.node), PeerRefs(system, self._group)
         self._disk_tasks = DiskTasks(self._group, self._store, system.fail)
         restored = await self._restore()
-        await self._peer_stores.restore(restored.hard_state.facts.incarnation)
+        await self._peer_stores.restore()
+        self._lost = await lost_promises(self._store, self._group, restored.hard_state.facts.incarnation)
+        self._begin(restored)
+
+    def _begin(self, restored: Restored) -> None:
+        """Make a life of what the disk has: a member takes part, a founder once its store is registered."""
         rng = random.Random(self.context.random.getrandbits(64))
         limits = fit_limits(self._config, self.context, self._store)
-        self._raft = Raft(key, limits.config, restored=restored, rng=rng, node=self._node)
-        self._facts = facts = self._raft.facts
-        self._lost = await lost_promises(self._store, self._group, facts.incarnation)
-        self._peers: dict[str, Ref[Any]] = {
-            node: system.at(Address(node, self._group)) for node in facts.membership.nodes if node != self._node
-        }
+        self._raft = Raft(NodeId(self._store.store_id), limits.config, restored=restored, rng=rng, node=self._node)
+        self._facts, self._quarantined_because = self._raft.facts, None
+        self._peers.follow(self._facts.known_members)
+        self._peer_stores.follow(self._facts.incarnation)
         self._make_replica(restored, limits)
-        for node in self._peers:
-            if (bound := self._bound_store(node)) is not None:
-                system.remoting.trust_store(node, bound)
         self._driver = PendingVoter(partial(self._refuse, NOT_REGISTERED))
-        self._registration = VoterRegistration(
+        self._joining = Joining(self._node, self._store, self.persist, self._joined)
+        self._registration = self._make_registration()
+        has_open_seat = any(each.node == self._node and each.store_id is None for each in self._facts.known_members)
+        if self._lost is not None:
+            self._take_no_part(self._lost)
+        elif has_open_seat:
+            self._registration.begin()
+        else:
+            self._take_part()
+
+    def _joined(self, restored: Restored) -> None:
+        """Begin anew, in the group that has invited this node."""
+        self._end()
+        self._begin(restored)
+
+    def _make_registration(self) -> VoterRegistration:
+        facts = self._facts
+        founders = facts.founders or facts.known_membership or Membership.founding(self._config.voters)
+        return VoterRegistration(
             self._node,
-            self._peers,
+            {node: self._peers[node] for node in founders.nodes if node != self._node},
             self._store,
             self._peer_stores,
-            facts.founders or facts.membership,
-            self._bound_store,
+            founders,
+            lambda node: self._raft.facts.store_of(node),  # noqa: PLW0108 (the facts change)
             self.context,
             self._take_part,
         )
-        if self._lost is None:
-            self._registration.begin()
-        else:
-            self._take_no_part(self._lost)
 
     def _make_replica(self, restored: Restored, limits: RaftLimits) -> None:
         """Make what applies the log."""
-        log, facts = self.context.log, self._facts
+        log, facts, sessions = self.context.log, self._facts, session_incarnation(self._group)
         propose_schema = partial(self._propose_own, EntryKind.SCHEMA)
         self._schemas = SchemaKeeper(
             self._raft, self._machine, self._node, self._activate_after_s, propose=propose_schema, log=log
         )
         self._replica = Replica(
-            self._machine,
-            incarnation=session_incarnation(self._group),
-            base_index=facts.base.index,
-            adopt=self._schemas.adopt,
+            self._machine, incarnation=sessions, base_index=facts.base.index, adopt=self._schemas.adopt
         )
         self._leaders = LeaderAnnouncements(
             self._group, self._raft, self.context, longest_election_s=self._config.election_timeout_max_s
@@ -187,8 +198,8 @@ class RaftActor(Actor[ReplicaMessage]):
             self._schemas,
             self.context,
             self._snapshot_policy,
-            answer=lambda event: self._running.wake_with(event),  # noqa: PLW0108 (the driver changes)
-            quarantine=self._quarantine_and_wake,
+            answer=self._wake_with,
+            quarantine=self._quarantine,
             why_no_backups=self._why_no_stale_reads,
         )
         self._failures = ApplyFailures(self.context, self._machine, restored.last_index)
@@ -208,13 +219,8 @@ class RaftActor(Actor[ReplicaMessage]):
             on_digest=lambda key, body: self._digests.receive(key, body, now=self.context.clock.monotonic()),
             on_loss=self._lost_promises,
         )
-        self._digests = DigestExchange(
-            self._raft,
-            self._replica,
-            send=self._letters.send,
-            propose=self._propose_checkpoint,
-            log=self.context.log,
-        )
+        log, propose = self.context.log, self._propose_checkpoint
+        self._digests = DigestExchange(self._raft, self._replica, send=self._letters.send, propose=propose, log=log)
 
     def _make_answers(self, limits: RaftLimits) -> None:
         """Make what answers clients."""
@@ -237,8 +243,17 @@ class RaftActor(Actor[ReplicaMessage]):
             quarantine=self._quarantine,
             applied=self._snapshots.applied,
         )
-        self._requests = OperatorRequests(self._raft, self._proposals.next_ref, self._feed)
-        self._stale_reads = StaleReads(
+        self._requests = OperatorRequests(
+            self._node,
+            self._raft,
+            self._peers,
+            self._schemas,
+            self._snapshots.backups,
+            self.context,
+            self._proposals.next_ref,
+            self._wake_with,
+        )
+        self._clients = ClientRequests(
             self._node,
             self.context,
             self._raft,
@@ -268,9 +283,12 @@ class RaftActor(Actor[ReplicaMessage]):
         except UnsupportedFormat as error:  # as for entries that are read later: no code here can go on
             self.context.system.fail(error)
             raise
-        if restored.hard_state.facts.is_founded:
-            warn_of_other_members(self.context, self._group, restored.hard_state.facts.membership, self._config)
+        facts = restored.hard_state.facts
+        if facts.is_founded:
+            warn_of_other_members(self.context, self._group, facts.known_membership, self._config)
             return restored
+        if self._node not in self._config.voters or (await self._store.state(self._group)).metadata is not None:
+            return waits_to_join()
         self.persist(LogWrite(hard_state=self._founding()), lambda: None)
         return await read_restored(self._store, self._group)
 
@@ -279,9 +297,6 @@ class RaftActor(Actor[ReplicaMessage]):
 
     def _founding(self) -> HardState:
         return founding_register(self.context.system.identity.cluster, self._group, self._config)
-
-    def _bound_store(self, node: str) -> str | None:
-        return self._raft.facts.membership.store_of(node)
 
     def _take_part(self) -> None:
         self._driver = Driver(self._raft, self.context, self)
@@ -293,9 +308,12 @@ class RaftActor(Actor[ReplicaMessage]):
 
     def on_stop(self) -> None:
         """End this life: pending commands are answered `Unsettled`, later completions are dropped."""
-        if self._driver is None:
-            return
-        self._driver.close()
+        if self._driver is not None:
+            self._end()
+
+    def _end(self) -> None:
+        self._running.close()
+        self._joining.close()
         self._registration.close()
         self._leaders.close()
         self._disk_tasks.close()
@@ -311,19 +329,29 @@ class RaftActor(Actor[ReplicaMessage]):
             case RaftPeerMessage() | RaftChunk():
                 self._letters.receive(msg)
             case Execute() | ReadQueries():
-                self._propose(msg)
+                if (event := self._clients.take(msg)) is not None:
+                    self._feed(event)
             case ReadStale():
-                self._stale_reads.take(msg)
+                self._clients.take_stale(msg)
             case Tick():
                 self._running.ticked()
             case WatchLeader():
                 return self._leaders.watch(msg.watcher)
+            case _:
+                return self._receive_rare(msg)
+        return None
+
+    def _receive_rare(self, msg: RareMessage) -> object:
+        match msg:
             case ReportStatus() | ReportCode():
                 return self._status() if isinstance(msg, ReportStatus) else self._schemas.report()
             case ActivateSchema():
                 self._schemas.activate(self.context.reply_later(msg).reply)
-            case HandOver() | TakeBackup() | ReadBackup():
-                self._serve_operator(msg)
+            case HandOver() | ChangeGroupMembers() | TakeBackup() | ReadBackup():
+                self._requests.receive(msg, self.context.reply_later(msg), takes_part=self._takes_part)
+            case InviteStore():
+                later = self.context.reply_later(msg)
+                self._joining.invited(msg, later, self._raft.facts, takes_part=self._takes_part)
             case StoreAccused():
                 self._letters.check_own_store(msg)
             case RegisterStore() | StoreRegistered() | FoundersDiffer() | RetryRegistration():
@@ -332,13 +360,6 @@ class RaftActor(Actor[ReplicaMessage]):
             case _:
                 assert_never(msg)
         return None
-
-    def _serve_operator(self, msg: HandOver | TakeBackup | ReadBackup) -> None:
-        later: Later[Any] = self.context.reply_later(msg)
-        if isinstance(msg, HandOver):
-            self._requests.hand_over(msg, later, takes_part=self._takes_part)
-        elif (event := self._snapshots.backups.receive(msg, later, self._proposals.next_ref)) is not None:
-            self._feed(event)
 
     def on_visit_end(self) -> None:
         """Hand the messages of this visit to the protocol as one batch."""
@@ -355,11 +376,13 @@ class RaftActor(Actor[ReplicaMessage]):
             self._snapshots.advance()
         if self._raft.facts is not self._facts:
             self._facts = self._raft.facts
+            self._peers.follow(self._facts.known_members)
             self._letters.admission.forget()
             self._schemas.changed()
         if self._schemas.elected_since():
             self._letters.admission.forget()
         self._schemas.advance(now)
+        self._requests.advance(now)
         self._leaders.advance(now)
 
     @property
@@ -376,17 +399,9 @@ class RaftActor(Actor[ReplicaMessage]):
         """Hand an event to whatever drives the protocol now."""
         self._running.feed(event)
 
-    def _propose(self, msg: Execute | ReadQueries) -> None:
-        """Put commands into the log, and answer queries that the machine reads without it."""
-        later, is_leader = self.context.reply_later(msg), self._raft.role is RaftRole.LEADER
-        reads = self._replica.reads_of(msg.command)
-        if reads is ReadsIn.SOME or (reads is ReadsIn.ALL and not self._replica.is_ready):
-            reason = NOT_READ if reads is ReadsIn.SOME else NO_SCHEMA if is_leader else Refusal.NOT_LEADER.value
-            later.reply(Refused(reason, None if is_leader else self._raft.leader))
-            return
-        ask = self._proposals.read if reads is ReadsIn.ALL else self._proposals.propose
-        if (event := ask(msg.command, later, is_leader=is_leader)) is not None:
-            self._feed(event)
+    def _wake_with(self, event: RaftEvent) -> None:
+        """As `_feed`, from outside a visit."""
+        self._running.wake_with(event)
 
     def _propose_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Put a checkpoint into the log. If that fails, the next one follows in a few seconds."""
@@ -402,10 +417,6 @@ class RaftActor(Actor[ReplicaMessage]):
         if not self._takes_part:
             return NOT_REGISTERED
         return None if self._quarantined_because is None else QUARANTINED
-
-    def _quarantine_and_wake(self, reason: str) -> None:
-        self._quarantine(reason)
-        self.context.wake()
 
     def _quarantine(self, reason: str) -> None:
         """Use the state machine no more in this life: the node only stores and votes."""
@@ -435,9 +446,7 @@ class RaftActor(Actor[ReplicaMessage]):
         """Send a message to the member with the key `to`, if it still is one."""
         self._letters.send(to, message)
 
-    def perform(
-        self, effect: Apply | Load | ReadReady | Reject | TransferEnded | LoadChunk | StoreChunk | RestoreMachine
-    ) -> RaftEvent | None:
+    def perform(self, effect: OwnEffect) -> RaftEvent | None:
         """Carry out an effect of Raft's own."""
         match effect:
             case Apply():
@@ -454,6 +463,8 @@ class RaftActor(Actor[ReplicaMessage]):
                 self._reject(effect)
             case TransferEnded():
                 self._requests.transfer_ended(effect)
+            case ChangeEnded():
+                self._requests.change_ended(effect)
             case _:
                 assert_never(effect)
         return None
@@ -478,7 +489,7 @@ class RaftActor(Actor[ReplicaMessage]):
             self._schemas,
             self._store,
             lost=self._lost,
-            inactive_reason=self._registration.inactive_reason,
+            inactive_reason=None if self._takes_part else self._registration.inactive_reason,
             quarantine=self._quarantined_because,
             trouble=self._digests.trouble,
             activity=self._snapshots.activity,

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, assert_never
 
 from coterie.actors.detection.detector_kinds import detector_class
+from coterie.actors.groups.members.joining import mark_joining
 from coterie.actors.groups.replicas.typed_machine import TypedMachine
 from coterie.actors.groups.state_machine import StateMachine
 from coterie.actors.node import Node
@@ -26,7 +27,7 @@ from coterie.runtime.storage.memory_log import MemoryLog
 from coterie.runtime.storage.segmented_log import SegmentedLog
 from coterie.runtime.system import System
 
-__all__ = ["NodeStore", "spawn_parts"]
+__all__ = ["NodeStore", "runs_on", "spawn_parts"]
 
 
 class NodeStore:
@@ -35,20 +36,23 @@ class NodeStore:
     Args:
         system: the node's system, which runs.
         data: the data directory; None: the store is in memory.
-        do_format: whether the directory is formatted first.
+        bootstrap: whether the directory is formatted first, and to what end, see `Topology.start`.
     """
 
-    def __init__(self, system: System, data: str | None, *, do_format: bool) -> None:
+    def __init__(self, system: System, data: str | None, bootstrap: str | None) -> None:
         self._system = system
         self._data = data
+        self._is_joining = bootstrap == "join"
         self._new_store_id: str | None = None
         self._is_formatted = False
-        if do_format and data is not None:
+        if bootstrap is not None and data is not None:
             self._new_store_id = new_store_id(system.host)
             system.remoting.identify_store(self._new_store_id)  # before it listens, although it is formatted after that
 
-    async def open(self) -> LogStore:
+    async def open(self, groups: Sequence[str]) -> LogStore:
         """Open the store, which is formatted first if that was asked for. Unless `keep` is called, that is undone.
+
+        `groups`: those that a node that joins does not found.
 
         Raises:
             StorageError: as `format_store` and `SegmentedLog.open`.
@@ -67,6 +71,8 @@ class NodeStore:
         system.at_end(store.close)
         if self._new_store_id is None:
             system.remoting.identify_store(store.store_id)
+        elif self._is_joining:
+            await mark_joining(store, groups)
         return store
 
     def keep(self) -> None:
@@ -82,9 +88,14 @@ class NodeStore:
             self._system.log.warning("store.format_not_undone", path=self._data, error=str(error))
 
 
+def runs_on(part: Part, node: str, store: LogStore) -> bool:
+    """Return whether a part runs on `node`: also a Raft group which that node has joined, or is to join."""
+    return node in part.nodes or (isinstance(part, RaftPart) and part.name in store.groups())
+
+
 def spawn_parts(node: Node, parts: Sequence[Part], nodes: Sequence[str]) -> None:
     """Spawn the parts that run on this node, and the `NodeReportActor` that reports them and all `nodes`."""
-    here = [part for part in parts if node.name in part.nodes]
+    here = [part for part in parts if runs_on(part, node.name, node.store)]
     for part in here:
         _spawn(node, part)
 

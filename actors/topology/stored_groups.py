@@ -1,6 +1,6 @@
 """Stored groups: compares the groups in a node's store with the topology, and forgets groups on request.
 
-A group that the topology lacks on this node refuses the start: it was renamed or removed, and its acknowledged commands
+A group that the topology lacks refuses the start: it was renamed or removed, and its acknowledged commands
 would be left behind in silence. A forgotten group never begins again in this store: the other nodes may still know the
 store as one of its voters, and the store has lost that voter's promises.
 
@@ -37,7 +37,7 @@ async def settle_stored_groups(
         TopologyError: a group to forget is declared, or unknown to the store: nothing was changed. Or a group in the
             store is not declared on this node, or one that is declared was forgotten here.
     """
-    groups, declared = _groups_of(parts), _declared_on(node, parts)
+    groups, declared = _groups_of(parts), _declared_on(node, parts, store)
     known = await _read(store)
     mistakes = [_declared_mistake(name) for name in forget if name in groups]
     mistakes += [_unknown_mistake(name, data, known) for name in forget if name not in [*known.all, *groups]]
@@ -69,9 +69,10 @@ def undeclared_mistakes(nodes_by_group: Mapping[str, Sequence[str]], parts: Sequ
     `nodes_by_group`: the groups that running nodes hold, each with all its nodes.
     """
     found, groups = {}, _groups_of(parts)
+    anywhere = [part.name for part in parts if isinstance(part, RaftPart)]
     for name, nodes in nodes_by_group.items():
         undeclared = [node for node in nodes if node not in groups.get(name, ())]
-        if undeclared:
+        if undeclared and name not in anywhere:
             holder = f"node {undeclared[0]} holds" if len(undeclared) == 1 else f"nodes {', '.join(undeclared)} hold"
             found[name] = _undeclared_mistake(name, holder, undeclared, groups)
     return found
@@ -81,8 +82,10 @@ def _groups_of(parts: Sequence[Part]) -> dict[str, tuple[str, ...]]:
     return {part.name: part.nodes for part in parts if isinstance(part, RaftPart | SynodPart)}
 
 
-def _declared_on(node: str, parts: Sequence[Part]) -> tuple[str, ...]:
-    return tuple(name for name, nodes in _groups_of(parts).items() if node in nodes)
+def _declared_on(node: str, parts: Sequence[Part], store: LogStore) -> tuple[str, ...]:
+    """Return the groups that run on `node`: `nodes` of a Raft group are its founders, other nodes may have joined."""
+    joined = [part.name for part in parts if isinstance(part, RaftPart) and part.name in store.groups()]
+    return tuple(name for name, nodes in _groups_of(parts).items() if node in nodes or name in joined)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,7 @@ async def _forget(store: LogStore, name: str, known: _KnownGroups) -> _KnownGrou
 
 
 def _mistakes(store: LogStore, known: _KnownGroups, parts: Sequence[Part], node: str, data: str) -> dict[str, str]:
-    groups, declared = _groups_of(parts), _declared_on(node, parts)
+    groups, declared = _groups_of(parts), _declared_on(node, parts, store)
     undeclared = [name for name in known.declared if name in store.groups() and name not in declared]
     found = {name: _undeclared_mistake(name, f"the store in {data!r} holds", [node], groups) for name in undeclared}
     return found | {name: _forgotten_mistake(name, data) for name in declared if name in known.forgotten}

@@ -26,7 +26,7 @@ async def check_stored_schemas(store: LogStore, parts: Sequence[Part], *, topolo
         StorageError, UnsupportedFormat, InvariantViolated: a group in the store cannot be read.
     """
     mistakes = []
-    for part in [part for part in parts if isinstance(part, RaftPart) and node in part.nodes]:
+    for part in [part for part in parts if isinstance(part, RaftPart) and part.name in store.groups()]:
         facts = (await read_restored(store, part.name)).hard_state.facts
         found = contradictions(machine_schema(type(part.machine())), facts)
         mistakes += [f"group {part.name!r} in {data!r}: {text}" for text in found]

@@ -48,7 +48,7 @@ from coterie.runtime.transport.handshake.shared_key import SharedKey
 
 __all__ = ["Bootstrap", "Topology"]
 
-Bootstrap = Literal["new"]
+Bootstrap = Literal["new", "join"]
 
 
 class Topology:
@@ -293,7 +293,7 @@ class Topology:
         if node in peers:
             mistakes.append(f"node {node!r} is named as its own peer")
         if bootstrap is not None and data is None:
-            mistakes.append('bootstrap="new" formats a data directory, but data= is not given')
+            mistakes.append(f'bootstrap="{bootstrap}" formats a data directory, but data= is not given')
         clients = () if auth is None else auth.clients
         mistakes += [f"client {one.name!r} has the name of a node" for one in clients if one.name in self.nodes]
         mistakes += _shared_addresses(listen, peers)
@@ -326,8 +326,9 @@ class Topology:
             peers: `host:port` of the other nodes, by name; a node that is missing is warned about. None: they are
                 added later, with `node.system.add_peer`.
             data: the data directory; None keeps everything in memory, and the node must not restart under its name.
-            bootstrap: "new" formats the data directory first: once in a node's life. If the start fails, nothing is
-                left formatted.
+            bootstrap: formats the data directory first: once in a node's life. If the start fails, nothing is left
+                formatted. "new": the node founds the groups of which it is one of the nodes. "join": the groups exist
+                already; it stores nothing until a leader invites it, see `GroupClient.add` and `GroupClient.replace`.
             forget_groups: groups in the store that the topology does not declare any more: what they hold is removed
                 for good. A group that is neither declared nor forgotten refuses the start.
             insecure: allow listening beyond loopback without `auth` and `tls`.
@@ -354,12 +355,12 @@ class Topology:
             if missing:
                 advice = " ".join(f"--peer {each}=HOST:PORT" for each in missing)
                 system.log.warning("topology.peers_missing", peers=", ".join(missing), advice=f"give {advice} (peers=)")
-            node_store = NodeStore(system, data, do_format=bootstrap == "new")
+            node_store = NodeStore(system, data, bootstrap)
             begin_listening = partial(self._listen, system, parse_address(listen), peer_at, insecure=insecure)
             # A store that contradicts the topology refuses the start before anything listens. A new store contradicts
             # nothing: it is formatted once the address is ours, so that one in use leaves nothing formatted.
-            address = await begin_listening() if bootstrap == "new" else None
-            store = await node_store.open()
+            address = None if bootstrap is None else await begin_listening()
+            store = await node_store.open(self.group_names)
             await settle_stored_groups(
                 store, self._parts, topology=self.name, node=node, data=data or "memory", forget=forget_groups
             )
@@ -397,7 +398,7 @@ class Topology:
         auth: SharedKey | None = None,
         tls: TlsConfig | None = None,
     ) -> None:
-        """Run one node of the cluster until cancelled. See `start`."""
+        """Run one node of the cluster until cancelled; then it hands over what it leads, and stops. See `start`."""
         async with self.start(
             node=node,
             listen=listen,
@@ -408,8 +409,11 @@ class Topology:
             insecure=insecure,
             auth=auth,
             tls=tls,
-        ):
-            await asyncio.Event().wait()
+        ) as member:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await member.drain()
 
     @asynccontextmanager
     async def together(
@@ -426,7 +430,7 @@ class Topology:
 
         Args:
             data: the directory of the data directories (one for each node, named after it); None: all in memory.
-            bootstrap: "new" formats the data directories first.
+            bootstrap: formats the data directories first, see `start`.
             host: makes the outside world of a node (default: this machine).
             config: see `SystemConfig`.
 

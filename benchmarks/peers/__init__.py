@@ -8,4 +8,5 @@
 `ray_peer.py`: runs the benchmarks on Ray, where an actor is a process; the ring of 1,000 actors is left out
 `tapio_peer.py`: runs the benchmarks on tapio (typed asyncio actors); remote ones use two systems over TCP
 `xoscar_peer.py`: runs the benchmarks on xoscar (actors are objects in a pool); remote ones use a sub-process
+`etcd/`: runs three etcd members on this machine, and loads them through etcd's own Go client, in the same run
 """

@@ -52,6 +52,7 @@ from coterie.cli.command_loop import (
 from coterie.cli.commands.actors_command import add_parser as add_actors
 from coterie.cli.commands.completing.completion_command import add_parser as add_completion
 from coterie.cli.commands.demo_command import add_parser as add_demo
+from coterie.cli.commands.evolving.drain_command import add_parser as add_drain
 from coterie.cli.commands.evolving.raft_command import add_parser as add_raft
 from coterie.cli.commands.evolving.schema_command import add_parser as add_schema
 from coterie.cli.commands.kv_command import add_parser as add_kv
@@ -205,6 +206,7 @@ def make_parser() -> argparse.ArgumentParser:
         *inspecting,
         add_kv,
         add_raft,
+        add_drain,
         add_log,
         add_backup,
         add_restore,

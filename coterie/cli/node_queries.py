@@ -46,6 +46,11 @@ R = TypeVar("R")
 
 ASK_TIMEOUT_S = 5.0
 
+STARTING_S: Final = 1.0
+"""For so long a node may be linked before it can be asked: it listens before it has opened its store."""
+
+STARTING_LOOK_S: Final = 0.1
+
 DEGRADED: Final = 5
 """The exit code if not all nodes answer, or not all is well with those that do."""
 
@@ -105,13 +110,19 @@ async def query_node(client: Client, node: str, request: Ask[R], timeout_s: floa
     Raises:
         NotAnOperator: the node does not report to this client.
     """
-    try:
-        report: R = await client.system.at(Address(node, NODE_REPORT_PATH)).ask(request, timeout_s=timeout_s)
-    except ActorNotFound as error:  # every node has that actor
-        raise NotAnOperator(client.system.node) from error
-    except CoterieError as error:
-        return error
-    return report
+    clock = client.system.host.clock
+    starts_until_s = clock.monotonic() + min(timeout_s, STARTING_S)
+    while True:
+        try:
+            report: R = await client.system.at(Address(node, NODE_REPORT_PATH)).ask(request, timeout_s=timeout_s)
+        except ActorNotFound as error:  # every node has that actor, once it has started
+            if clock.monotonic() >= starts_until_s:
+                raise NotAnOperator(client.system.node) from error
+            await asyncio.sleep(STARTING_LOOK_S)
+        except CoterieError as error:
+            return error
+        else:
+            return report
 
 
 async def check_group(client: Client, group: str, timeout_s: float = ASK_TIMEOUT_S) -> None:

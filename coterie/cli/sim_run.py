@@ -10,6 +10,7 @@ from pathlib import Path
 
 from coterie.cli.command_loop import INTERRUPTED, WrongUsage
 from coterie.cli.commands.sim_command import SEEDS
+from coterie.cli.commands.simulating.partitions_command import PARTIAL_PARTITIONS, run_partial_partitions
 from coterie.cli.log_options import NOTHING
 from coterie.cli.output.command_output import CommandOutput
 from coterie.cli.output.json_envelope import Code, problems
@@ -47,6 +48,8 @@ def run_sim(args: argparse.Namespace) -> int:
 
         args.out.command = "sim mutants"
         return run_mutants(args.out, only=args.only or (), jobs=args.jobs)
+    if args.scenario == PARTIAL_PARTITIONS:
+        return _run_partial_partitions(args)
     if args.only:
         raise WrongUsage(f"--only {args.only[0]!r} selects mutants: use coterie sim mutants --only …")
     if args.replay is not None:
@@ -56,6 +59,14 @@ def run_sim(args: argparse.Namespace) -> int:
         return _check_determinism(args, job, seeds)
     exploration = explore(job, seeds, processes=args.jobs, progress=_Progress(job), is_logging=_is_logging(args))
     return _report(args, job, exploration)
+
+
+def _run_partial_partitions(args: argparse.Namespace) -> int:
+    args.out.command = f"sim {PARTIAL_PARTITIONS}"
+    first_seed, seeds = args.seed or 0, args.seeds if args.seed is None else args.seeds or 1
+    return run_partial_partitions(
+        args.out, only=args.only or (), nodes=args.nodes, first_seed=first_seed, seeds=seeds, jobs=args.jobs
+    )
 
 
 def _job(args: argparse.Namespace) -> Job:

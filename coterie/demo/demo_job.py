@@ -37,6 +37,7 @@ class DemoOptions:
 
     `root`: the input directory. `data`: None is a temporary directory, removed afterwards. `balance`: the policy that
     picks the worker of each file; None: the default of a client. `events_on_stderr`: where events are printed.
+    `loses_disk`: the victim comes back with an empty disk.
     """
 
     root: str
@@ -45,6 +46,7 @@ class DemoOptions:
     data: str | None = None
     balance: Policy | None = None
     events_on_stderr: bool = False
+    loses_disk: bool = False
 
 
 async def run_job(options: DemoOptions) -> DemoReport:
@@ -123,7 +125,14 @@ class _Job:
             balance=self._options.balance,
         )
         kill = NodeKill(
-            self._cluster, client, coordinator, self._progress, self._output, self._run_id, self._options.victim
+            self._cluster,
+            client,
+            coordinator,
+            self._progress,
+            self._output,
+            self._run_id,
+            self._options.victim,
+            self._options.loses_disk,
         )
         self._phase = ""
         work_s = await self._work(client, coordinator, kill)

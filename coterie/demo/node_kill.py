@@ -84,7 +84,7 @@ def held_back(files: int, victim: Victim) -> int:
 
 @dataclass(slots=True)
 class NodeKill:
-    """Kills one node of a cluster at work, and starts it again.
+    """Kills one node of a cluster at work, and starts it again; with `loses_disk` on an empty disk.
 
     The coordinator holds back a part of the files until the victim is chosen, so that a fast cluster does not run out
     of work meanwhile. Then, right after an acknowledgement, the victim is stopped (SIGSTOP) and the answers that it
@@ -99,6 +99,7 @@ class NodeKill:
     output: DemoOutput
     run_id: str
     victim: Victim
+    loses_disk: bool = False
     killed: KillRecord | None = field(default=None, init=False)
 
     async def run(self) -> None:
@@ -180,11 +181,29 @@ class NodeKill:
             f"{killed.node} is started again; {killed.acknowledged_while_down} files were committed without it"
         )
         began_s = time.monotonic()
-        await self.cluster.start(killed.node)
+        if self.loses_disk:
+            await self._replace_disk(killed.node)
+        else:
+            await self.cluster.start(killed.node)
         await self._until_applied(killed.node, goal)
         killed.caught_up_index = goal
         killed.catch_up_ms = (time.monotonic() - began_s) * 1000
         self.output.say(f"{killed.node} has caught up: entry {goal} is applied, {killed.catch_up_ms:.0f} ms later")
+
+    async def _replace_disk(self, node: str) -> None:
+        """Start the node with an empty disk, and let that take the place of the lost one in the store's group."""
+        group = self.client.group(STORE)
+        (lost,) = [member.store for member in await group.members(timeout_s=CATCH_UP_TIMEOUT_S) if member.node == node]
+        self.output.say(f"{node} has lost its disk (store {str(lost)[:8]}): it starts with an empty one")
+        await self.cluster.start_on_empty_disk(node)
+        members = await group.replace(
+            node,
+            store=str(lost),
+            timeout_s=CATCH_UP_TIMEOUT_S,
+            on_progress=lambda text: self.output.say(f"  {text}"),
+        )
+        (found,) = [member for member in members if member.node == node]
+        self.output.say(f"{node} is a {found.role} again, with the store {str(found.store)[:8]}")
 
     async def _until_applied(self, node: str, goal: int) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from types import TracebackType
 from typing import Final
@@ -33,6 +34,7 @@ class Cluster(World[Node]):
     Args:
         topology: the topology that runs.
         durable: whether nodes have data directories. Without them, a killed voter cannot rejoin.
+        joining: the nodes whose first start is with `bootstrap="join"`: they found no group, and wait to be added.
         config: configuration of the systems.
         seed: determines all random choices.
 
@@ -41,13 +43,20 @@ class Cluster(World[Node]):
     """
 
     def __init__(
-        self, topology: Topology, *, durable: bool = True, config: SystemConfig | None = None, seed: int = 0
+        self,
+        topology: Topology,
+        *,
+        durable: bool = True,
+        joining: Collection[str] = (),
+        config: SystemConfig | None = None,
+        seed: int = 0,
     ) -> None:
         super().__init__(topology.nodes, seed=seed)
         self.topology = topology
         """The topology that runs."""
         self._durable = durable
         self._config = config
+        self._joining = set(joining)
         self._formatted: set[str] = set()
         self._clients = AsyncExitStack()
         self._observer: Client | None = None
@@ -84,12 +93,14 @@ class Cluster(World[Node]):
                     return node
             await asyncio.sleep(_POLL_INTERVAL_S)
 
-    def wipe(self, name: str) -> None:
-        """Give a stopped node a new, empty disk; its next start formats it."""
+    def wipe(self, name: str, *, join: bool = False) -> None:
+        """Give a stopped node a new, empty disk; its next start formats it, with `bootstrap="join"` if `join`."""
         if name in self:
             raise ValueError(f"wipe({name!r}): the node is running; kill it first")
         self.disks[name] = VirtualDisk()
         self._formatted.discard(name)
+        if join:
+            self._joining.add(name)
 
     def _run_node(self, name: str, host: VirtualHost) -> AbstractAsyncContextManager[Node]:
         is_fresh = self._durable and name not in self._formatted
@@ -99,7 +110,7 @@ class Cluster(World[Node]):
             listen=self.addresses[name],
             peers={peer: address for peer, address in self.addresses.items() if peer != name},
             data="data" if self._durable else None,
-            bootstrap="new" if is_fresh else None,
+            bootstrap=None if not is_fresh else "join" if name in self._joining else "new",
             host=host,
             config=self._config,
         )

@@ -40,10 +40,12 @@ from coterie.protocols.raft.membership.membership import Membership
 from coterie.protocols.raft.raft_messages import (
     AppendEntries,
     AppendEntriesReply,
+    LogSuffix,
     LogWrite,
     PreVote,
     PreVoteReply,
     RaftMessage,
+    ReadLog,
     RequestVote,
     RequestVoteReply,
     Round,
@@ -174,7 +176,7 @@ class RaftChecker:
                     self._check_repeated_round(node, message)
             case InstallSnapshot():
                 self._check_offer(node, to, message)
-            case ReadChunk() | Chunk():
+            case ReadChunk() | Chunk() | ReadLog() | LogSuffix():
                 self._check_term(node, message.term)
             case RequestVote():
                 self._check_vote(node, message.term, node)

@@ -17,7 +17,7 @@
 * `pending_proposals.py`: `PendingProposals`, keeps the proposals that this leader has not answered yet.
 * `applier.py`: `Applier`, hands committed entries to the state machine.
 * `raft_observations.py`: names the events that a node reports to operators.
-* `log/`: the terms of the log, and the log time.
+* `log/`: the terms of the log, the log time, and entries that a node takes from a voter before it is elected.
 * `snapshots/`: shortens the log behind a snapshot, and sends a snapshot to a follower that lags behind it (§7).
 * `membership/`: the members of the group as its log has them, their changes, and which stores count in its quorums.
 
@@ -48,7 +48,8 @@ Figure 2 of the paper, and where it is here:
 
 Beyond Figure 2: pre-vote (dissertation §9.6), check-quorum (§6.2) by rounds (`AppendEntries.round`: an answer shows
 that its sender still followed when that round began), no votes while a leader is active (§6), read-only requests
-(dissertation §6.4), and the transfer of leadership (dissertation §3.10). Members are entries of the log (dissertation
+(dissertation §6.4), the transfer of leadership (dissertation §3.10), and entries taken from voters where the links let
+only a node with an older log reach a quorum (`log/log_adoption.py`). Members are entries of the log (dissertation
 §4.1), and are known by their stores; they change by joint consensus (dissertation §4.3, `membership/`), after a learner
 has caught up (§4.2.1). InstallSnapshot only offers a snapshot: the follower asks for its chunks itself (`snapshots/`).
 """

@@ -7,7 +7,7 @@ from coterie.protocols.raft.membership.group_facts import KEPT
 from coterie.protocols.raft.raft_messages import PreVote, PreVoteReply, RequestVote, RequestVoteReply, TimeoutNow
 from coterie.protocols.raft.raft_observations import VOTE_GRANTED
 from coterie.protocols.raft.role import RaftRole, RoleState
-from coterie.protocols.replicated_log import Term
+from coterie.protocols.replicated_log import LogPosition, Term
 
 __all__ = ["Elections"]
 
@@ -15,7 +15,7 @@ __all__ = ["Elections"]
 class Elections:
     """The rules of voting, on one node, and the votes that it has received."""
 
-    __slots__ = ("_durability", "_electorate", "_granted_by", "_log", "_outbox", "_role_state")
+    __slots__ = ("_durability", "_electorate", "_granted_by", "_log", "_log_end_by_voter", "_outbox", "_role_state")
 
     def __init__(self, role_state: RoleState) -> None:
         self._role_state = role_state
@@ -24,6 +24,7 @@ class Elections:
         self._outbox = role_state.outbox
         self._electorate = role_state.electorate
         self._granted_by: dict[NodeId, None] = {}
+        self._log_end_by_voter: dict[NodeId, LogPosition] = {}
 
     # Candidacy.
 
@@ -37,7 +38,7 @@ class Elections:
             role_state.reset_election_timer()
             return
         role_state.become_pre_candidate()
-        self._granted_by = {}
+        self._granted_by, self._log_end_by_voter = {}, {}
         request = PreVote(Term(role_state.term + 1), self._log.last_index, self._log.last_term)
         for peer in self._electorate.voting_peers:
             self._outbox.send(peer, request, self._durability.after_hard_state())
@@ -56,6 +57,8 @@ class Elections:
         if not reply.granted:
             if reply.term > role_state.term:
                 role_state.adopt_term(reply.term)
+            elif reply.last_log_index and role_state.role is RaftRole.PRE_CANDIDATE:
+                self._log_end_by_voter[voter] = LogPosition(reply.last_log_index, reply.last_log_term)
         elif role_state.role is RaftRole.PRE_CANDIDATE and reply.term == role_state.term + 1:
             self._count_pre_vote(voter)
 
@@ -73,13 +76,29 @@ class Elections:
         if role_state.role is RaftRole.CANDIDATE and self._durability.is_hard_state_durable:
             self._count_vote(role_state.node_id)
 
+    def voter_with_newest_log(self) -> NodeId | None:
+        """Return the voter with the newest log, if a quorum would vote for this pre-candidate but for its log.
+
+        None: there is no such quorum, or nobody has refused for that reason.
+        """
+        if self._role_state.role is not RaftRole.PRE_CANDIDATE or not self._log_end_by_voter:
+            return None
+        if not self._electorate.quorum.is_quorum({**self._granted_by, **dict.fromkeys(self._log_end_by_voter)}):
+            return None
+        return max(self._log_end_by_voter, key=lambda voter: self._log_end_by_voter[voter][::-1])
+
     # Voting.
 
     def handle_pre_vote(self, candidate: NodeId, request: PreVote) -> None:
         """Answer whether this node would grant such a vote; no state changes (dissertation §9.6)."""
-        is_granted = self.would_vote(request)
-        term = request.term if is_granted else self._role_state.term
-        self._outbox.send(candidate, PreVoteReply(term, is_granted), self._durability.after_hard_state())
+        term, log = self._role_state.term, self._log
+        if self.would_vote(request):
+            reply = PreVoteReply(request.term, True)
+        elif request.term <= term or self._role_state.has_active_leader:
+            reply = PreVoteReply(term, False)
+        else:
+            reply = PreVoteReply(term, False, log.last_index, log.last_term)
+        self._outbox.send(candidate, reply, self._durability.after_hard_state())
 
     def handle_request_vote(self, candidate: NodeId, request: RequestVote) -> None:
         """Vote, refuse, or ignore (Raft Figure 2, "RequestVote RPC": receiver; §5.2, §5.4.1, §6)."""

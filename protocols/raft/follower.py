@@ -63,7 +63,7 @@ class Follower:
     def handle_append_entries(self, sender: NodeId, message: AppendEntries) -> None:
         """Answer `sender`, which speaks as the leader of `message.term`."""
         role_state, durability = self._role_state, self._durability
-        if not is_well_formed(message) or not self._has_plausible_stamps(message):
+        if not is_well_formed(message) or not self.has_plausible_stamps(message):
             self._outbox.observe(MESSAGE_DISCARDED, sender=sender, term=message.term)
             return
         if message.term < role_state.term:
@@ -77,7 +77,7 @@ class Follower:
         reply = self.accept(message, message.term)
         self._outbox.send(sender, reply, durability.after_entries(reply.match_index))
 
-    def _has_plausible_stamps(self, message: AppendEntries) -> bool:
+    def has_plausible_stamps(self, message: AppendEntries) -> bool:
         """Return whether log time goes on from what is known: it never falls again, and expiry depends on it."""
         newest_ms = message.entries[-1].stamp_ms if message.entries else 0
         return newest_ms <= self._role_state.log_clock.last_stamp_ms + STAMP_JUMP_MAX_MS
@@ -92,7 +92,7 @@ class Follower:
             return self.refusal(message, term)
         # Rules 3 and 4.
         entries = message.entries if not message.entries or self.has_room() else ()
-        self._append_missing(entries)
+        self.append_missing(entries)
         # Rule 5.
         last_verified = LogIndex(message.prev_log_index + len(entries))
         self._log.commit_to(self.new_commit_index(message.leader_commit, last_verified))
@@ -139,7 +139,8 @@ class Follower:
         """
         return min(leader_commit, last_verified)
 
-    def _append_missing(self, entries: Sequence[Entry]) -> None:
+    def append_missing(self, entries: Sequence[Entry]) -> None:
+        """Make this log begin like one that has `entries` after an entry that is here, too."""
         log, durability = self._log, self._durability
         place = log.find_conflict(entries)
         if place == len(entries):

@@ -34,6 +34,7 @@ from coterie.protocols.raft.elections import Elections
 from coterie.protocols.raft.entry_loading import EntryLoading
 from coterie.protocols.raft.follower import Follower
 from coterie.protocols.raft.leadership import Leadership
+from coterie.protocols.raft.log.log_adoption import LogAdoption
 from coterie.protocols.raft.log.log_clock import LogClock
 from coterie.protocols.raft.membership.electorate import Electorate
 from coterie.protocols.raft.membership.group_facts import GroupFacts
@@ -56,11 +57,13 @@ from coterie.protocols.raft.raft_log import RaftLog
 from coterie.protocols.raft.raft_messages import (
     AppendEntries,
     AppendEntriesReply,
+    LogSuffix,
     PreVote,
     PreVoteReply,
     RaftMessage,
     ReadIndex,
     ReadIndexReply,
+    ReadLog,
     RequestVote,
     RequestVoteReply,
     Restored,
@@ -168,6 +171,7 @@ class Raft:
         config = self._config
         self._elections = Elections(self._role_state)
         self._follower = Follower(self._role_state)
+        self._adoption = LogAdoption(self._role_state, self._elections, self._follower, self._loading)
         self._applier = Applier(
             self._node_id,
             config,
@@ -202,6 +206,7 @@ class Raft:
             self._arm()
         elif leadership is None:
             if now >= self._role_state.election_deadline:
+                self._adoption.ask()
                 self._elections.start_pre_vote()
         else:
             self._tick_leader(leadership, now)
@@ -433,6 +438,8 @@ class Raft:
             self._applier.loaded(loaded.entries)
         elif self._role_state.leadership is not None:
             self._role_state.leadership.loaded(loaded.reader, loaded.entries)
+        else:
+            self._adoption.loaded(loaded.reader, loaded.entries)
 
     def _receive(self, sender: NodeId, message: RaftMessage) -> None:
         if not is_plausible_jump(self._durability.hard_state.term, message.term):
@@ -458,13 +465,17 @@ class Raft:
                 self._receive_rare(sender, message)
 
     def _receive_rare(
-        self, sender: NodeId, message: ReadIndex | ReadIndexReply | InstallSnapshot | ReadChunk | Chunk
+        self,
+        sender: NodeId,
+        message: ReadIndex | ReadIndexReply | ReadLog | LogSuffix | InstallSnapshot | ReadChunk | Chunk,
     ) -> None:
         match message:
             case ReadIndex():
                 self._reads.handle_read_index(sender, message)
             case ReadIndexReply():
                 self._reads.handle_read_index_reply(sender, message)
+            case ReadLog() | LogSuffix():
+                self._adoption.handle(sender, message)
             case InstallSnapshot():
                 self._fetch.handle_offer(sender, message)
             case ReadChunk():

@@ -36,6 +36,7 @@ __all__ = [
     "ChangeMembers",
     "MayPromote",
     "Outbox",
+    "OwnEffect",
     "RaftEffect",
     "RaftEvent",
     "RareEvent",
@@ -109,12 +110,14 @@ class ChangeEnded:
     """Effect: the change `ref` is over. `is_done`: the group has the new members, and knows it.
 
     Else `reason` says why not: the change was refused and nothing has changed, or how far it came, or that this is
-    unknown. A change can be repeated: what is done already is not done again.
+    unknown. A change can be repeated: what is done already is not done again. `is_passing`: it is worth repeating soon,
+    at the leader then: this one leads no more, or has only just begun to.
     """
 
     ref: int
     is_done: bool
     reason: str
+    is_passing: bool = False
 
 
 RareEvent = (
@@ -132,20 +135,10 @@ RareEvent = (
 """The events that are not part of every command."""
 
 RaftEvent = Received[RaftMessage] | Propose | Read | Persisted | Applied | Loaded | RareEvent
-RaftEffect = (
-    Persist[LogWrite]
-    | Send[RaftMessage]
-    | Apply
-    | Load
-    | ReadReady
-    | Reject
-    | TransferEnded
-    | ChangeEnded
-    | LoadChunk
-    | StoreChunk
-    | RestoreMachine
-    | Observe
-)
+OwnEffect = Apply | Load | ReadReady | Reject | TransferEnded | ChangeEnded | LoadChunk | StoreChunk | RestoreMachine
+"""The effects of Raft's own: a driver of any algorithm knows the others."""
+
+RaftEffect = Persist[LogWrite] | Send[RaftMessage] | OwnEffect | Observe
 
 
 class Outbox:

@@ -15,12 +15,14 @@ __all__ = [
     "AppendEntries",
     "AppendEntriesReply",
     "HardState",
+    "LogSuffix",
     "LogWrite",
     "PreVote",
     "PreVoteReply",
     "RaftMessage",
     "ReadIndex",
     "ReadIndexReply",
+    "ReadLog",
     "RequestVote",
     "RequestVoteReply",
     "Restored",
@@ -77,10 +79,45 @@ class PreVote:
 
 @dataclass(frozen=True, slots=True)
 class PreVoteReply:
-    """Dissertation §9.6. `term` is the requested term when granted, the voter's own term when not."""
+    """Dissertation §9.6. `term` is the requested term when granted, the voter's own term when not.
+
+    `last_log_index`, `last_log_term`: the end of the voter's log, if it refuses only since the candidate's is older; 0
+    else.
+    """
 
     term: Term
     granted: bool
+    last_log_index: LogIndex = LogIndex(0)
+    last_log_term: Term = Term(0)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLog:
+    """Asks a voter for entries, whose log is newer than the sender's, which ends so; see `LogAdoption`.
+
+    `hints`: where the logs may agree, as in `AppendEntriesReply`.
+    """
+
+    term: Term
+    last_log_index: LogIndex
+    last_log_term: Term
+    hints: tuple[tuple[LogIndex, Term], ...]
+
+
+@fast_dataclass
+@dataclass(frozen=True, slots=True)
+class LogSuffix:
+    """Answers a `ReadLog` with those ends: entries of the sender's log after `prev_log_index`, not all perhaps.
+
+    The sender's log is more up-to-date than one that ends so (Raft §5.4.1).
+    """
+
+    term: Term
+    last_log_index: LogIndex
+    last_log_term: Term
+    prev_log_index: LogIndex
+    prev_log_term: Term
+    entries: tuple[Entry, ...]
 
 
 @fast_dataclass
@@ -151,6 +188,8 @@ RaftMessage = (
     | AppendEntriesReply
     | ReadIndex
     | ReadIndexReply
+    | ReadLog
+    | LogSuffix
     | TimeoutNow
     | InstallSnapshot
     | ReadChunk

@@ -18,6 +18,7 @@ __all__ = [
     "LEADER_ELECTED",
     "LEADER_RECOGNIZED",
     "LOAD_DISCARDED",
+    "LOG_ADOPTED",
     "LOG_COMPACTED",
     "LOG_TRUNCATED",
     "MEMBERS_APPENDED",
@@ -93,6 +94,10 @@ COMMIT_STALLED: Final = "raft.commit_stalled"
 
 COMMIT_RESUMED: Final = "raft.commit_resumed"
 """A leader that had reported `raft.commit_stalled` commits again: `node`, `term`, `commit_index`, `stalled_s`."""
+
+LOG_ADOPTED: Final = "raft.log_adopted"
+"""No quorum elected this node only because its log was older, so it took entries of a voter: `node`, `term`, `voter`,
+`entries` (their number), `last_index` (of the log now)."""
 
 LOG_TRUNCATED: Final = "raft.log_truncated"
 """This follower dropped entries that conflict with the leader's: `node`, `term`, `from_index`, `dropped_entries`."""

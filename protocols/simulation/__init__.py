@@ -4,6 +4,7 @@
 `directed/`: directed schedules: run an algorithm step by step, as a test decides.
 `faults/`: carries out the faults of a plan on links, nodes and disks.
 `mutants/`: deliberate bugs in the algorithms, which test the checkers.
+`partitions/`: cut single links of a Raft group, and measure how soon it commits again.
 `scenarios/`: run Raft or single-decree Paxos with clients, faults and checkers.
 `event_heap.py`: `EventHeap`, runs actions in simulated time; `stream`, makes a random generator from a name.
 `hearing_raft.py`: `HearingRaft`, tells a simulated Raft node the store of every sender.

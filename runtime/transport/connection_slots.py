@@ -113,6 +113,10 @@ class ConnectionSlots:
         """Note the IP address at which a member was added; a host's name says nothing until the member was linked."""
         self._home_by_member[member] = network_of(address)
 
+    def expect_no_member(self, member: str) -> None:
+        """Undo `expect_member`."""
+        self._home_by_member.pop(member, None)
+
     def admit_client(self, connection: Connection, peer: Peer, owner: str = "") -> str | None:
         """Take the first connection of `peer`, a client; if there is no room, change nothing, and return why.
 

@@ -75,6 +75,14 @@ class Peers:
         """Add `node`, at `address`, as a node of the cluster: no client may take its name."""
         self._entries.setdefault(node, _PeerEntry()).address = address
 
+    def remove_member(self, node: str) -> None:
+        """Undo `add_member`; a node that is linked, or was, is known until it is lost."""
+        known = self._entries.get(node)
+        if known is not None:
+            known.address = None
+            if known.peer is None or known.is_lost:
+                del self._entries[node]
+
     def reserve(self, nodes: Iterable[str]) -> None:
         """Keep these names for nodes, members or not."""
         self._reserved.update(nodes)
@@ -83,6 +91,11 @@ class Peers:
     def member_count(self) -> int:
         """The number of members."""
         return sum(entry.is_member for entry in self._entries.values())
+
+    @property
+    def member_addresses(self) -> dict[str, tuple[str, int]]:
+        """The addresses of the members, by name."""
+        return {node: entry.address for node, entry in self._entries.items() if entry.address is not None}
 
     def is_member(self, peer: Peer) -> bool:
         """Return whether `peer` says that it is a node which was added as a member."""

@@ -147,6 +147,16 @@ class Transport:
         if may_dial and self.identity.node < node:
             self._keep_dialling(f"node {node}", DialTarget(host, port, node))
 
+    def remove_peer(self, node: str) -> None:
+        """Undo `add_peer`: `node` is not dialled any more. A link that is up stays. No effect if it was not added."""
+        _, task = self._dialers.pop(f"node {node}", (None, None))
+        if task is not None:
+            task.cancel()
+        self._peers.remove_member(node)
+        self._shared.slots.expect_no_member(node)
+        if self._listeners:
+            self._divide_descriptors()
+
     def reserve_names(self, nodes: Iterable[str]) -> None:
         """Keep these names for nodes: no client may take them. Those of peers (`add_peer`) are kept anyway."""
         self._peers.reserve(nodes)
@@ -176,6 +186,11 @@ class Transport:
     def address_of(self, node: str) -> tuple[str, int] | None:
         """Return the (host, port) given to `add_peer` for `node` last; None if it was not added."""
         return self._peers.address_of(node)
+
+    @property
+    def member_addresses(self) -> dict[str, tuple[str, int]]:
+        """The (host, port) of every node that was added by `add_peer`."""
+        return self._peers.member_addresses
 
     def known_peer(self, node: str) -> Peer | None:
         """Return the process with which we had the latest handshake as `node`, linked or not; None if there was none.

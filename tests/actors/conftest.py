@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack
 
 import pytest
@@ -27,9 +27,13 @@ async def make_cluster() -> AsyncIterator[MakeCluster]:
     async with no_leaks(), AsyncExitStack() as closing:
 
         def make(
-            topology: Topology | None = None, *, durable: bool = True, config: SystemConfig | None = None
+            topology: Topology | None = None,
+            *,
+            durable: bool = True,
+            joining: Collection[str] = (),
+            config: SystemConfig | None = None,
         ) -> Cluster:
-            made = Cluster(topology or default_topology(), durable=durable, config=config)
+            made = Cluster(topology or default_topology(), durable=durable, joining=joining, config=config)
             closing.push_async_exit(made)
             return made
 

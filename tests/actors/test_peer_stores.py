@@ -317,15 +317,17 @@ async def test_what_waits_for_a_stalled_disk_is_bounded(store: SlowStore, driver
 
 async def test_what_was_remembered_in_another_incarnation_of_the_group_does_not_count(store: SlowStore) -> None:
     before = PeerStores("g", store)  # type: ignore[arg-type]
-    await before.restore(b"i" * 16)
+    await before.restore()
+    before.follow(b"i" * 16)
     before.register("n2", "a", lambda: None)
     store.sync_one()
     before.hear("n2", "a", lambda: None)
     store.sync_one()
 
     same, other = PeerStores("g", store), PeerStores("g", store)  # type: ignore[arg-type]
-    await same.restore(b"i" * 16)
-    await other.restore(b"j" * 16)
+    for stores, incarnation in ((same, b"i" * 16), (other, b"j" * 16)):
+        await stores.restore()
+        stores.follow(incarnation)
 
     assert same.has_registered("n2", "a")
     assert same.has_heard("n2", "a")

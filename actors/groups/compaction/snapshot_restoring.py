@@ -68,6 +68,7 @@ class SnapshotRestoring:
             self._replica.end_restore()
         except (CannotFollow, SnapshotFailed) as error:
             self._quarantine(f"it cannot begin from its snapshot at entry {index}: {error}")
+            self._context.wake()
             return
         except UnsupportedFormat as error:
             self._context.system.fail(error)

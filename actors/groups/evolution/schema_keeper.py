@@ -80,7 +80,7 @@ class SchemaKeeper:
 
     @property
     def _voters(self) -> tuple[str, ...]:
-        return self._raft.facts.membership.voters
+        return self._raft.facts.known_voters
 
     # --- every replica ----------------------------------------------------------------------------------------------
 

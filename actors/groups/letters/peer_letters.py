@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import TypeAlias
 
 from coterie.actors.driver import Driver
 from coterie.actors.groups.evolution.schema_keeper import SchemaKeeper
 from coterie.actors.groups.letters.letter_admission import LetterAdmission
 from coterie.actors.groups.letters.letter_identity import LetterIdentity
+from coterie.actors.groups.members.peer_refs import PeerRefs
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
 from coterie.actors.wire_names import RaftChunk, RaftPeerMessage, StoreAccused
@@ -20,7 +21,6 @@ from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent, StoreKnow
 from coterie.protocols.raft.raft_messages import RaftMessage
 from coterie.protocols.raft.snapshots.snapshot_messages import Chunk
 from coterie.runtime.actor import Context
-from coterie.runtime.refs import Ref
 from coterie.runtime.storage.history.generation import Generation, contradiction
 from coterie.runtime.storage.log_store import LogStore
 
@@ -40,7 +40,7 @@ class PeerLetters:
         raft: says who the members are.
         store: whose id and life its letters carry.
         peer_stores: the stores that this node remembers.
-        peers: the actors of the other members, by node.
+        peers: the actors of this group on the other nodes.
         schemas: says what the code of this node is, and is told what that of others is.
         context: of the actor.
         running: returns what takes the events.
@@ -54,7 +54,7 @@ class PeerLetters:
         raft: Raft,
         store: LogStore,
         peer_stores: PeerStores,
-        peers: Mapping[str, Ref[Any]],
+        peers: PeerRefs,
         schemas: SchemaKeeper,
         context: Context,
         *,
@@ -75,7 +75,12 @@ class PeerLetters:
         self.identity = identity.encode()
         """What its letters say of where they come from."""
         self.admission = LetterAdmission(
-            incarnation, peer_stores, context.log, accuse=self._accuse, on_schema=schemas.heard
+            incarnation,
+            peer_stores,
+            context.log,
+            node_of=raft.node_of,
+            accuse=self._accuse,
+            on_schema=schemas.heard,
         )
 
     def send(self, to: str, body: Body) -> None:
@@ -93,13 +98,15 @@ class PeerLetters:
         key = self.admission.key_of(letter)
         if key is not None:
             self._hear(key, letter.body)
-        elif letter.sender in self._peers:
-            membership = self._raft.facts.membership
+        else:
+            membership = self._raft.facts.known_membership
             self.admission.examine(letter, membership, lambda store: self._admit(letter, store))
 
     def check_own_store(self, message: StoreAccused) -> None:
         """Compare what a peer has heard of this store with what it is: only a later life shows that it went back."""
-        if message.sender not in self._peers or message.store != self._store.store_id:
+        if message.sender not in [member.node for member in self._raft.facts.known_members]:
+            return
+        if message.store != self._store.store_id:
             return
         heard = Generation(message.life_counter, message.life_nonce)
         evidence = contradiction(heard, self._store.generation)
@@ -121,6 +128,5 @@ class PeerLetters:
         if isinstance(running, Driver):  # it has taken note of the store
             self.admission.remember(letter, store)
 
-    def _accuse(self, node: str, heard: Generation) -> None:
-        store = self._raft.facts.membership.store_of(node) or self._peer_stores.store_of(node)
-        self._peers[node].tell(StoreAccused(self._node, str(store), heard.counter, heard.nonce))
+    def _accuse(self, node: str, store: StoreId, heard: Generation) -> None:
+        self._peers[node].tell(StoreAccused(self._node, store, heard.counter, heard.nonce))

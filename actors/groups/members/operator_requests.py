@@ -1,39 +1,136 @@
-"""`OperatorRequests`: hands what operators ask of a replica to the protocol, and answers them once it has ended."""
+"""`OperatorRequests`: hands what operators ask of a replica to the protocol, and answers them once it has ended.
+
+ChangeGroupMembers ─▶ link to the node ─ InviteStore ─▶ ChangeMembers ─▶ Raft ─▶ ChangeEnded ─▶ MembersChanged
+                                                              ▲
+a learner has caught up ─ ReportStatus ─▶ it follows the active schema ─ MayPromote
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
 
-from coterie.actors.groups.group_messages import HandOver, HandOverAnswer
+from coterie.actors.groups.backups.backup_messages import ReadBackup, TakeBackup
+from coterie.actors.groups.backups.backup_serving import BackupServing
+from coterie.actors.groups.evolution.schema_keeper import SchemaKeeper
+from coterie.actors.groups.group_messages import GroupStatus, HandOver, HandOverAnswer, ReportStatus
+from coterie.actors.groups.members.member_messages import (
+    ChangeGroupMembers,
+    InvitationRefused,
+    InviteStore,
+    MemberAction,
+    MembersChanged,
+    StoreInvited,
+)
+from coterie.actors.groups.members.peer_refs import PeerRefs
+from coterie.actors.groups.replicas.replica_status import group_members
+from coterie.actors.network_addresses import format_address
+from coterie.errors import ActorNotFound, CoterieError
 from coterie.protocols.algorithm import NodeId
+from coterie.protocols.raft.membership.member_changes import (
+    AddLearner,
+    AddVoter,
+    MemberChange,
+    Promote,
+    Remove,
+    ReplaceStore,
+)
+from coterie.protocols.raft.membership.membership import MemberRole, StoreId
+from coterie.protocols.raft.membership.reconfiguration import ChangePhase
 from coterie.protocols.raft.raft import Raft
-from coterie.protocols.raft.raft_effects import TransferEnded, TransferLeadership
-from coterie.runtime.actor import Later
+from coterie.protocols.raft.raft_effects import (
+    ChangeEnded,
+    ChangeMembers,
+    MayPromote,
+    RaftEvent,
+    TransferEnded,
+    TransferLeadership,
+)
+from coterie.protocols.raft.role import RaftRole
+from coterie.runtime.actor import Context, Later
 
 __all__ = ["OperatorRequests"]
+
+LINK_S: Final = 10.0
+"""For so long a node is waited for that is to join."""
+
+LINK_LOOK_S: Final = 0.05
+ASK_S: Final = 5.0
+
+ASK_AGAIN_S: Final = 0.2
+"""The interval at which a learner is asked whether it follows the active schema."""
+
+HAS_ENDED: Final = "unknown: this node has stopped: ask for the members, and repeat the command if it is needed"
+
+
+@dataclass(slots=True)
+class _Change:
+    request: ChangeGroupMembers
+    later: Later[MembersChanged]
+    undo_link: Callable[[], None] = lambda: None
 
 
 class OperatorRequests:
     """The requests of one life of a replica.
 
     Args:
-        raft: its node.
+        node: its node.
+        raft: its part in the protocol.
+        peers: the actors of the group on other nodes.
+        schemas: says which schema is active.
+        backups: gives snapshots for backups.
+        context: of the actor.
         next_ref: draws a reference.
-        feed: hands an event to the protocol, within a visit.
+        wake_with: hands an event to the protocol, and requests a visit.
     """
 
-    def __init__(self, raft: Raft, next_ref: Callable[[], int], feed: Callable[[TransferLeadership], None]) -> None:
+    def __init__(
+        self,
+        node: str,
+        raft: Raft,
+        peers: PeerRefs,
+        schemas: SchemaKeeper,
+        backups: BackupServing,
+        context: Context,
+        next_ref: Callable[[], int],
+        wake_with: Callable[[RaftEvent], None],
+    ) -> None:
+        self._node = node
         self._raft = raft
+        self._peers = peers
+        self._schemas = schemas
+        self._backups = backups
+        self._context = context
         self._next_ref = next_ref
-        self._feed = feed
+        self._wake_with = wake_with
         self._transfers: dict[int, Later[HandOverAnswer]] = {}
+        self._changes: dict[int, _Change] = {}
+        self._preparing: dict[asyncio.Task[None], _Change] = {}
+        self._ask_at_s = 0.0
 
-    def hand_over(self, msg: HandOver, later: Later[HandOverAnswer], *, takes_part: bool) -> None:
-        """Begin to hand over the leadership; `takes_part`: whether this replica votes and counts."""
+    def receive(
+        self, msg: HandOver | ChangeGroupMembers | TakeBackup | ReadBackup, later: Later[Any], *, takes_part: bool
+    ) -> None:
+        """Begin what is asked for; `takes_part`: whether this replica votes and counts."""
+        match msg:
+            case HandOver():
+                self._hand_over(msg, later, takes_part=takes_part)
+            case ChangeGroupMembers():
+                self._change_members(msg, later)
+            case TakeBackup() | ReadBackup():
+                if (read := self._backups.receive(msg, later, self._next_ref)) is not None:
+                    self._wake_with(read)
+
+    # --- the leader -------------------------------------------------------------------------------------------------
+
+    def _hand_over(self, msg: HandOver, later: Later[HandOverAnswer], *, takes_part: bool) -> None:
+        """Begin to hand over the leadership."""
         if takes_part:
             ref = self._next_ref()
             self._transfers[ref] = later
-            self._feed(TransferLeadership(ref, None if msg.target is None else NodeId(msg.target)))
+            self._wake_with(TransferLeadership(ref, None if msg.target is None else NodeId(msg.target)))
         else:
             later.reply(HandOverAnswer(False, "it takes no part in its group", None))
 
@@ -41,7 +138,154 @@ class OperatorRequests:
         """Answer who asked."""
         self._transfers.pop(effect.ref).reply(HandOverAnswer(effect.is_done, effect.reason, self._raft.leader))
 
+    # --- the members ------------------------------------------------------------------------------------------------
+
+    def _change_members(self, msg: ChangeGroupMembers, later: Later[MembersChanged]) -> None:
+        """Begin to change the members, if this node leads."""
+        change = _Change(msg, later)
+        if self._raft.role is not RaftRole.LEADER:
+            self._answer(change, f"{self._node} does not lead", is_passing=True)
+            return
+        task = asyncio.ensure_future(self._prepare(change))
+        self._preparing[task] = change
+        task.add_done_callback(self._prepared)
+
+    def change_ended(self, effect: ChangeEnded) -> None:
+        """Answer who asked."""
+        change = self._changes.pop(effect.ref)
+        self._answer(change, None if effect.is_done else effect.reason, is_passing=effect.is_passing)
+
+    def advance(self, now: float) -> None:
+        """Ask a learner that has caught up whether it follows the active schema (`now`: monotonic, s)."""
+        if not self._changes or now < self._ask_at_s:
+            return
+        status = self._raft.change_status
+        if status is not None and status.phase is ChangePhase.HELD:
+            self._ask_at_s = now + ASK_AGAIN_S
+            learner = status.waits_for[0]
+            asked: asyncio.Future[GroupStatus] = self._peers[learner].ask(ReportStatus(), timeout_s=ASK_S)
+            asked.add_done_callback(lambda done: self._learner_answered(learner, done))
+
     def close(self) -> None:
         """Answer all: this replica ends, so it leads no more."""
+        for task, change in self._preparing.items():
+            task.remove_done_callback(self._prepared)
+            task.cancel()
+            self._answer(change, HAS_ENDED, is_passing=True)
+        for change in self._changes.values():
+            self._answer(change, HAS_ENDED, is_passing=True)
         for later in self._transfers.values():
             later.reply(HandOverAnswer(True, "", None))
+
+    def _answer(self, change: _Change, reason: str | None, *, is_passing: bool = False) -> None:
+        members = group_members(self._raft.facts.known_members)
+        if all(member.node != change.request.node for member in members):
+            change.undo_link()
+        change.later.reply(MembersChanged(reason is None, reason or "", self._raft.leader, members, is_passing))
+
+    async def _prepare(self, change: _Change) -> None:
+        try:
+            wanted = await self._change_of(change)
+        except (ValueError, CoterieError) as error:
+            self._answer(change, str(error))
+            return
+        ref = self._next_ref()
+        self._changes[ref] = change
+        self._wake_with(ChangeMembers(ref, wanted, may_promote=False))
+
+    def _prepared(self, task: asyncio.Task[None]) -> None:
+        change = self._preparing.pop(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._answer(change, f"{type(error).__name__}: {error}")
+            self._context.system.fail(error)  # a fault of this module
+
+    async def _change_of(self, change: _Change) -> MemberChange:
+        msg, node = change.request, NodeId(change.request.node)
+        match msg.action:
+            case MemberAction.PROMOTE:
+                return Promote(node)
+            case MemberAction.REMOVE:
+                return Remove(node)
+            case MemberAction.REPLACE:
+                return await self._replacement(change, node)
+            case _:
+                address = self._link(change)
+                store = await self._invite(node)
+                kind = AddVoter if msg.action is MemberAction.ADD else AddLearner
+                return kind(node, store, address)
+
+    async def _replacement(self, change: _Change, node: NodeId) -> ReplaceStore:
+        msg = change.request
+        present = [member for member in self._raft.facts.known_members if member.node == node]
+        if not present:
+            members = ", ".join(dict.fromkeys(member.node for member in self._raft.facts.known_members))
+            raise ValueError(f"{node} is no member of the group: its members are {members}")
+        address = self._link(change)
+        store = await self._invite(node)
+        old = next((member for member in present if member.role is not MemberRole.LEARNER), present[0]).store_id or ""
+        is_named = bool(msg.store) and old.startswith(str(msg.store))
+        if old == store and is_named:
+            raise ValueError(f"{node} runs with the store {old}: it is not lost; give it an empty data directory first")
+        if old != store and not is_named:
+            raise ValueError(f"the store of {node} that is replaced is {old}, not {msg.store or 'told'}")
+        return ReplaceStore(node, store, None if msg.address is None else address)
+
+    def _link(self, change: _Change) -> str | None:
+        """Keep a link to the node; return its address. ValueError if none is known."""
+        network, msg = self._context.system.remoting.network(), change.request
+        if msg.node == self._node:
+            return msg.address
+        if msg.address is not None:
+            change.undo_link = self._peers.link(msg.node, msg.address)
+        known = network.address_of(msg.node)
+        if known is None:
+            raise ValueError(f"no address of {msg.node} is known: give it")
+        return format_address(known)
+
+    async def _invite(self, node: NodeId) -> StoreId:
+        """Return the store of `node`, which is ready to join. ValueError if it is not."""
+        if node == self._node:
+            raise ValueError(f"{node} leads the group: it is a member")
+        await self._wait_for_link(node)
+        facts = self._raft.facts
+        founders = b"" if facts.founders is None else facts.founders.encode()
+        ask: asyncio.Future[StoreInvited | InvitationRefused]
+        ask = self._peers[node].ask(InviteStore(self._node, facts.incarnation, founders), timeout_s=ASK_S)
+        try:
+            answer = await ask
+        except ActorNotFound as error:
+            raise ValueError(
+                f"{node} runs no replica of this group: declare the group in its topology, and start it with an empty "
+                "data directory and --bootstrap join"
+            ) from error
+        except CoterieError as error:
+            raise ValueError(f"{node} did not answer: {error}") from error
+        if isinstance(answer, InvitationRefused):
+            raise ValueError(f"{node} cannot join: {answer.reason}")
+        return StoreId(answer.store)
+
+    async def _wait_for_link(self, node: NodeId) -> None:
+        system = self._context.system
+        end_s = self._context.clock.monotonic() + LINK_S
+        while node not in system.remoting.linked_names:
+            if self._context.clock.monotonic() >= end_s:
+                address = system.remoting.network().address_of(node)
+                place = "" if address is None else f" at {format_address(address)}"
+                raise ValueError(f"{node} cannot be reached{place}: start it, or give its address")
+            await asyncio.sleep(LINK_LOOK_S)
+
+    def _learner_answered(self, node: str, asked: asyncio.Future[GroupStatus]) -> None:
+        if asked.cancelled() or not self._changes:
+            return
+        error = asked.exception()
+        self._wake_with(MayPromote(self._why_not_promoted(node, asked.result() if error is None else error)))
+
+    def _why_not_promoted(self, node: str, answer: GroupStatus | BaseException) -> str | None:
+        if isinstance(answer, BaseException):
+            return f"{node} does not say whether it follows the active schema: {answer}"
+        if answer.quarantine is not None:
+            return f"{node} is in quarantine: {answer.quarantine}"
+        active = 0 if self._schemas.active is None else self._schemas.active.number
+        if answer.revision != active:
+            return f"{node} follows revision {answer.revision} of the schema, not {active}"
+        return None

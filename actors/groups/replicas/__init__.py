@@ -4,6 +4,7 @@
 `apply_failures.py`: `ApplyFailures`, logs the exceptions that come out of a state machine's `apply`
 `call_room.py`: gives the code of a state machine the same room for nested calls on every replica
 `client_proposals.py`: `ClientProposals`, keeps the commands that clients wait for, and answers each exactly once
+`client_requests.py`: `ClientRequests`, makes events of what clients ask, or answers it from what is applied here
 `digest_exchange.py`: `DigestExchange`, lets the replicas of a group compare their digests
 `disk_tasks.py`: `DiskTasks`, reads old entries, and marks a store that has lost promises
 `leader_announcements.py`: `LeaderAnnouncements`, tells clients who leads, and operators when no node does
@@ -13,6 +14,5 @@
 `replica_snapshot.py`: says of which sections the snapshot of a replica consists, and checks that they come whole
 `replica_status.py`: reports what one node of a group is and does, for operators
 `replica.py`: `Replica`, applies the entries of the log to the sessions and the state machine of one node
-`stale_reads.py`: `StaleReads`, answers queries from the state that is here, and says how old it is
 `typed_machine.py`: `TypedMachine`, runs a typed `StateMachine` on encoded commands
 """

@@ -71,7 +71,7 @@ class LeaderAnnouncements:
 
     def advance(self, now: float) -> None:
         """Tell operators once that there has been no leader for long, and once that there is one again (`now`: s)."""
-        if self._raft.leader is None:
+        if self._raft.leader is None and self._raft.is_member:
             if self._absent_since_s is None:
                 self._absent_since_s = now
             elif not self._is_absence_told and now - self._absent_since_s >= self._absent_max_s:
@@ -89,7 +89,7 @@ class LeaderAnnouncements:
         self._unsubscribe()
 
     def _tell_absence(self, absent_s: float) -> None:
-        voters = self._raft.facts.membership.voters
+        voters = self._raft.facts.known_voters
         linked = self._context.system.remoting.linked_names
         missing = [node for node in voters if node not in linked and node != self._context.system.node]
         self._context.log.warning(

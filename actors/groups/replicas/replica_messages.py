@@ -14,6 +14,7 @@ from coterie.actors.groups.group_messages import (
     ReportStatus,
     WatchLeader,
 )
+from coterie.actors.groups.members.member_messages import ChangeGroupMembers, InviteStore
 from coterie.actors.voter_registration import RetryRegistration
 from coterie.actors.wire_names import (
     FoundersDiffer,
@@ -24,25 +25,23 @@ from coterie.actors.wire_names import (
     StoreRegistered,
 )
 
-__all__ = ["ReplicaMessage"]
+__all__ = ["RareMessage", "ReplicaMessage"]
 
-ReplicaMessage = (
-    Execute
-    | ReadQueries
-    | ReadStale
-    | RaftPeerMessage
-    | RaftChunk
-    | WatchLeader
-    | ReportStatus
+RareMessage = (
+    ReportStatus
     | ReportCode
     | ActivateSchema
     | HandOver
+    | ChangeGroupMembers
+    | InviteStore
     | TakeBackup
     | ReadBackup
-    | Tick
     | RegisterStore
     | StoreRegistered
     | FoundersDiffer
     | StoreAccused
     | RetryRegistration
 )
+"""The messages that are not part of every command."""
+
+ReplicaMessage = Execute | ReadQueries | ReadStale | RaftPeerMessage | RaftChunk | WatchLeader | Tick | RareMessage

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from coterie.actors.groups.evolution.schema_keeper import SchemaKeeper
-from coterie.actors.groups.group_messages import LOST_PROMISES, QUARANTINED, GroupMember, GroupStatus
+from coterie.actors.groups.group_messages import LOST_PROMISES, NOT_A_MEMBER, QUARANTINED, GroupMember, GroupStatus
+from coterie.protocols.raft.membership.membership import Member
+from coterie.protocols.raft.membership.reconfiguration import ChangePhase, ChangeStatus
 from coterie.protocols.raft.raft import Raft
 from coterie.runtime.storage.log_store import LogStore
 
-__all__ = ["replica_status"]
+__all__ = ["change_in_words", "group_members", "replica_status"]
 
 
 def replica_status(
@@ -25,13 +29,17 @@ def replica_status(
 ) -> GroupStatus:
     """Return the status of a replica.
 
-    `lost`: what the store has lost of its promises to this group; None: nothing. `inactive_reason`: why it is no active
-    voter; None: it is. `quarantine`: why it only stores and votes; None: it does not. `trouble`: what this node has
+    `lost`: what the store has lost of its promises to this group; None: nothing. `inactive_reason`: why it takes no
+    part; None: it does. `quarantine`: why it only stores and votes; None: it does not. `trouble`: what this node has
     found to be wrong with the group. `activity`: what is under way with snapshots. Lost promises are the reason before
     all others.
     """
-    active = schemas.active
-    role = inactive_reason or (raft.role.value if quarantine is None else QUARANTINED)
+    active, change = schemas.active, raft.change_status
+    role = (
+        inactive_reason
+        or (None if raft.is_member else NOT_A_MEMBER)
+        or (raft.role.value if quarantine is None else QUARANTINED)
+    )
     return GroupStatus(
         group=group,
         node=node,
@@ -43,9 +51,7 @@ def replica_status(
         applied_index=raft.applied_index,
         store=store.store_id,
         syncs=store.syncs,
-        members=tuple(
-            GroupMember(member.node, member.store_id, member.role.value) for member in raft.facts.membership.members
-        ),
+        members=group_members(raft.facts.known_members),
         quarantine=lost or quarantine,
         revision=0 if active is None else active.number,
         version=0 if active is None else active.schema.version,
@@ -55,4 +61,23 @@ def replica_status(
         base_index=raft.facts.base.index,
         snapshot_index=0 if raft.facts.snapshot is None else raft.facts.snapshot.position.index,
         activity=activity,
+        change=None if change is None else change_in_words(change),
     )
+
+
+def group_members(members: Sequence[Member]) -> tuple[GroupMember, ...]:
+    """Return members as messages have them."""
+    return tuple(GroupMember(each.node, each.store_id, each.role.value, each.address) for each in members)
+
+
+def change_in_words(change: ChangeStatus) -> str:
+    """Return how far a change of members is, for operators."""
+    what = "complete an earlier change" if change.change is None else str(change.change)
+    waits_for = f", waits for {', '.join(change.waits_for)}" if change.waits_for else ""
+    match change.phase:
+        case ChangePhase.CATCHING_UP:
+            return f"{what}: {change.entries_left} entries left{waits_for}"
+        case ChangePhase.HELD:
+            return f"{what}: held: {change.because}"
+        case _:
+            return f"{what}: {change.phase.value}{waits_for}"

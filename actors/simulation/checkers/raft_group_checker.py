@@ -27,7 +27,7 @@ from coterie.protocols.checking.raft_disk import AT_THE_BEGINNING, RaftDisk
 from coterie.protocols.faults.kinds.fault_kinds import TargetRole
 from coterie.protocols.quorums import Quorum
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.raft.raft_effects import RaftEvent, TransferEnded
+from coterie.protocols.raft.raft_effects import OwnEffect, RaftEvent
 from coterie.protocols.raft.raft_messages import (
     HardState,
     LogWrite,
@@ -36,8 +36,8 @@ from coterie.protocols.raft.raft_messages import (
 )
 from coterie.protocols.raft.role import RaftRole
 from coterie.protocols.raft.snapshots.snapshot_id import SnapshotId
-from coterie.protocols.raft.snapshots.snapshot_messages import LoadChunk, RestoreMachine, StoreChunk
-from coterie.protocols.replicated_log import Apply, Entry, Load, LogIndex, LogPosition, ReadReady, Reject, Term
+from coterie.protocols.raft.snapshots.snapshot_messages import RestoreMachine
+from coterie.protocols.replicated_log import Apply, Entry, LogIndex, LogPosition, Term
 from coterie.protocols.sessions import Machine
 from coterie.protocols.simulation.faults.sender_roles import sender_role
 from coterie.runtime.storage.log_store import LogStore
@@ -110,7 +110,8 @@ class RaftGroupChecker:
     def compare_states(self) -> None:
         """Compare the states of all replicas that run, at the end of a run."""
         for node, actor in self._actor_by_node.items():
-            self.state_reached(NodeId(node), LogIndex(actor.applied_index + 1), actor.machine.state)
+            if actor.has_state:
+                self.state_reached(NodeId(node), LogIndex(actor.applied_index + 1), actor.machine.state)
 
     # --- called by the actors ---------------------------------------------------------------------------------------
 
@@ -236,6 +237,13 @@ class CheckedRaftActor(RaftActor):
         """The last entry that this replica has applied."""
         return self._raft.applied_index
 
+    @property
+    def has_state(self) -> bool:
+        """Whether its state is that of `applied_index`: it is not being restored."""
+        snapshot = self._raft.facts.snapshot
+        is_begun = snapshot is None or self._raft.applied_index >= snapshot.position.index
+        return is_begun and not self._replica.is_restoring
+
     async def on_start(self) -> None:
         """Start from what is on the disk, which `_recover` reports."""
         await super().on_start()
@@ -263,9 +271,7 @@ class CheckedRaftActor(RaftActor):
             self._checker.sent(self._node, node, message)
         super().send(to, message)
 
-    def perform(
-        self, effect: Apply | Load | ReadReady | Reject | TransferEnded | LoadChunk | StoreChunk | RestoreMachine
-    ) -> RaftEvent | None:
+    def perform(self, effect: OwnEffect) -> RaftEvent | None:
         """Report entries that are to be applied, and a snapshot that is restored, then carry out the effect."""
         if isinstance(effect, Apply):
             self._checker.applied(self._node, effect.entries)

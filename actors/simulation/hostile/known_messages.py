@@ -10,6 +10,7 @@ from coterie.actors import driver, inspection, node_report, voter_registration, 
 from coterie.actors.detection import detection_wire, detector_messages
 from coterie.actors.detection.detector_messages import DETECTOR_PATH
 from coterie.actors.groups import client_session, group_messages, key_value
+from coterie.actors.groups.members import member_messages
 from coterie.actors.node_report import NODE_REPORT_PATH
 from coterie.actors.paxos import synod_actor
 from coterie.actors.pools import pool_actor, pool_messages, pool_reports
@@ -30,6 +31,7 @@ MODULES: Final[tuple[ModuleType, ...]] = (
     inspection,
     key_value,
     load_messages,
+    member_messages,
     node_report,
     pool_actor,
     pool_messages,
@@ -39,7 +41,15 @@ MODULES: Final[tuple[ModuleType, ...]] = (
     wire_names,
 )
 
-GROUP_MODULES: Final = (actor, driver, group_messages, synod_actor, voter_registration, wire_names)
+GROUP_MODULES: Final = (
+    actor,
+    driver,
+    group_messages,
+    member_messages,
+    synod_actor,
+    voter_registration,
+    wire_names,
+)
 
 SYSTEM_PATHS: Final = (NODE_REPORT_PATH, DETECTOR_PATH)
 """The paths of actors that nodes have beside those of their topology."""

@@ -19,4 +19,5 @@
 `evolving/`: `coterie schema` and `coterie raft`, for state machines whose code changes
 `recovering/`: `coterie backup` and `coterie restore`, which let a group begin anew from a file
 `offline/`: `coterie log`, which reads a data directory without its node
+`simulating/`: what `coterie sim` runs beside scenarios
 """

@@ -71,7 +71,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--data", metavar="DIR", help="the data directory (default: all data in memory, with a warning)"
     )
     parser.add_argument(
-        "--bootstrap", choices=["new"], help="new: format the data directory first; only for the first start"
+        "--bootstrap",
+        choices=["new", "join"],
+        help="format the data directory first; only for the first start. new: found the groups; join: they exist "
+        "already, and this node waits to be added (coterie raft add, replace)",
     )
     parser.add_argument(
         "--forget-group",
@@ -197,7 +200,7 @@ def _naming_the_port(listen: str) -> Iterator[None]:
 def _check_options(args: argparse.Namespace, peers: Mapping[str, str]) -> None:
     """Raise WrongUsage for what is wrong whatever the topology is."""
     if args.bootstrap is not None and args.data is None:
-        raise WrongUsage("--bootstrap new formats a data directory: give --data DIR")
+        raise WrongUsage(f"--bootstrap {args.bootstrap} formats a data directory: give --data DIR")
     for option, address in (("--listen", args.listen), *((f"--peer {node}", peers[node]) for node in peers)):
         try:
             parse_address(address)

@@ -7,6 +7,8 @@
     coterie sim shop.tests:scenario --seeds 200        your own scenario
     coterie sim raft --check-determinism               each seed twice, in processes with different string hashes
     coterie sim mutants --jobs 2                       deliberate bugs: the checkers must find each one
+    coterie sim partial-partitions --seeds 100         single links of Raft groups break: in how many election
+                                                       time-outs they recover, and what does not
 
 A failure is shrunk to few faults, operations and nodes, and saved in a folder with its plan, trace, history, timeline,
 message sequence chart and the log of its nodes; one command replays it. Simulated nodes log to the terminal only with
@@ -45,11 +47,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("scenario", help="a name (see --list), package.module:attribute, or mutants")
+    parser.add_argument(
+        "scenario", help="a name (see --list), package.module:attribute, mutants, or partial-partitions"
+    )
     parser.add_argument(
         "--list", action=ListOption, names=_scenarios, help="print the names of coterie's own scenarios and exit"
     )
-    parser.add_argument("--seeds", type=_positive, metavar="N", help=f"how many seeds (default {SEEDS})")
+    parser.add_argument(
+        "--seeds", type=_positive, metavar="N", help=f"how many seeds (default {SEEDS}; partial partitions: 20)"
+    )
     parser.add_argument(
         "--seed", type=int, metavar="S", help="the first seed; without --seeds: only this seed, with its trace hash"
     )
@@ -73,7 +79,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="time limit for shrinking a failure (s; 0: do not shrink)",
     )
     parser.add_argument(
-        "--only", action="append", metavar="NAME", help="with mutants: only this mutant (may be repeated)"
+        "--only", action="append", metavar="NAME", help="only this mutant or partial partition (may be repeated)"
     )
     add_output(parser)
     add_traceback(parser)

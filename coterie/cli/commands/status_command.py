@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from coterie.actors.client import Client
-from coterie.actors.groups.group_messages import GroupStatus
+from coterie.actors.groups.group_messages import NOT_A_MEMBER, GroupStatus
 from coterie.actors.node_report import NodeReport, ReportNode
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
@@ -166,12 +166,21 @@ def _troubles(seen: _ClusterStatus) -> Iterator[str]:
         for node, status in statuses.items():
             if not isinstance(status, GroupStatus):
                 yield f"group {group}: {node} does not answer"
+            elif status.role == NOT_A_MEMBER:
+                if _is_seat_of(node, statuses.values()):
+                    yield f"group {group}: {node} runs with another store than the one that is a member"
             elif status.role not in FULL_PARTS:
                 yield f"group {group}: {node} is {status.role}"
             elif status.leader is None and any(_leads(other) for other in statuses.values()):
                 yield f"group {group}: {node} knows no leader, although there is one"
             if isinstance(status, GroupStatus) and status.trouble is not None:
                 yield f"group {group}: {node} has found that {status.trouble}"
+
+
+def _is_seat_of(node: str, statuses: Iterable[GroupStatus | CoterieError]) -> bool:
+    """Return whether a leader has a member on `node`."""
+    leaders = [each for each in statuses if isinstance(each, GroupStatus) and _leads(each)]
+    return any(node == member.node for leader in leaders for member in leader.members)
 
 
 def _leads(status: GroupStatus | CoterieError) -> bool:
@@ -197,6 +206,10 @@ def _lines(seen: _ClusterStatus) -> Iterator[str]:
         for status in statuses.values():
             if isinstance(status, GroupStatus):
                 yield from (f"  {text}" for text in explanations(status))
+                if status.activity is not None:
+                    yield f"  {status.node} is {status.activity}"
+                if status.change is not None:
+                    yield f"  under way: {status.change}"
 
 
 def _row(status: GroupStatus | CoterieError) -> str:

@@ -14,7 +14,7 @@ import json
 from dataclasses import dataclass, replace
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.raft.membership.membership import Membership
+from coterie.protocols.raft.membership.membership import Member, Membership, StoreId
 from coterie.protocols.raft.snapshots.snapshot_id import SnapshotId
 from coterie.protocols.replicated_log import INCARNATION_BYTES, Entry, EntryKind, LogIndex, LogPosition
 
@@ -87,6 +87,20 @@ class GroupFacts:
     def known_membership(self) -> Membership | None:
         """The effective membership; None: this store has joined, and has not heard of any."""
         return self.memberships[-1][1] if self.memberships else None
+
+    @property
+    def known_members(self) -> tuple[Member, ...]:
+        """The members of the effective membership; none before any is known."""
+        return self.memberships[-1][1].members if self.memberships else ()
+
+    @property
+    def known_voters(self) -> tuple[NodeId, ...]:
+        """The nodes of its voters; none before any is known."""
+        return self.memberships[-1][1].voters if self.memberships else ()
+
+    def store_of(self, node: str) -> StoreId | None:
+        """Return the store to which the log binds the member on `node`; None: to none. See `Membership.store_of`."""
+        return self.memberships[-1][1].store_of(node) if self.memberships else None
 
     @property
     def former_nodes(self) -> tuple[NodeId, ...]:

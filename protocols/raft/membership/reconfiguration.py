@@ -115,13 +115,13 @@ class Reconfiguration:
         state, leadership = self._role_state, self._role_state.leadership
         reason = self._why_not_now() if leadership is not None else f"{state.electorate.own_node} does not lead"
         if leadership is None or reason is not None:
-            self._refuse(event, reason or "")
+            state.outbox.add(ChangeEnded(event.ref, False, reason or "", is_passing=self._under_way is None))
             return
         try:
             step = self._next_step(event.change)
             self._check_quorum(step, leadership)
         except ValueError as error:
-            self._refuse(event, str(error))
+            state.outbox.add(ChangeEnded(event.ref, False, str(error)))
             return
         self._settled = None
         because = "" if event.may_promote else "it is not known yet whether the learner may vote"
@@ -156,7 +156,7 @@ class Reconfiguration:
         state = self._role_state
         leadership, membership = state.leadership, state.electorate.membership
         if self._under_way is not None and self._under_way.leadership is not leadership:
-            self._end(self._under_way, LOST if self._under_way.has_appended else NOT_BEGUN)
+            self._end(self._under_way, LOST if self._under_way.has_appended else NOT_BEGUN, is_passing=True)
         if membership is None or membership is self._settled:
             return  # as it mostly is
         self._was_member = self._was_member or state.electorate.is_member
@@ -285,14 +285,11 @@ class Reconfiguration:
         left = self._role_state.log.last_index - match_index
         return ChangeStatus(under_way.change, phase, left, (learner.node,), under_way.because)
 
-    def _refuse(self, event: ChangeMembers, reason: str) -> None:
-        self._role_state.outbox.add(ChangeEnded(event.ref, False, reason))
-
-    def _end(self, under_way: _UnderWay, reason: str | None) -> None:
+    def _end(self, under_way: _UnderWay, reason: str | None, *, is_passing: bool = False) -> None:
         """End the change; `reason` None: it is done."""
         self._under_way = None
         state, is_done = self._role_state, reason is None
         state.outbox.observe(
             CHANGE_ENDED, term=state.term, change=str(under_way.change), is_done=is_done, reason=reason or ""
         )
-        state.outbox.add(ChangeEnded(under_way.ref, is_done, reason or ""))
+        state.outbox.add(ChangeEnded(under_way.ref, is_done, reason or "", is_passing))

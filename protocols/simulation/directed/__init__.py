@@ -3,6 +3,8 @@
 `balancing_trials.py`: schedules of load-balancing policies in which one promise would show if broken.
 `detector_trials.py`: schedules in which a failure detector must suspect, or must not.
 `directed_group.py`: `DirectedGroup`, runs a Raft group step by step, as a test decides.
+`directed_transcript.py`: runs a directed schedule that is written as text, and writes what the nodes do.
+`effect_lines.py`: `EffectLines`, describes events and effects of Raft nodes in lines of such a transcript.
 `log_trials.py`: schedules in which logs meet that begin at different places or record different members.
 `member_groups.py`: begins directed groups with any membership.
 `member_trials.py`: schedules that change the members of a group at bad moments.

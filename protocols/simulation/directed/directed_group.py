@@ -114,6 +114,8 @@ class DirectedGroup:
         self.observed: list[Observe] = []
         """What all nodes observed, over all their lives."""
         self.now = 1.0
+        self.listener: Callable[[NodeId, RaftEvent | RaftEffect], None] = _ignore
+        """Called with each event before a node takes it, and with each effect when it is carried out."""
         self._rng = random.Random(seed)
         self._ref = 0
         self.snapshots = SimulatedSnapshots(names, ViolationContext(), random.Random(seed), sizes=(_SNAPSHOT_BYTES,))
@@ -152,6 +154,8 @@ class DirectedGroup:
 
     def handle(self, name: str, *events: RaftEvent) -> list[RaftEffect]:
         """Give node `name` a batch of events; carry out and return its effects."""
+        for event in events:
+            self.listener(NodeId(name), event)
         return self._carry_out(name, self[name].handle(events, now=self.now))
 
     def tick(self, name: str) -> list[RaftEffect]:
@@ -346,6 +350,7 @@ class DirectedGroup:
     def _perform(self, name: str, admitted: Iterable[RaftEffect]) -> None:
         record = self.record(name)
         for effect in admitted:
+            self.listener(NodeId(name), effect)
             match effect:
                 case Persist():
                     record.unsynced.append(effect)
@@ -378,6 +383,10 @@ class DirectedGroup:
             raise ValueError(f"{name} sends {effect.message} to itself")
         if to is not None:
             self.network.append(InFlight(NodeId(name), to, effect.message))
+
+
+def _ignore(_node: NodeId, _item: RaftEvent | RaftEffect) -> None:
+    pass
 
 
 def _matches(flight: InFlight, sender: str | None, to: str | None, kind: type[RaftMessage] | None) -> bool:

@@ -15,7 +15,6 @@ from coterie.protocols.raft.elections import Elections
 from coterie.protocols.raft.follower import Follower
 from coterie.protocols.raft.leadership import Leadership
 from coterie.protocols.raft.membership import membership
-from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_log import RaftLog
 from coterie.protocols.raft.raft_messages import AppendEntries, AppendEntriesReply, HardState, RequestVoteReply, Round
 from coterie.protocols.raft.reads.pending_reads import PendingReads
@@ -131,7 +130,7 @@ def _proves_nothing(self: Progress, refused: LogIndex, round_: Round) -> bool:
     return False
 
 
-def _always_has_room(self: Raft) -> bool:
+def _always_has_room(self: Durability, *, max_entries: int, max_bytes: int) -> bool:
     return True
 
 
@@ -225,7 +224,7 @@ RAFT_MUTANTS: tuple[Mutant, ...] = (
     _directed(
         "memory unbounded while the own disk stalls",
         raft_schedules.stalled_leader,
-        Patch(Raft, "_has_room_on_disk", _always_has_room),
+        Patch(Durability, "has_room", _always_has_room),
     ),
     _directed("one write for any burst", raft_schedules.large_burst, Patch(Durability, "_begin_after", _same_write)),
     _directed("one hint in a refusal", raft_schedules.alternating_tails, Patch(raft_log, "HINTS_MAX", 1)),

@@ -80,10 +80,25 @@ async def test_a_group_that_was_renamed_or_removed_refuses_the_start_by_name_and
         assert await node.key_value("totals").get(b"k") == b"v"
 
 
-async def test_a_group_that_moved_to_other_nodes_refuses_the_start(world: World) -> None:
-    def moved(topology: Topology) -> None:
+async def test_the_log_of_a_group_says_who_its_members_are_whatever_nodes_the_topology_names(world: World) -> None:
+    def elsewhere(topology: Topology) -> None:
         topology.raft("totals", machine=KeyValue, nodes=["n2"])
 
+    async with world.started(elsewhere) as node:
+        assert await node.key_value("totals").get(b"k") == b"v"
+
+
+async def test_a_synod_of_other_nodes_refuses_the_start(world: World) -> None:
+    def with_synod(topology: Topology) -> None:
+        totals(topology)
+        topology.synod("config", nodes=["n1"])
+
+    def moved(topology: Topology) -> None:
+        totals(topology)
+        topology.synod("config", nodes=["n2"])
+
+    async with world.started(with_synod) as node:
+        await node.synod("config").propose(b"v")
     assert "declares only on n2" in await world.refusal(moved)
     assert "--forget-group" not in (await world.refusal(moved)).partition("moved or removed?")[2]
 

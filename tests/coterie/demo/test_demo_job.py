@@ -35,10 +35,11 @@ def sources(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(450)
 def test_killed_node_loses_nothing_and_a_second_run_has_its_own_totals(sources: Path, tmp_path: Path) -> None:
-    for victim in ("leader", "follower"):
+    for victim, *options in (("leader",), ("follower",), ("leader", "--lose-disk")):
         command = [*START, "-o", "json", "--input", str(sources), "--kill", victim, "--data", str(tmp_path / "data")]
+        command += options
         ended = subprocess.run(command, capture_output=True, text=True, timeout=140, check=False)
 
         assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -55,6 +56,7 @@ def test_killed_node_loses_nothing_and_a_second_run_has_its_own_totals(sources: 
         assert facts["acknowledged_away"] > 0
         assert "KILL" in ended.stderr
         assert "has caught up" in ended.stderr
+        assert ("is a voter again, with the store" in ended.stderr) is ("--lose-disk" in options)
 
 
 class RunningDemo:

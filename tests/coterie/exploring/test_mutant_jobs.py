@@ -18,13 +18,13 @@ forges what is said."""
 QUICK = ("synod: promise not durable", "sessions: unknown session executed")
 
 
-def test_there_are_90_mutants_or_more_and_most_of_safety_fall_to_the_profile_everything() -> None:
+def test_there_are_90_mutants_or_more_and_many_of_safety_fall_to_the_profile_everything() -> None:
     names = dict.fromkeys(mutant.name for mutant in ALL_MUTANTS)
     safety = [mutant for mutant in ALL_MUTANTS if not mutant.name.startswith(DIRECTED)]
     random = [mutant for mutant in safety if mutant.trial.is_random]
 
     assert len(names) == len(ALL_MUTANTS) >= 90
-    assert len(random) > len(safety) / 2
+    assert len(random) > len(safety) / 3
 
 
 @pytest.mark.parametrize("processes", [1, 2])

@@ -110,7 +110,7 @@ class DyingCluster(ClusterProcesses):
         meta = Path(self._data) / node / "meta"
         if meta.exists():
             meta.write_bytes(b"rubbish")
-            process = await self._begin(node, may_format=False)
+            process = await self._begin(node, None)
             self._watches[node] = asyncio.create_task(self._watch(node, process))
         else:
             await super().start(node)

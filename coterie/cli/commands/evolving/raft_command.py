@@ -1,8 +1,12 @@
-"""`coterie raft`: shows the versions of the code that a group's nodes run, activates a newer one, moves the leader.
+"""`coterie raft`: shows and changes a group: the versions of its code, its leader, its members.
 
     coterie raft versions totals --connect 127.0.0.1:7401,127.0.0.1:7402
     coterie raft activate totals --connect 127.0.0.1:7401,127.0.0.1:7402
     coterie raft transfer totals --to n2 --connect 127.0.0.1:7401,127.0.0.1:7402
+    coterie raft members totals --connect 127.0.0.1:7401
+    coterie raft add totals n4 --address 127.0.0.1:7404 --connect 127.0.0.1:7401
+    coterie raft remove totals n2 --connect 127.0.0.1:7401
+    coterie raft replace totals n3 --store 1683 --connect 127.0.0.1:7401
 
 A group follows one schema and version until a newer one is activated, whatever its nodes run. `activate` makes that of
 the leader active, once every voter runs it; it tells which voters do not, or that it is the leader that is behind.
@@ -12,9 +16,13 @@ contradicts each other; 5 if a member does not answer, and all is well with the 
 `transfer` lets the leader hand over, without an election time-out: before its machine is restarted, for instance.
 
 Exit code of `transfer`: 0 if another node leads now; else 1, and the leader goes on.
+A node that is added, or whose disk was lost, runs with an empty data directory and `--bootstrap join`. `add` and
+`replace` let it catch up, then vote (`add --learner`: it does not vote until `promote`); `replace` names the lost store
+by the beginning of its id, which `members` shows. One change at a time; each prints its progress, and can be repeated.
 `recover` is for a group that has lost its quorum for good: see `coterie raft recover --help`.
 
 Exit code of `activate`: 0 if the version of the leader's code is active now, also if it was before; else 1.
+Exit code of `add`, `promote`, `remove`, `replace`: 0 if the group has these members now; else 1, with the reason.
 """
 
 from __future__ import annotations
@@ -27,6 +35,7 @@ from typing import Final
 from coterie.actors.groups.group_messages import GroupStatus
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
+from coterie.cli.commands.evolving.raft_members import add_actions
 from coterie.cli.commands.recovering.recover_command import add_action as add_recover
 from coterie.cli.inactive_members import explanations
 from coterie.cli.node_queries import DEGRADED, check_group, code_schemas, with_silent
@@ -49,7 +58,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the command `raft` to the command line."""
     parser = subparsers.add_parser(
         "raft",
-        help="show the versions of a group's code, make a newer one active, move the leader",
+        help="show and change a group: its versions, its leader, its members",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -66,6 +75,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         add_connect(action)
         add_output(action)
         action.set_defaults(run=function)
+    add_actions(actions)
     add_recover(actions)
 
 

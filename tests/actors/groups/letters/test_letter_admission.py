@@ -13,12 +13,12 @@ from coterie.actors.wire_names import RaftPeerMessage
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.evolution.schema_text import SchemaHash
 from coterie.protocols.raft.membership.membership import Membership, StoreId
-from coterie.protocols.raft.raft_messages import PreVoteReply
-from coterie.protocols.replicated_log import Term
+from coterie.protocols.raft.raft_messages import AppendEntries, PreVoteReply, Round
+from coterie.protocols.replicated_log import LogIndex, Term
 from coterie.runtime.storage.history.generation import NEVER_OPENED, Generation
 
 OURS, ANOTHER = b"o" * 16, b"a" * 16
-RIGHT, WRONG = StoreId("0a" * 16), StoreId("0b" * 16)
+RIGHT, WRONG, OTHERS = StoreId("0a" * 16), StoreId("0b" * 16), StoreId("0c" * 16)
 UNBOUND = Membership.founding([NodeId("n1"), NodeId("n2")])
 BOUND = UNBOUND.with_stores({NodeId("n2"): RIGHT})
 
@@ -59,23 +59,24 @@ class AdmissionUnderTest:
         self.memory = Memory()
         self.logged: list[tuple[str, dict[str, object]]] = []
         self.admitted: list[StoreId] = []
-        self.accused: list[tuple[str, Generation]] = []
+        self.accused: list[tuple[str, StoreId, Generation]] = []
         self.schemas: list[tuple[str, SchemaHash]] = []
         self.admission = LetterAdmission(
             OURS,
             self.memory,  # type: ignore[arg-type]
             self,
+            node_of={NodeId(OTHERS): NodeId("n3")}.get,
             accuse=self.accuse,
             on_schema=lambda node, schema: self.schemas.append((node, schema)),
         )
 
-    def accuse(self, node: str, heard: Generation) -> None:
-        self.accused.append((node, heard))
+    def accuse(self, node: str, store: StoreId, heard: Generation) -> None:
+        self.accused.append((node, store, heard))
 
     def error(self, event: str, **facts: object) -> None:
         self.logged.append((event, facts))
 
-    def examine(self, letter: RaftPeerMessage, membership: Membership) -> None:
+    def examine(self, letter: RaftPeerMessage, membership: Membership | None) -> None:
         self.admission.examine(letter, membership, self.admitted.append)
 
 
@@ -95,13 +96,37 @@ def test_the_store_that_the_log_binds_counts_at_once_and_is_not_remembered(under
     assert (under_test.admitted, under_test.memory.heard, under_test.logged) == ([RIGHT], {}, [])
 
 
-def test_another_store_than_the_bound_one_is_refused_whatever_is_remembered(under_test: AdmissionUnderTest) -> None:
+def test_another_store_than_the_bound_one_is_told_of_and_is_a_stranger(under_test: AdmissionUnderTest) -> None:
     under_test.memory.heard["n2"] = WRONG
 
     under_test.examine(letter(WRONG), BOUND)
 
-    assert under_test.admitted == []
+    assert under_test.admitted == [WRONG]  # to the protocol: it has the key of no member
     assert under_test.logged == [("store.refused", {"peer": "n2", "store": WRONG, "remembered": RIGHT})]
+
+
+def test_a_leader_that_the_log_does_not_name_is_a_stranger_and_nothing_to_tell(under_test: AdmissionUnderTest) -> None:
+    identity = LetterIdentity(OURS, WRONG).encode()
+    body = AppendEntries(Term(2), Round(1), LogIndex(0), Term(0), LogIndex(0), ())
+
+    under_test.examine(RaftPeerMessage("n2", identity, body), BOUND)
+
+    assert (under_test.admitted, under_test.logged) == ([WRONG], [])
+
+
+@pytest.mark.parametrize("membership", [None, Membership.founding([NodeId("n1")])])
+def test_a_node_that_is_no_member_is_a_stranger(under_test: AdmissionUnderTest, membership: Membership | None) -> None:
+    under_test.examine(letter(RIGHT), membership)
+
+    assert (under_test.admitted, under_test.memory.heard, under_test.logged) == ([RIGHT], {}, [])
+
+
+@pytest.mark.parametrize("membership", [None, UNBOUND, BOUND])
+def test_the_store_of_another_node_is_refused(under_test: AdmissionUnderTest, membership: Membership | None) -> None:
+    under_test.examine(letter(OTHERS), membership)
+
+    assert under_test.admitted == []
+    assert under_test.logged == [("store.refused", {"peer": "n2", "store": OTHERS, "remembered": "the store of n3"})]
 
 
 def test_the_first_store_of_an_unbound_seat_counts_once_it_is_durable(under_test: AdmissionUnderTest) -> None:
@@ -156,13 +181,11 @@ def test_only_an_identity_that_was_remembered_is_not_examined_again(under_test: 
     assert admission.key_of(letter(RIGHT)) is None
 
 
-def test_a_sender_that_is_refused_again_after_it_was_admitted_is_told_again(under_test: AdmissionUnderTest) -> None:
-    under_test.examine(letter(WRONG), BOUND)
-    under_test.admission.remember(letter(RIGHT), RIGHT)
+def test_another_identity_is_told_again(under_test: AdmissionUnderTest) -> None:
+    for store in (WRONG, WRONG, OTHERS, WRONG):
+        under_test.examine(letter(store), BOUND)
 
-    under_test.examine(letter(WRONG), BOUND)
-
-    assert len(under_test.logged) == 2
+    assert len(under_test.logged) == 3
 
 
 def test_a_later_life_of_a_store_counts_once_it_is_remembered(under_test: AdmissionUnderTest) -> None:
@@ -181,12 +204,12 @@ def test_a_later_life_of_a_store_counts_once_it_is_remembered(under_test: Admiss
 def test_a_store_that_went_back_is_refused_and_accused_with_what_was_heard(
     under_test: AdmissionUnderTest, generation: Generation
 ) -> None:
-    under_test.memory.generations["n2"] = Generation(3, 33)
+    under_test.memory.generations[RIGHT] = Generation(3, 33)
 
     under_test.examine(letter(RIGHT, generation=generation), BOUND)
 
     assert (under_test.admitted, under_test.memory.waiting) == ([], [])
-    assert under_test.accused == [("n2", Generation(3, 33))]
+    assert under_test.accused == [("n2", RIGHT, Generation(3, 33))]
     ((event, facts),) = under_test.logged
     assert event == "store.went_back"
     assert "put the real data directory back" in str(facts["advice"])

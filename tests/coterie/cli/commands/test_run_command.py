@@ -314,7 +314,7 @@ def test_data_directory_in_use_is_named(node: RunningNode, capsys: pytest.Captur
 def test_data_directory_that_is_formatted_twice_is_named(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     format_data()
 
-    assert "'data' already holds a store: leave out --bootstrap new" in refusal(
+    assert "'data' already holds a store: leave out --bootstrap" in refusal(
         capsys, "--data", "data", "--bootstrap", "new"
     )
 

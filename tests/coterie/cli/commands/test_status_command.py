@@ -111,8 +111,12 @@ def test_a_member_that_takes_no_full_part_makes_the_cluster_degraded(
             "refused",
             ("takes no part: the other voters have registered another store than ab", "put the data dir"),
         ),
+        ("not_a_member", ("takes no part: its store ab is no member of the group", "coterie raft add")),
         ("founders_differ", ("takes no part: the other voters have a group of this name with other founders",)),
-        ("lost_promises", ("takes no part", "promised: the reason;", "put the real data directory back", "stays out")),
+        (
+            "lost_promises",
+            ("takes no part", "promised: the reason;", "put the real data", "raft replace"),
+        ),
         ("quarantined", ("is in quarantine", "stores and votes, and applies nothing): the reason")),
     ],
 )

@@ -128,5 +128,5 @@ def test_a_change_that_had_begun_nothing_says_so() -> None:
     group.heartbeat("n2")
 
     assert group.record("n1").changes[-1] == ChangeEnded(
-        2, False, "this node leads no more; nothing was changed: repeat the command"
+        2, False, "this node leads no more; nothing was changed: repeat the command", is_passing=True
     )

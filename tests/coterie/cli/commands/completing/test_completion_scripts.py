@@ -24,7 +24,7 @@ WORDS = [
     (["sim", "raft-kv", "--profile", "flaky-n"], {"flaky-network"}),
     (["nemesis", "flaky-n"], {"flaky-network"}),
     (["run", "--data", "x"], set()),
-    (["run", "shop:topology", "--bootstrap", ""], {"new"}),
+    (["run", "shop:topology", "--bootstrap", ""], {"join", "new"}),
 ]
 
 

@@ -1,4 +1,4 @@
-"""`StaleReads`: answers reads from what one replica has applied, and says how old that may be."""
+"""`ClientRequests`: makes events of what clients ask of a replica, or answers it from what is applied here."""
 
 from __future__ import annotations
 
@@ -6,21 +6,31 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from coterie.actors.groups.group_messages import NO_SCHEMA, NOT_READ, QUARANTINED, ReadStale, Refused, StaleAnswer
+from coterie.actors.groups.group_messages import (
+    NO_SCHEMA,
+    NOT_READ,
+    QUARANTINED,
+    Execute,
+    ReadQueries,
+    ReadStale,
+    Refused,
+    StaleAnswer,
+)
 from coterie.actors.groups.replicas.client_proposals import ClientProposals
 from coterie.actors.groups.replicas.read_queue import ReadQueue
 from coterie.actors.groups.replicas.replica import ReadsIn, Replica
 from coterie.protocols.raft.raft import Raft
-from coterie.protocols.replicated_log import Refusal
+from coterie.protocols.raft.role import RaftRole
+from coterie.protocols.replicated_log import Propose, Read, Refusal
 
 if TYPE_CHECKING:
     from coterie.runtime.actor import Context, Later
 
-__all__ = ["StaleReads"]
+__all__ = ["ClientRequests"]
 
 
-class StaleReads:
-    """The stale reads of one life of a replica.
+class ClientRequests:
+    """The requests of clients in one life of a replica.
 
     Args:
         node: the node of this replica.
@@ -29,7 +39,7 @@ class StaleReads:
         replica: what answers.
         proposals: limits what may wait, and fits answers into frames.
         reads: what waits to be answered from the state.
-        why_refused: returns why this replica answers none; None: it does.
+        why_not_stale: returns why this replica answers no stale reads; None: it does.
     """
 
     def __init__(
@@ -40,7 +50,7 @@ class StaleReads:
         replica: Replica,
         proposals: ClientProposals,
         reads: ReadQueue,
-        why_refused: Callable[[], str | None],
+        why_not_stale: Callable[[], str | None],
     ) -> None:
         self._node = node
         self._context = context
@@ -48,9 +58,20 @@ class StaleReads:
         self._replica = replica
         self._proposals = proposals
         self._reads = reads
-        self._why_refused = why_refused
+        self._why_not_stale = why_not_stale
 
-    def take(self, msg: ReadStale) -> None:
+    def take(self, msg: Execute | ReadQueries) -> Propose | Read | None:
+        """Return the event that puts commands into the log, or lets queries be read; None: they are answered."""
+        later, is_leader = self._context.reply_later(msg), self._raft.role is RaftRole.LEADER
+        reads = self._replica.reads_of(msg.command)
+        if reads is ReadsIn.SOME or (reads is ReadsIn.ALL and not self._replica.is_ready):
+            reason = NOT_READ if reads is ReadsIn.SOME else NO_SCHEMA if is_leader else Refusal.NOT_LEADER.value
+            later.reply(Refused(reason, None if is_leader else self._raft.leader))
+            return None
+        ask = self._proposals.read if reads is ReadsIn.ALL else self._proposals.propose
+        return ask(msg.command, later, is_leader=is_leader)
+
+    def take_stale(self, msg: ReadStale) -> None:
         """Answer from what is applied here, unless this replica takes no part or its machine must not be used."""
         later, room = self._context.reply_later(msg), self._proposals.read_room
         if (refusal := self._refusal_of(msg.command)) is not None:
@@ -62,7 +83,7 @@ class StaleReads:
             self._reads.add(later.asker, msg.command, is_awaited=lambda: later.is_awaited, answer=answer)
 
     def _refusal_of(self, command: bytes) -> str | None:
-        if (refusal := self._why_refused()) is not None:
+        if (refusal := self._why_not_stale()) is not None:
             return refusal
         if self._replica.reads_of(command) is not ReadsIn.ALL:
             return NOT_READ

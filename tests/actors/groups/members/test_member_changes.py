@@ -1,0 +1,293 @@
+"""Members of a running group change: nodes join, are promoted, removed, and get another store for a lost one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from coterie import Ask, CommandRefused, GroupMember, Query, SnapshotPolicy, StateMachine, Topology, message
+from coterie.actors.client import Client
+from coterie.actors.groups.group_messages import GroupStatus
+from coterie.runtime.hosts.virtual.virtual_disk import VirtualDisk
+from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
+from coterie.runtime.hosts.virtual.virtual_network import VirtualNetwork
+from coterie.testing import Cluster
+
+pytestmark = pytest.mark.virtual
+
+NODES = ("n1", "n2", "n3", "n4", "n5")
+SMALL = SnapshotPolicy(after_entries=20, share=0.0, trailing_entries=3)
+
+
+@message(name="grown.Add")
+class Add(Ask[int]):
+    amount: int
+
+
+@message(name="grown.Total")
+class Total(Query[int]):
+    pass
+
+
+class Totals(StateMachine[Add | Total]):
+    def __init__(self) -> None:
+        self.total = 0
+
+    def apply(self, command: Add | Total, /) -> int:
+        if isinstance(command, Add):
+            self.total += command.amount
+        return self.total
+
+    def read(self, query: Total, /) -> int:
+        return self.total
+
+
+def topology_of(**options: Any) -> Topology:
+    topology = Topology("grown", nodes=NODES)
+    topology.raft("totals", machine=Totals, nodes=NODES[:3], **options)
+    return topology
+
+
+@pytest.fixture
+async def cluster(make_cluster: Callable[..., Cluster]) -> Cluster:
+    made = make_cluster(topology_of(), joining=NODES[3:])
+    await made.start()
+    return made
+
+
+async def group_of(cluster: Cluster) -> Any:
+    return (await cluster.client()).group("totals", Totals)
+
+
+def roles(members: tuple[GroupMember, ...]) -> dict[str, str]:
+    return {member.node: member.role for member in members}
+
+
+def store_of(members: tuple[GroupMember, ...], node: str) -> str:
+    (store,) = [member.store for member in members if member.node == node]
+    assert store is not None
+    return store
+
+
+async def add(group: Any, count: int) -> None:
+    for _ in range(count):
+        await group.execute(Add(1), timeout_s=60)
+
+
+def total_on(cluster: Cluster, name: str) -> int:
+    cell: Any = cluster[name].system.registry.cell_at("totals")
+    total = cell.actor._machine.machine.total
+    assert isinstance(total, int)
+    return total
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if is_so():
+            return
+        await asyncio.sleep(0.1)
+    pytest.fail("it did not come true within a minute")
+
+
+async def test_a_group_grows_from_three_nodes_to_five_while_it_serves(cluster: Cluster) -> None:
+    group = await group_of(cluster)
+    await add(group, 5)
+    said: list[str] = []
+
+    load = asyncio.ensure_future(add(group, 100))
+    await group.add("n4", on_progress=said.append)
+    members = await group.add("n5")
+    await load
+
+    assert roles(members) == dict.fromkeys(NODES, "voter")
+    assert {member.node: member.address for member in members}["n4"] == cluster.addresses["n4"]
+    await until(lambda: total_on(cluster, "n5") == 105)
+    await cluster.kill("n1")
+    await cluster.kill("n2")
+    await add(group, 1)
+    assert await group.read(Total()) == 106
+
+
+async def test_a_learner_gets_everything_and_does_not_vote_until_it_is_promoted(cluster: Cluster) -> None:
+    group = await group_of(cluster)
+    await add(group, 3)
+
+    assert roles(await group.add("n4", learner=True))["n4"] == "learner"
+    await until(lambda: total_on(cluster, "n4") == 3)
+
+    assert roles(await group.promote("n4"))["n4"] == "voter"
+
+
+async def test_a_lost_disk_is_replaced_and_the_node_serves_again(cluster: Cluster) -> None:
+    group = await group_of(cluster)
+    await add(group, 5)
+    lost = store_of(await group.members(), "n3")
+    await cluster.kill("n3")
+    cluster.wipe("n3", join=True)
+    await add(group, 5)
+    await cluster.start("n3")
+    with pytest.raises(CommandRefused, match=f"the store of n3 that is replaced is {lost}, not x"):
+        await group.replace("n3", store="x")
+
+    members = await group.replace("n3", store=lost[:4])
+
+    assert roles(members) == dict.fromkeys(NODES[:3], "voter")
+    assert store_of(members, "n3") != lost
+    await until(lambda: total_on(cluster, "n3") == 10)
+    assert await group.replace("n3", store=lost[:4]) == members  # once more changes nothing
+    await cluster.kill("n1")
+    await add(group, 1)
+
+
+async def test_members_are_removed_and_also_the_leader(cluster: Cluster) -> None:
+    group = await group_of(cluster)
+    await add(group, 5)
+    await group.add("n4")
+    leader = await cluster.leader_of("totals")
+
+    members = await group.remove(leader)
+
+    assert leader not in roles(members)
+    assert await cluster.leader_of("totals") != leader
+    await add(group, 5)
+    assert await group.remove(leader) == await group.members()
+
+
+async def test_a_member_that_joined_and_what_it_stores_outlive_a_restart_of_all(cluster: Cluster) -> None:
+    group = await group_of(cluster)
+    await add(group, 5)
+    await group.add("n4")
+    for name in NODES:
+        await cluster.kill(name)
+    await cluster.start()
+
+    group = await group_of(cluster)
+    await add(group, 1)
+
+    assert roles(await group.members()) == dict.fromkeys(NODES[:4], "voter")
+    await until(lambda: total_on(cluster, "n4") == 6)
+
+
+async def test_a_node_that_joins_gets_the_snapshot_of_a_compacted_log(make_cluster: Callable[..., Cluster]) -> None:
+    cluster = make_cluster(topology_of(snapshots=SMALL), joining=NODES[3:])
+    await cluster.start()
+    group = await group_of(cluster)
+    await add(group, 100)
+
+    await group.add("n4")
+
+    await until(lambda: total_on(cluster, "n4") == 100)
+
+
+async def test_what_cannot_be_changed_is_refused_with_what_is_so(cluster: Cluster) -> None:
+    group = await group_of(cluster)
+    await add(group, 1)
+    before = await group.members()
+    leader = await cluster.leader_of("totals")
+    follower = next(node for node in NODES[:3] if node != leader)
+
+    async def refused(changing: Any) -> str:
+        with pytest.raises(CommandRefused) as caught:
+            await changing
+        return str(caught.value)
+
+    assert "no address of n9 is known" in await refused(group.add("n9"))
+    assert "n9 is no member of the group: its members are n1, n2, n3" in await refused(group.remove("n9"))
+    assert "n9 is no member" in await refused(group.replace("n9", store="0"))
+    assert "n9 is no member" in await refused(group.promote("n9"))
+    present = store_of(before, follower)
+    told = await refused(group.replace(follower, store=present[:5]))
+    assert f"{follower} runs with the store {present}: it is not lost" in told
+    assert "cannot be reached at 127.0.0.1:9" in await refused(group.add("n9", "127.0.0.1:9"))
+    assert await group.members() == before
+    assert "n9" not in cluster[leader].system.remoting.network().member_addresses
+
+
+async def test_a_change_that_would_lose_the_quorum_is_refused(cluster: Cluster) -> None:
+    group = await group_of(cluster)
+    await add(group, 1)
+    leader = await cluster.leader_of("totals")
+    dead, alive = [node for node in NODES[:3] if node != leader]
+    await cluster.kill(dead)
+    await asyncio.sleep(5)
+
+    with pytest.raises(CommandRefused, match=f"{dead} did not answer lately"):
+        await group.remove(alive)
+    assert dead not in roles(await group.remove(dead))
+
+
+async def test_a_node_that_founded_its_own_group_cannot_join_another(cluster: Cluster) -> None:
+    """A wiped founder that was started with `bootstrap="new"` has nothing of the group, and must not count for it."""
+    group = await group_of(cluster)
+    await add(group, 1)
+    lost = store_of(await group.members(), "n3")
+    await cluster.kill("n3")
+    cluster.wipe("n3")
+    await cluster.start("n3")
+
+    with pytest.raises(CommandRefused, match="it was started with --bootstrap new"):
+        await group.replace("n3", store=lost[:6])
+
+
+async def test_a_removed_node_says_that_it_is_no_member_and_disturbs_nobody(cluster: Cluster) -> None:
+    group = await group_of(cluster)
+    await add(group, 1)
+    removed = next(node for node in NODES[:3] if node != group.leader)
+    await group.remove(removed)
+    await asyncio.sleep(1)
+    (term,) = {status.term for node, status in (await group.status()).items() if node in NODES[:3]}
+
+    await asyncio.sleep(60)
+    statuses = await group.status()
+
+    assert statuses[removed].role == "not_a_member"
+    assert {status.term for node, status in statuses.items() if node in NODES[:3]} == {term}
+
+
+async def test_addresses_travel_with_the_membership() -> None:
+    """The three founders do not know the fourth node: the leader is told where it is, the others and clients learn it.
+
+    After a restart with the old addresses they find it again.
+    """
+    network = VirtualNetwork()
+    disks = {name: VirtualDisk() for name in NODES}
+    places = {name: f"{name}:7400" for name in NODES}
+
+    def started(name: str, bootstrap: Any, *, knows: tuple[str, ...]) -> Any:
+        topology = Topology("grown", nodes=knows)
+        topology.raft("totals", machine=Totals, nodes=NODES[:3])
+        return topology.start(
+            node=name,
+            listen=places[name],
+            peers={peer: places[peer] for peer in knows if peer != name},
+            data="data",
+            bootstrap=bootstrap,
+            insecure=True,
+            host=VirtualHost(name, network=network, disk=disks[name]),
+        )
+
+    async with contextlib.AsyncExitStack() as running:
+        for name in NODES[:3]:
+            await running.enter_async_context(started(name, "new", knows=NODES[:3]))
+        await running.enter_async_context(started("n4", "join", knows=NODES[:4]))
+        async with Client([places["n1"]], cluster="grown", host=VirtualHost("client", network=network)) as client:
+            group = client.group("totals", Totals)
+            await add(group, 3)
+            await group.add("n4", places["n4"])
+            for _ in range(200):
+                if "n4" in client.system.remoting.linked_names:
+                    break
+                await asyncio.sleep(0.1)
+            status = (await group.status())["n4"]
+            assert isinstance(status, GroupStatus)
+            assert status.role == "follower"
+
+    async with contextlib.AsyncExitStack() as running:
+        for name in NODES[:3]:
+            await running.enter_async_context(started(name, None, knows=NODES[:3]))
+        n4 = await running.enter_async_context(started("n4", None, knows=NODES[:4]))
+        await until(lambda: n4.system.remoting.linked_names == set(NODES[:3]))
