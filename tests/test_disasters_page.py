@@ -74,6 +74,7 @@ class Walk:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_the_groups_of_the_readme_go_on_from_one_log_and_from_their_backups(tmp_path: Path) -> None:
     with ExitStack() as stack:
         ports = [stack.enter_context(closing(ReservedPort())).number for _ in range(3)]
