@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -252,3 +252,22 @@ class Unsavable(Totals):
     def __init__(self) -> None:
         super().__init__()
         self.wake_up = lambda: None
+
+
+async def test_a_snapshot_is_confirmed_once_a_quorum_answers_again(make_cluster: Any) -> None:
+    """The first question for digests got no answer, and no command comes after it."""
+    cluster = await started(make_cluster, topology_of(snapshots=RARELY))
+    await add(cluster, 1)
+    leader = await cluster.leader_of("totals")
+    others = [name for name in cluster if name != leader]
+    client, disk = await client_and_disk(cluster)
+    drops = {name: cast("Any", cluster[name].system.registry.cell_at("totals")).actor._digests for name in others}
+    for exchange in drops.values():
+        exchange.receive = lambda key, body, *, now: None
+    await asyncio.sleep(12)
+    for exchange in drops.values():
+        del exchange.receive
+
+    await client.group("totals").backup("/backups/totals")
+
+    assert disk.names("/backups") == ["totals"]
