@@ -85,6 +85,7 @@ def _lines(data: str, restored: RestoredGroup) -> Iterator[str]:
 def joining_lines(group: str, node: str) -> Iterator[str]:
     """Yield what is to be done once a group has begun anew on a node."""
     yield "next:"
+    yield "  do the same for the other groups of this node, before it is started"
     yield f"  start node {node} with this data directory, and without --bootstrap"
     yield "  give every other node a new, empty directory, and start it with --bootstrap join, never with new"
     yield f"  then, for each of them: coterie raft add {group} NODE"
