@@ -52,8 +52,10 @@ from benchmarks.raft import (
     failover_beside_etcd,
     large_reads,
     raft_beside_etcd,
+    raft_catch_up,
     raft_failover,
     raft_get,
+    raft_operations,
     raft_put,
     raft_steady,
     stranger_storm,
@@ -154,11 +156,13 @@ BENCHMARKS: dict[str, Benchmark] = {
     "stranger_storm": _own_defaults(stranger_storm, 90, is_long=True, strangers=500, seconds=6.0),
     "raft_get": _own_defaults(raft_get, 300, runs=1, seconds=0.5, clients=(16,)),
     "raft_put": _own_defaults(raft_put, 150, runs=1, seconds=0.5, clients=(16,)),
+    "raft_catch_up": _own_defaults(raft_catch_up, 240, is_long=True, entries=2000, rounds=1, ways=("log", "snapshot")),
     "raft_failover": _own_defaults(raft_failover, 600, trials=1),
     "large_reads": _own_defaults(large_reads, 60, runs=1, reads=40, clients=(2,)),
     "raft_beside_etcd": _own_defaults(
         raft_beside_etcd, 1500, is_long=True, rounds=1, seconds=0.5, sizes=(100,), clients=(16,)
     ),
     "failover_beside_etcd": _own_defaults(failover_beside_etcd, 240, is_long=True, rounds=1, settle_s=0.2),
+    "raft_operations": _own_defaults(raft_operations, 50, is_long=True, clients=2, calm_s=0.2),
     "raft_steady": _own_defaults(raft_steady, 75, seconds=1.0),
 }

@@ -30,6 +30,16 @@ three_nodes = topology(3)
 five_nodes = topology(5)
 
 
+class NextKeyValue(KeyValue):
+    """The store as a newer release has it."""
+
+    version = 2
+
+
+next_release = Topology(CLUSTER, three_nodes.nodes)
+next_release.raft(STORE, machine=NextKeyValue)
+
+
 class BenchmarkCluster:
     """Three or five node processes, started with `coterie run`. Use it as an async context manager.
 
@@ -46,7 +56,8 @@ class BenchmarkCluster:
         declared_in: str = "benchmarks.raft.raft_cluster",
     ) -> None:
         self._prefix = [] if open_files is None else ["benchmarks.harness.limited_files", str(open_files)]
-        self._topology = declared_in + {3: ":three_nodes", 5: ":five_nodes"}[nodes]
+        self.topology = declared_in + {3: ":three_nodes", 5: ":five_nodes"}[nodes]
+        """The topology on which nodes start, as `module:name`."""
         self.names = topology(nodes).nodes
         self._data = tempfile.mkdtemp(prefix="coterie-benchmark-")
         self._key_file = "" if key is None else os.path.join(self._data, "key")
@@ -59,7 +70,7 @@ class BenchmarkCluster:
 
     async def __aenter__(self) -> Self:
         """Format the data directories and start the processes."""
-        await asyncio.gather(*(self.start(name, bootstrap=True) for name in self.names))
+        await asyncio.gather(*(self.start(name, bootstrap="new") for name in self.names))
         return self
 
     async def __aexit__(
@@ -69,14 +80,18 @@ class BenchmarkCluster:
         await asyncio.gather(*(child.end() for child in self.child_by_node.values()))
         shutil.rmtree(self._data, ignore_errors=True)
 
-    async def start(self, name: str, *, bootstrap: bool = False) -> None:
-        """Start one node."""
+    def data_of(self, name: str) -> str:
+        """Return the data directory of a node."""
+        return os.path.join(self._data, name)
+
+    async def start(self, name: str, *, bootstrap: str | None = None) -> None:
+        """Start one node; `bootstrap`: as `--bootstrap`."""
         peers = [f"--peer={peer}={at}" for peer, at in self.address_by_node.items() if peer != name]
-        where = ["--node", name, "--listen", self.address_by_node[name], "--data", os.path.join(self._data, name)]
-        new = ["--bootstrap", "new"] if bootstrap else []
+        where = ["--node", name, "--listen", self.address_by_node[name], "--data", self.data_of(name)]
+        new = [] if bootstrap is None else ["--bootstrap", bootstrap]
         new += ["--key-file", self._key_file] if self._key_file else []
         child = Child(
-            [*self._prefix, "coterie", "run", self._topology, "--with-stdin", *where, *peers, *new], ready=b"is up"
+            [*self._prefix, "coterie", "run", self.topology, "--with-stdin", *where, *peers, *new], ready=b"is up"
         )
         self.child_by_node[name] = child
         await child.start()

@@ -9,6 +9,7 @@ from coterie.actors.driver import Driver
 from coterie.actors.groups.evolution.schema_keeper import SchemaKeeper
 from coterie.actors.groups.letters.letter_admission import LetterAdmission
 from coterie.actors.groups.letters.letter_identity import LetterIdentity
+from coterie.actors.groups.members.joining import NOWHERE
 from coterie.actors.groups.members.peer_refs import PeerRefs
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
@@ -98,7 +99,9 @@ class PeerLetters:
         key = self.admission.key_of(letter)
         if key is not None:
             self._hear(key, letter.body)
-        else:
+        elif (
+            self._raft.facts.incarnation != NOWHERE
+        ):  # else it is a member of nothing yet, and nobody's letter is wrong
             membership = self._raft.facts.known_membership
             self.admission.examine(letter, membership, lambda store: self._admit(letter, store))
 

@@ -21,7 +21,7 @@ from coterie.protocols.replicated_log import INCARNATION_BYTES, LogIndex, Term
 from coterie.runtime.actor import Later
 from coterie.runtime.storage.log_store import LogStore, Write
 
-__all__ = ["Joining", "mark_joining", "waits_to_join"]
+__all__ = ["NOWHERE", "Joining", "mark_joining", "waits_to_join"]
 
 NOWHERE: Final = bytes(INCARNATION_BYTES)
 """The incarnation of no group: no letter has it."""

@@ -147,6 +147,11 @@ class EtcdCluster:
             if answer is not None and "leader" in answer
         ]
 
+    async def applied_index(self, name: str) -> int:
+        """Return the index of the last entry that a member has applied; 0 if it does not answer."""
+        answer = await asyncio.to_thread(_status, self.url_by_member[name])
+        return 0 if answer is None else int(answer.get("raftAppliedIndex", answer.get("raftIndex", "0")))
+
     def cpu_seconds(self) -> float:
         """Return the processor time that the running members have taken so far."""
         return cpu_seconds([process.pid for process in self._process_by_member.values()])
