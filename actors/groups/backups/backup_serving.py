@@ -130,6 +130,8 @@ class BackupServing:
     def _state(self, index: LogIndex) -> Taken:
         snapshot = self._raft.facts.snapshot
         if snapshot is None or snapshot.position.index < index:
+            if index > self._raft.applied_index:  # of another node that is further
+                return BackupPending(index, 0)
             failure = self._taking.demand(index)
             if failure is not None:
                 return BackupRefused(failure, self._leader())

@@ -12,7 +12,7 @@ from coterie import SnapshotPolicy
 from coterie.actors.groups.backups import backup_serving, backup_transfer
 from coterie.actors.groups.backups.backup_errors import BackupFailed
 from coterie.actors.groups.backups.backup_file import examine_backup
-from coterie.actors.groups.backups.backup_messages import BackupRefused, ReadBackup
+from coterie.actors.groups.backups.backup_messages import BackupPending, BackupRefused, ReadBackup, TakeBackup
 from coterie.actors.groups.backups.backup_serving import BackupServing
 from coterie.actors.groups.backups.backup_transfer import BackupProgress
 from coterie.runtime.refs import Address
@@ -267,6 +267,19 @@ async def test_a_snapshot_is_confirmed_once_a_quorum_answers_again(make_cluster:
     await asyncio.sleep(12)
     for exchange in drops.values():
         del exchange.receive
+
+    await client.group("totals").backup("/backups/totals")
+
+    assert disk.names("/backups") == ["totals"]
+
+
+async def test_a_question_for_what_is_not_there_yet_is_in_no_backups_way(make_cluster: Any) -> None:
+    cluster = await started(make_cluster, topology_of(snapshots=RARELY))
+    await add(cluster, 1)
+    client, disk = await client_and_disk(cluster)
+    for name in cluster:
+        answer = await client.system.at(Address(name, "totals")).ask(TakeBackup(1 << 60))
+        assert answer == BackupPending(1 << 60, 0)
 
     await client.group("totals").backup("/backups/totals")
 
