@@ -111,11 +111,21 @@ class SnapshotFiles:
 
     def load(self, effect: LoadChunk) -> None:
         """Read a chunk of an own snapshot for a follower."""
-        head = effect.digest[:8].hex()
+        name = self.hold(effect.digest)
+        if name is not None and effect.offset >= 0:
+            self.begin(self._load(effect, name))
+
+    def hold(self, digest: bytes) -> str | None:
+        """Keep the own snapshot with this digest for a while, because it is being read; return its name.
+
+        None: there is no such one (any more).
+        """
+        head = digest[:8].hex()
         names = [name for name in self._store.snapshots.names(self._group) if name.endswith(f"-{head}")]
-        if len(names) == 1 and effect.offset >= 0:
-            self._read_at_s[names[0]] = self._context.clock.monotonic()
-            self.begin(self._load(effect, names[0]))
+        if len(names) != 1:
+            return None
+        self._read_at_s[names[0]] = self._context.clock.monotonic()
+        return names[0]
 
     def store(self, effect: StoreChunk) -> None:
         """Append a chunk to the snapshot that arrives, after those before it."""

@@ -13,6 +13,7 @@ from coterie.actors.groups.raft_actor import RaftActor
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.simulation.scenarios.directed_runs import second_process
 from coterie.actors.simulation.scenarios.member_runs import another_store, readmitted_store, scaled_down
+from coterie.actors.simulation.scenarios.recoveries.recovery_runs import revived_old_node
 from coterie.actors.voter_registration import VoterRegistration
 from coterie.actors.wire_names import RaftPeerMessage, RegisterStore
 from coterie.protocols.algorithm import NodeId
@@ -99,6 +100,13 @@ def _need_not_wait(known: object, old: Peer, new: Peer) -> bool:
     return False
 
 
+# Incarnation ignored: nodes of a group as it was before a restore or recovery mix with the one that began anew.
+
+
+def _of_any_incarnation(self: LetterAdmission, letter: RaftPeerMessage) -> LetterIdentity:
+    return LetterIdentity.decode(letter.identity)
+
+
 MEMBER_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "members: quorum by names",
@@ -128,5 +136,10 @@ MEMBER_MUTANTS: tuple[Mutant, ...] = (
         "members: refused store supersedes",
         DirectedTrial("second process", Level.SYSTEM, second_process),
         (Patch(peers, "_must_wait_for", _need_not_wait),),
+    ),
+    Mutant(
+        "members: incarnation ignored",
+        DirectedTrial("revived old node", Level.SYSTEM, revived_old_node),
+        (Patch(LetterAdmission, "_identity_of", _of_any_incarnation),),
     ),
 )
