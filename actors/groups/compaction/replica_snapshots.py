@@ -98,6 +98,11 @@ class ReplicaSnapshots:
         self._files.remove_before(snapshot)
 
     @property
+    def unconfirmed_index(self) -> LogIndex:
+        """A snapshot waits for a checkpoint at this entry, or a later one; 0: none does."""
+        return self._taking.unconfirmed_index
+
+    @property
     def activity(self) -> str | None:
         """What is under way that an operator waits for: a snapshot that is restored, or fetched; None: nothing."""
         if self._restoring.progress is not None:

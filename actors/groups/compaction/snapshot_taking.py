@@ -84,6 +84,11 @@ class SnapshotTaking:
         self._failures = 0
         self._waiting: tuple[SnapshotId, LogIndex] | None = None  # with the last entry that changed the state in it
 
+    @property
+    def unconfirmed_index(self) -> LogIndex:
+        """The last entry that changed the state in a durable snapshot which is not confirmed yet; 0: there is none."""
+        return LogIndex(0) if self._waiting is None else self._waiting[1]
+
     def applied(self, entries: Sequence[Entry]) -> None:
         """Note that the replica has applied these entries."""
         last = entries[-1]

@@ -110,7 +110,8 @@ class RaftGroupChecker:
     def compare_states(self) -> None:
         """Compare the states of all replicas that run, at the end of a run."""
         for node, actor in self._actor_by_node.items():
-            self.state_reached(NodeId(node), LogIndex(actor.applied_index + 1), actor.machine.state)
+            if actor.has_state:
+                self.state_reached(NodeId(node), LogIndex(actor.applied_index + 1), actor.machine.state)
 
     # --- called by the actors ---------------------------------------------------------------------------------------
 
@@ -235,6 +236,13 @@ class CheckedRaftActor(RaftActor):
     def applied_index(self) -> LogIndex:
         """The last entry that this replica has applied."""
         return self._raft.applied_index
+
+    @property
+    def has_state(self) -> bool:
+        """Whether its state is that of `applied_index`: it is not being restored."""
+        snapshot = self._raft.facts.snapshot
+        is_begun = snapshot is None or self._raft.applied_index >= snapshot.position.index
+        return is_begun and not self._replica.is_restoring
 
     async def on_start(self) -> None:
         """Start from what is on the disk, which `_recover` reports."""

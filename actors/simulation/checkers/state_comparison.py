@@ -82,7 +82,7 @@ class ComparedMachine:
         if index >= self._next_index:
             due = index - index % COMPARED_ENTRIES
             self._next_index = due + COMPARED_ENTRIES
-            self._report(LogIndex(due), self.state)
+            self._report(index, self.state)
         return self._machine.apply(index, command)
 
     def snapshot(self) -> Iterator[bytes]:
