@@ -79,7 +79,7 @@ class ReplicaSnapshots:
         """Carry out an effect of the protocol."""
         match effect:
             case LoadChunk():
-                self._files.load(effect)
+                self._files.load(effect, self._raft.facts.snapshot, self._taking.renew)
             case StoreChunk():
                 self._files.store(effect)
             case RestoreMachine():
@@ -113,6 +113,6 @@ class ReplicaSnapshots:
             return f"fetching the leader's snapshot: {done // _MB} of {snapshot.size_bytes // _MB} MB"
         return None
 
-    def _restored(self, index: LogIndex) -> None:
-        self._taking.restored()
-        self._answer(Applied(index))
+    def _restored(self, snapshot: SnapshotId) -> None:
+        self._taking.restored(snapshot)
+        self._answer(Applied(snapshot.position.index))

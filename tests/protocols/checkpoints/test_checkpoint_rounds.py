@@ -15,9 +15,7 @@ N1, N2, N3 = NodeId("n1"), NodeId("n2"), NodeId("n3")
 QUORUM = Majority((N1, N2, N3))
 
 
-def ask(
-    rounds: CheckpointRounds, at_s: float, applied: int, changed: int | None = None, wanted: int = 0
-) -> int | None:
+def ask(rounds: CheckpointRounds, at_s: float, applied: int, changed: int | None = None, wanted: int = 0) -> int | None:
     """Return the index that is asked about at a time, if any is."""
     changed_index = LogIndex(applied if changed is None else changed)
     request = rounds.next_request(

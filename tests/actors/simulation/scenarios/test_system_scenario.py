@@ -130,6 +130,7 @@ def test_replicas_of_raft_kv_take_send_and_install_snapshots() -> None:
     assert found >= {"raft.log_compacted", "raft.snapshot_needed", "raft.snapshot_installed"}
 
 
+@pytest.mark.slow
 def test_raft_kv_passes_under_everything() -> None:
     result = RAFT_KV.run(1)
 
