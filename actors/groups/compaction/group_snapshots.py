@@ -37,6 +37,9 @@ IN_USE_S: Final = 10.0
 RETRY_S: Final = 1.0
 """After so long a snapshot that could not be received is fetched again."""
 
+POSITION_CHARACTERS: Final = 41
+"""So many characters of a snapshot's name say its position."""
+
 
 def snapshot_name(snapshot: SnapshotId) -> str:
     """Return the name of a snapshot in its store."""
@@ -152,14 +155,15 @@ class SnapshotFiles:
     def remove_before(self, present: SnapshotId | None) -> None:
         """Remove snapshots that are older than the one that the register names, unless followers read them.
 
-        A newer one may be complete already: the register does not name it yet.
+        A newer one, or another one at the same position, may be complete already: the register does not name it yet.
         """
         if present is None:
             return
         now_s = self._context.clock.monotonic()
         self._read_at_s = {name: at_s for name, at_s in self._read_at_s.items() if now_s - at_s < IN_USE_S}
         name = snapshot_name(present)
-        newer = {each for each in self._store.snapshots.names(self._group) if each >= name}
+        position = name[:POSITION_CHARACTERS]
+        newer = {each for each in self._store.snapshots.names(self._group) if each >= position}
         self._keep_only({name, *newer, *self._read_at_s})
 
     def _keep_only(self, names: set[str]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import assert_never
 
+from coterie.actors.groups.compaction.group_snapshots import snapshot_name
 from coterie.actors.simulation.deployment import Deployment
 from coterie.actors.simulation.faults.fault_timing import FaultTiming
 from coterie.actors.simulation.simulated_node import DATA_DIRECTORY, SimulatedNode
@@ -119,7 +120,7 @@ class DiskFaults:
 
     def _rot(self, fault: BitRot, node: SimulatedNode) -> None:
         node.crash()
-        if not self._flip_bit(self._world.disk(node.name)):
+        if not self._flip_bit(node, self._world.disk(node.name)):
             node.start()
             self._timing.after(RETRY_INTERVAL_S, lambda: self.inject(fault, node))
             return
@@ -127,15 +128,16 @@ class DiskFaults:
         node.has_bit_rot = True
         self._timing.after(fault.down_s, node.start)
 
-    def _flip_bit(self, disk: VirtualDisk) -> bool:
-        """Flip a bit in the older half of a segment, or anywhere in a snapshot; return whether any holds enough.
+    def _flip_bit(self, node: SimulatedNode, disk: VirtualDisk) -> bool:
+        """Flip a bit in the older half of a segment, or in a snapshot that a register names; return whether it did.
 
         The end of the log is not changed: bit rot there cannot be distinguished from a write torn by the crash.
         """
         paths = [f"{DATA_DIRECTORY}/{name}" for name in disk.names(DATA_DIRECTORY)]
         held = {path: len(disk.contents(path).rstrip(b"\0")) for path in paths if path.endswith(".log")}
         rotting = {path: size // 2 for path, size in held.items() if size >= MIN_RECORDS_BYTES}
-        rotting.update({path: len(disk.contents(path)) for path in paths if path.endswith(".snapshot")})
+        endings = tuple(f"-{snapshot_name(each)}.snapshot" for each in self._deployment.snapshots_on(node))
+        rotting.update({path: len(disk.contents(path)) for path in paths if path.endswith(endings)})
         if not rotting:
             return False
         path = self._rng.choice(list(rotting))
