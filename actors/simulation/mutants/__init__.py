@@ -14,13 +14,13 @@
 """
 
 from coterie.actors.simulation.mutants.authorisation_mutants import AUTHORISATION_MUTANTS
+from coterie.actors.simulation.mutants.compaction_mutants import COMPACTION_MUTANTS
 from coterie.actors.simulation.mutants.digest_mutants import DIGEST_MUTANTS
 from coterie.actors.simulation.mutants.evolution_mutants import EVOLUTION_MUTANTS
 from coterie.actors.simulation.mutants.member_mutants import MEMBER_MUTANTS
 from coterie.actors.simulation.mutants.outcome_mutants import OUTCOME_MUTANTS
 from coterie.actors.simulation.mutants.replication_mutants import REPLICATION_MUTANTS
 from coterie.actors.simulation.mutants.runtime_mutants import RUNTIME_MUTANTS
-from coterie.actors.simulation.mutants.compaction_mutants import COMPACTION_MUTANTS
 from coterie.actors.simulation.mutants.storage_mutants import STORAGE_MUTANTS
 from coterie.protocols.simulation.mutants import Mutant
 
