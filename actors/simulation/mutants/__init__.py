@@ -7,12 +7,14 @@
 `member_mutants.py`: defines bugs in who counts in a group.
 `outcome_mutants.py`: defines bugs in what clients are told, and in what stops a replica.
 `replication_mutants.py`: defines bugs in the driver, voter registration and client retries.
+`compaction_mutants.py`: defines bugs in how replicas take, confirm, send and restore snapshots.
 `runtime_mutants.py`: defines bugs in mailboxes, supervision, asks, watches and the transport.
 
 `coterie.protocols.simulation.mutants` explains mutants and how they are run.
 """
 
 from coterie.actors.simulation.mutants.authorisation_mutants import AUTHORISATION_MUTANTS
+from coterie.actors.simulation.mutants.compaction_mutants import COMPACTION_MUTANTS
 from coterie.actors.simulation.mutants.digest_mutants import DIGEST_MUTANTS
 from coterie.actors.simulation.mutants.evolution_mutants import EVOLUTION_MUTANTS
 from coterie.actors.simulation.mutants.member_mutants import MEMBER_MUTANTS
@@ -31,6 +33,7 @@ SYSTEM_MUTANTS: tuple[Mutant, ...] = (
     *OUTCOME_MUTANTS,
     *DIGEST_MUTANTS,
     *EVOLUTION_MUTANTS,
+    *COMPACTION_MUTANTS,
     *RUNTIME_MUTANTS,
     *AUTHORISATION_MUTANTS,
 )
