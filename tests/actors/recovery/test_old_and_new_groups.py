@@ -13,7 +13,7 @@ from coterie.actors.recovery.backup_restore import restore_backup
 from coterie.errors import CommandRefused, CommandTooLate, Outcome
 from coterie.runtime.hosts.virtual.virtual_disk import VirtualDisk
 from coterie.testing import Cluster
-from tests.actors.groups.compaction.test_replica_snapshots import (
+from tests.actors.groups.compaction.kept_totals import (
     SMALL,
     Add,
     add,

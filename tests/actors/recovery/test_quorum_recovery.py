@@ -25,7 +25,7 @@ from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
 from coterie.runtime.hosts.virtual.virtual_loop import run_virtual
 from coterie.runtime.storage.segmented_log import SegmentedLog
 from coterie.testing import Cluster
-from tests.actors.groups.compaction.test_replica_snapshots import (
+from tests.actors.groups.compaction.kept_totals import (
     SMALL,
     Add,
     add,

@@ -17,7 +17,7 @@ from coterie.actors.groups.backups.backup_serving import BackupServing
 from coterie.actors.groups.backups.backup_transfer import BackupProgress
 from coterie.runtime.refs import Address
 from coterie.testing import Cluster
-from tests.actors.groups.compaction.test_replica_snapshots import Totals, add, started, topology_of
+from tests.actors.groups.compaction.kept_totals import Totals, add, started, topology_of
 
 pytestmark = pytest.mark.virtual
 
