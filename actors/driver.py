@@ -13,7 +13,7 @@ Completions of disk writes never queue in the bounded mailbox: they wake the cel
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -99,7 +99,7 @@ class Driver(Generic[EventT, EffectT]):
         """Add an event to the batch of this visit."""
         self._batch.append(event)
 
-    def wake_with(self, event: EventT) -> None:
+    def wake_with(self, event: EventT | Persisted) -> None:
         """Add an event that comes from outside a visit (a completed disk operation), and request a visit."""
         if self._is_alive:
             self._batch.append(event)
@@ -154,16 +154,23 @@ class Driver(Generic[EventT, EffectT]):
     def _persisted(self, token: Token) -> None:
         if not self._is_alive:
             return  # a write of an earlier life: its token is not valid in the present one
+        if released := self._gate.persisted(token):
+            self._within_turn(self._send_all, released)  # an acknowledgement leaves before this actor's visit begins
+        self._within_turn(self.wake_with, Persisted(token))
+
+    def _within_turn(self, act: Callable[[Any], None], argument: Any) -> None:
+        """Call `act`; then visit the actors that it woke, without waiting for the loop, and send what is queued."""
         run_queue = self._context.system.run_queue
-        is_held = run_queue.hold()  # actors woken by this are visited at release, and their messages leave together
+        is_held = run_queue.hold()
         try:
-            for effect in self._gate.persisted(token):
-                self._carry_out_one(effect)
-            self._batch.append(Persisted(token))
-            self._context.wake()
+            act(argument)
         finally:
             if is_held:
                 run_queue.release()
+
+    def _send_all(self, released: Iterable[Any]) -> None:
+        for effect in released:
+            self._carry_out_one(effect)
 
     # --- time -------------------------------------------------------------------------------------------------------
 

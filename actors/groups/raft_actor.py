@@ -69,7 +69,7 @@ from coterie.protocols.checkpoints import Checkpoint, encode_checkpoint
 from coterie.protocols.raft.membership.membership import Membership
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.raft.raft_effects import ChangeEnded, RaftEffect, RaftEvent, TransferEnded
+from coterie.protocols.raft.raft_effects import ChangeEnded, OwnEffect, RaftEffect, RaftEvent, TransferEnded
 from coterie.protocols.raft.raft_messages import HardState, LogWrite, RaftMessage, Restored
 from coterie.protocols.raft.raft_observations import SERIOUS, SEVERE
 from coterie.protocols.raft.snapshots.snapshot_messages import LoadChunk, RestoreMachine, StoreChunk
@@ -122,6 +122,7 @@ class RaftActor(Actor[ReplicaMessage]):
         self._activate_after_s = activate_after_s
         self._snapshot_policy = snapshots
         self._quarantined_because: str | None = None
+        self._writes = 0  # submitted
         self._driver: Driver[RaftEvent, RaftEffect] | PendingVoter[RaftEvent] | None = None
 
     # --- life -------------------------------------------------------------------------------------------------------
@@ -237,6 +238,7 @@ class RaftActor(Actor[ReplicaMessage]):
             is_quarantined=lambda: self._quarantined_because is not None,
             quarantine=self._quarantine,
             applied=self._snapshots.applied,
+            writes=lambda: self._writes,
         )
         self._requests = OperatorRequests(
             self._node,
@@ -311,6 +313,7 @@ class RaftActor(Actor[ReplicaMessage]):
         self._leaders.close()
         self._disk_tasks.close()
         self._snapshots.close()
+        self._turns.close()
         self._proposals.answer_all(Unsettled("stopped", None))
         self._requests.close()
 
@@ -426,6 +429,7 @@ class RaftActor(Actor[ReplicaMessage]):
 
     def persist(self, write: LogWrite, done: Callable[[], None]) -> None:
         """Submit a write to the store."""
+        self._writes += 1
         if write.drop_before is None:
             self._store.write(write_of(self._group, write), done)
         else:
@@ -441,22 +445,11 @@ class RaftActor(Actor[ReplicaMessage]):
         """Send a message to the member with the key `to`, if it still is one."""
         self._letters.send(to, message)
 
-    def perform(
-        self,
-        effect: Apply
-        | Load
-        | ReadReady
-        | Reject
-        | TransferEnded
-        | ChangeEnded
-        | LoadChunk
-        | StoreChunk
-        | RestoreMachine,
-    ) -> RaftEvent | None:
+    def perform(self, effect: OwnEffect) -> RaftEvent | None:
         """Carry out an effect of Raft's own."""
         match effect:
             case Apply():
-                self._turns.apply(effect)
+                return self._turns.apply(effect)
             case ReadReady():
                 for ref in effect.refs:
                     self._proposals.ready(ref, self._turns.reads)

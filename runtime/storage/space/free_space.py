@@ -89,9 +89,8 @@ class FreeSpace:
             return
         was_short = self._is_short
         self._is_short = free_bytes < needed_bytes * (_OVER if was_short else 1)
-        log = logger("storage")
         if self._is_short and not was_short:
-            log.warning(
+            logger("storage").warning(
                 "store.short_of_space",
                 path=self._path,
                 free_bytes=free_bytes,
@@ -99,7 +98,7 @@ class FreeSpace:
                 advice=_ADVICE,
             )
         elif was_short and not self._is_short:
-            log.info("store.has_space_again", path=self._path, free_bytes=free_bytes)
+            logger("storage").info("store.has_space_again", path=self._path, free_bytes=free_bytes)
         if self._is_short and self._timer is None:  # without commands nothing may be written, so nothing would look
             self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look_again)
 
