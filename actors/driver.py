@@ -77,14 +77,21 @@ class Driver(Generic[EventT, EffectT]):
         algorithm: the pure protocol object, newly made.
         context: the actor's context: its timers, clock and `wake`.
         handler: carries out the effects; usually the actor itself.
+        awaits_disk: returns whether a completed write may change anything now; else it comes with the next event.
     """
 
     def __init__(
-        self, algorithm: Algorithm[EventT | Persisted, EffectT], context: Context, handler: EffectHandler[EventT]
+        self,
+        algorithm: Algorithm[EventT | Persisted, EffectT],
+        context: Context,
+        handler: EffectHandler[EventT],
+        *,
+        awaits_disk: Callable[[], bool] = lambda: True,
     ):
         self._algorithm = algorithm
         self._context = context
         self._handler = handler
+        self._awaits_disk = awaits_disk
         self._monotonic = context.clock.monotonic
         self._gate: DurabilityGate[EffectT] = DurabilityGate()
         self._batch: list[EventT | Persisted] = []
@@ -156,7 +163,10 @@ class Driver(Generic[EventT, EffectT]):
             return  # a write of an earlier life: its token is not valid in the present one
         if released := self._gate.persisted(token):
             self._within_turn(self._send_all, released)  # an acknowledgement leaves before this actor's visit begins
-        self._within_turn(self.wake_with, Persisted(token))
+        if self._batch or self._awaits_disk():
+            self._within_turn(self.wake_with, Persisted(token))
+        elif self._is_alive:
+            self._batch.append(Persisted(token))
 
     def _within_turn(self, act: Callable[[Any], None], argument: Any) -> None:
         """Call `act`; then visit the actors that it woke, without waiting for the loop, and send what is queued."""

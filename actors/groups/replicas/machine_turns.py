@@ -5,8 +5,8 @@ A long backlog comes in many chunks, and reads may have long replies: between tw
 When a chunk is applied:
 
 * at once, if it is small and its visit has submitted no write: a lone command is answered in the visit that commits it;
-* with the next visit, usually that of the completed write, if the visit has submitted a write and nobody on this node
-  waits for the chunk: so a follower's disk thread need not wait for the interpreter, and its acknowledgement leaves first;
+* with the next visit, mostly that of the completed write, if its visit has submitted a write and nobody here waits for
+  the chunk: so a follower's disk thread need not wait for the interpreter, and its acknowledgement leaves first;
 * else in a visit of its own, in the next iteration of the loop.
 """
 
@@ -55,6 +55,7 @@ class MachineTurns:
         quarantine: called with the reason why it must not be used any more.
         applied: called with entries that have been applied.
         writes: returns how many writes this replica has submitted.
+        needs_disk: whether the protocol waits for a completed write.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class MachineTurns:
         quarantine: Callable[[str], None],
         applied: Callable[[Sequence[Entry]], None],
         writes: Callable[[], int],
+        needs_disk: Callable[[], bool],
     ) -> None:
         self._context = context
         self._replica = replica
@@ -79,6 +81,7 @@ class MachineTurns:
         self._quarantine = quarantine
         self._on_applied = applied
         self._writes = writes
+        self._needs_disk = needs_disk
         self._writes_before = 0  # this visit
         self._may_apply_at_once = False  # once in each visit: a backlog of small chunks is a long one
         self._to_apply: Apply | None = None  # Raft emits the next chunk when this one is applied
@@ -103,6 +106,10 @@ class MachineTurns:
         else:
             self._apply_soon(effect)
         return None
+
+    def awaits_disk(self) -> bool:
+        """Return whether a completed write needs a visit: entries wait for one, or the protocol does."""
+        return self._to_apply is not None or self._needs_disk()
 
     def begin(self) -> None:
         """Apply the entries that wait for a visit."""
