@@ -24,6 +24,7 @@ LOOK_S: Final = 1.0
 
 _SHARE_MAX: Final = 0.05  # of the file system: a small disk must not count as full from the start
 _OVER: Final = 1.25  # of what must be free, so that one command more or less does not end it and begin it again
+_ZEROS_SHARE: Final = 64  # so many times the zeros that are written ahead must be free
 _SNAPSHOTS_LEAVE: Final = 0.25  # of what must be free, for the log
 _ADVICE: Final = "free some space, or give the disk more: the groups that this node leads refuse commands until then"
 
@@ -81,6 +82,10 @@ class FreeSpace:
         """Return whether a snapshot may grow by `size_bytes`: it must not take the last space from the log. Blocks."""
         self.look()
         return self._free_bytes is None or self._free_bytes - size_bytes >= self._needed_bytes * _SNAPSHOTS_LEAVE
+
+    def has_room_for_zeros(self, size_bytes: int) -> bool:
+        """Return whether so little as `size_bytes` is written ahead of the log: not on a disk that is small or full."""
+        return self._free_bytes is not None and self._free_bytes - self._needed_bytes >= size_bytes * _ZEROS_SHARE
 
     def report(self) -> None:
         """Note what the last look has found; log when it begins, and when it is over; keep looking in between."""
