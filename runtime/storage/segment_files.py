@@ -36,7 +36,7 @@ class Segment:
     """One open segment.
 
     `created_bytes`: size of header and checkpoint. `size_bytes`: offset of the next batch. `records`: number of records
-    ever written to it. `file_bytes`: size of the file, with the zeros behind the last batch; used by the disk thread.
+    ever written to it. `file_bytes`: size of the file with the zeros behind the last batch; for the disk thread.
     """
 
     number: int
@@ -48,13 +48,13 @@ class Segment:
     file_bytes: int = 0
 
     def write(self, data: bytes, extend_bytes: int) -> None:
-        """Write a batch behind the last one, without a sync; if it is small and extends the file, zeros too. Blocks.
+        """Write a batch behind the last one, without a sync, and zeros if it is small and extends the file. Blocks.
 
         Writes within a file that has its blocks leave its inode as it is. To sync them the system writes the data alone.
         """
         end = self.size_bytes + len(data)
         if end > self.file_bytes:
-            if len(data) <= extend_bytes // 4:
+            if len(data) <= extend_bytes // 16:
                 data += bytes(extend_bytes)
                 end += extend_bytes
             self.file_bytes = end
@@ -113,7 +113,8 @@ def create_segment(disk: Disk, directory: str, header: SegmentHeader, items: byt
         if is_out_of_descriptors(error):
             file.close()  # the caller tries again, with a new file
         raise
-    return Segment(header.number, final, file, header.created_bytes, header.created_bytes)
+    size_bytes = header.created_bytes
+    return Segment(header.number, final, file, size_bytes, size_bytes, file_bytes=size_bytes)
 
 
 def remove_segment(disk: Disk, segment: Segment) -> None:

@@ -30,7 +30,7 @@ class StorageConfig:
             needless fdatasyncs; too high: for longer, damage to the last batch can be mistaken for a torn tail. While
             writes go on, the high-water file is written this often.
         extend_bytes: So many zeros are written behind a batch that reaches the end of the file, if it has at most a
-            quarter of that; 0 … 1 GiB, 0: none. Default 256 KiB. A batch within the file changes neither its size nor
+            sixteenth of that; 0 … 1 GiB, 0: none. Default 256 KiB. A batch within the file changes neither its size nor
             its blocks, so its fdatasync writes the data alone. Too low: more of them write the inode, too, and the
             file's map; too high: the batch with the zeros takes long. All bytes are written twice, those of large
             batches excepted.

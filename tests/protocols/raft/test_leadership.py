@@ -272,17 +272,19 @@ def test_vote_requests_do_not_reach_a_leader_through_its_followers() -> None:
 def test_a_leader_waits_for_its_own_disk_only_once_a_peer_has_what_is_not_committed() -> None:
     group = DirectedGroup.led_by("n1")
     group.settle()
+    waits = []
     group.propose("n1", b"a")
-    assert not group["n1"].waits_for_own_disk
+    waits.append(group["n1"].waits_for_own_disk)
 
     group.deliver(sender="n1", to="n2")
     group.sync("n2")
     group.deliver(sender="n2", to="n1")
-
-    assert group["n1"].waits_for_own_disk
+    waits.append(group["n1"].waits_for_own_disk)
     group.sync("n1")
+    waits.append(group["n1"].waits_for_own_disk)
+
     assert group["n1"].commit_index == group["n1"].last_index
-    assert not group["n1"].waits_for_own_disk
+    assert waits == [False, True, False]
 
 
 def test_a_leader_whose_vote_alone_decides_always_waits_for_its_own_disk() -> None:
@@ -294,8 +296,9 @@ def test_a_leader_whose_vote_alone_decides_always_waits_for_its_own_disk() -> No
 def test_a_candidate_waits_for_its_own_disk_and_a_follower_does_not() -> None:
     group = DirectedGroup.led_by("n1")
     group.settle()
-    assert not group["n2"].waits_for_own_disk
+    waits = [group["n2"].waits_for_own_disk]
     group.expire_leaders()
     group.nominate("n2")
+    waits.append(group["n2"].waits_for_own_disk)
     assert group["n2"].role is not RaftRole.FOLLOWER
-    assert group["n2"].waits_for_own_disk
+    assert waits == [False, True]
