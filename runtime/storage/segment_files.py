@@ -50,7 +50,7 @@ class Segment:
     def write(self, data: bytes, extend_bytes: int) -> None:
         """Write a batch behind the last one, without a sync, and zeros if it is small and extends the file. Blocks.
 
-        Writes within a file that has its blocks leave its inode as it is. To sync them the system writes the data alone.
+        A write within a file that has its blocks leaves the inode as it is: to sync it the system writes data alone.
         """
         end = self.size_bytes + len(data)
         if end > self.file_bytes:
