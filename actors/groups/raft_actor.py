@@ -252,10 +252,9 @@ class RaftActor(Actor[ReplicaMessage]):
             writes=lambda: self._writes,
             needs_disk=lambda: self._raft.waits_for_own_disk,
         )
-        raft, context, backups = self._raft, self.context, self._snapshots.backups
-        next_ref, wake_with = self._proposals.next_ref, self._wake_with
+        raft, context, backups, next_ref = self._raft, self.context, self._snapshots.backups, self._proposals.next_ref
         self._requests = OperatorRequests(
-            self._node, raft, self._peers, self._schemas, backups, context, next_ref, wake_with
+            self._node, raft, self._peers, self._schemas, backups, context, next_ref, self._wake_with
         )
         reads, why_not = self._turns.reads, self._why_no_stale_reads
         self._clients = ClientRequests(self._node, context, raft, self._replica, self._proposals, reads, why_not)
