@@ -251,7 +251,7 @@ class NotFormatted(StorageError):
     """The data directory was never formatted, or formatting was interrupted by a crash."""
 
     def __init__(self, path: str) -> None:
-        advice = 'a new node formats it at its first start (bootstrap="new", --bootstrap new)'
+        advice = 'is it a data directory? A new node formats it at its first start (bootstrap="new", --bootstrap new)'
         super().__init__(path, f"{path!r} is not formatted: {advice}")
 
 

@@ -495,6 +495,6 @@ class RaftActor(Actor[ReplicaMessage]):
             lost=self._lost,
             inactive_reason=None if self._takes_part else self._registration.inactive_reason,
             quarantine=self._quarantined_because,
-            trouble=self._digests.trouble,
-            activity=self._snapshots.activity,
+            trouble=self._digests.trouble or self._snapshots.trouble,
+            activity=self._snapshots.activity or self._requests.activity,
         )

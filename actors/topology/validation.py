@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, assert_never
 
 from coterie.actors.groups.evolution.machine_schema import machine_schema
-from coterie.actors.groups.state_machine import machine_mistake, queries_read_by
+from coterie.actors.groups.state_machine import machine_mistake, queries_read_by, snapshot_mistake
 from coterie.actors.part_names import check_name
 from coterie.actors.pools.pool_options import option_mistakes
 from coterie.actors.topology.balanced_messages import accepted_messages
@@ -203,7 +203,7 @@ def _mistakes_in_raft(raft: RaftPart) -> Iterator[str]:
         why = error_text(error) if is_mistake else error_line(error)
         yield f"group {raft.name!r}: machine= makes no state machine: {printable(why)}"
     else:
-        if (mistake := machine_mistake(machine)) is not None:
+        if (mistake := machine_mistake(machine) or snapshot_mistake(machine)) is not None:
             yield f"group {raft.name!r}: {mistake}"
     bake_s = raft.activate_after_s
     if bake_s is not None and not 0 <= bake_s < float("inf"):

@@ -125,11 +125,12 @@ class Transport:
         if self._is_unauthenticated and not insecure and not is_loopback(host):
             raise InsecureBind(host)
 
-    def add_peer(self, node: str, host: str, port: int, *, may_dial: bool = True) -> None:
+    def add_peer(self, node: str, host: str, port: int, *, may_dial: bool = True, is_known_there: bool = True) -> None:
         """Keep a link to `node`, a node of our cluster: this end dials if its name is smaller, else the other end does.
 
         Called again with another address, the node is dialled there once the current link is down. `may_dial`: False
         before `listen`, so that places are kept for all nodes from the first connection on; then call it again.
+        `is_known_there`: False if that node may not know our address: then this end dials in any case.
 
         Raises:
             ValueError: `node` is this node.
@@ -144,7 +145,7 @@ class Transport:
         self._shared.slots.release_members(self._peers.is_member)
         if self._listeners:
             self._divide_descriptors()  # its connections are kept back from clients at once
-        if may_dial and self.identity.node < node:
+        if may_dial and (self.identity.node < node or not is_known_there):
             self._keep_dialling(f"node {node}", DialTarget(host, port, node))
 
     def remove_peer(self, node: str) -> None:

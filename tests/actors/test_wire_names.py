@@ -88,7 +88,7 @@ GOLDEN = {
     "group.LeaderIs": "LeaderIs(group, node, leader, term)",
     "group.ChangeMembers": "ChangeGroupMembers(action, node, store, address)",
     "group.InvitationRefused": "InvitationRefused(reason)",
-    "group.InviteStore": "InviteStore(sender, incarnation, founders)",
+    "group.InviteStore": "InviteStore(sender, incarnation, founders, stores)",
     "group.MembersChanged": "MembersChanged(is_done, reason, leader, members, is_passing)",
     "group.StoreInvited": "StoreInvited(node, store)",
     "group.Member": "GroupMember(node, store, role, address)",

@@ -111,6 +111,11 @@ class ReplicaSnapshots:
         return self._taking.unconfirmed_index
 
     @property
+    def trouble(self) -> str | None:
+        """Why no snapshot could be taken lately, so that the log grows; None: the last one could."""
+        return self._taking.trouble
+
+    @property
     def activity(self) -> str | None:
         """What is under way that an operator waits for: a snapshot that is restored, or fetched; None: nothing."""
         if self._restoring.progress is not None:

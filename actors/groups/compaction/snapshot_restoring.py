@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 
@@ -78,6 +79,8 @@ class SnapshotRestoring:
             path, (offset, _) = self._store.snapshots.path_of(self._group, name), self.progress or (0, 0)
             self._context.system.fail(StorageDamaged(path, offset, damage_text(self._group, snapshot, error)))
             return
+        except asyncio.CancelledError:  # this life ends
+            raise
         except BaseException as error:  # of this node: a MemoryError in the machine's restore
             self._context.system.fail(error)
             raise

@@ -86,6 +86,8 @@ class SnapshotTaking:
         self._marks: deque[tuple[LogIndex, int]] = deque()
         self._total_bytes = 0
         self._is_writing = False
+        self.trouble: str | None = None
+        """Why the last snapshot could not be taken; None: it could."""
         self._failures = 0  # since the last success: of the machine
         self._disk_failures = 0
         self._retry_at_s = 0.0
@@ -142,6 +144,8 @@ class SnapshotTaking:
 
     def advance(self) -> None:
         """Report a snapshot that is confirmed, or begin one that is due. Call it between two entries."""
+        if self._replica.is_restoring:
+            return  # it has no state until that is done
         if self._waiting is not None:
             self._report_if_confirmed(*self._waiting)
         elif not self._is_writing and (self._is_due() or self._is_demanded()):
@@ -162,7 +166,7 @@ class SnapshotTaking:
         return LogIndex(max(0, min(index, max(oldest, index - self._policy.trailing_entries))))
 
     def _is_due(self) -> bool:
-        if not self._policy.is_due(self._entries, self._bytes, 0):
+        if self._damaged is None and not self._policy.is_due(self._entries, self._bytes, 0):
             return False  # as mostly
         snapshot = self._raft.facts.snapshot
         factor = (FETCHED_MEANWHILE if self._files.is_in_use else 1) << min(self._failures, 10)
@@ -225,6 +229,7 @@ class SnapshotTaking:
                 self._context.system.fail(error)
             raise
         self._files.replaced(snapshot)
+        self.trouble = None
         self._is_writing, self._failures, self._disk_failures = False, 0, 0
         self._waiting, self._damaged, self._writer = (snapshot, changed_index), None, None
         self._context.wake()
@@ -244,6 +249,7 @@ class SnapshotTaking:
     def _failed(self, error: Exception, entries: int, size_bytes: int) -> None:
         """Tell it, and try again: once twice as much is due if the machine has failed, or after a while if the disk."""
         self._is_writing, self._writer = False, None
+        self.trouble = f"no snapshot can be taken: {error}"
         if self._demanded_index:
             self._demanded_index, self._demand_failure = LogIndex(0), str(error)
         if isinstance(error, SnapshotFailed) and self._damaged is None:

@@ -19,7 +19,7 @@ from coterie.actors.groups.group_messages import (
 from coterie.actors.groups.leader_router import LeaderRouter
 from coterie.actors.groups.members.member_messages import ChangeGroupMembers, MembersChanged
 from coterie.actors.groups.routed_command import RoutedCommand, refused
-from coterie.errors import CommandRefused, CommandTimeout, CoterieError, Outcome
+from coterie.errors import ActorNotFound, CommandRefused, CommandTimeout, CoterieError, Outcome
 from coterie.runtime.cells.ask_deadlines import check_timeout
 from coterie.runtime.system import System
 
@@ -33,6 +33,8 @@ ATTEMPT_S: Final = 2.0
 
 PAUSE_S: Final = 0.2
 LEADER_PAUSE_S: Final = 0.02
+REFUSALS_MAX: Final = 50
+"""So often all nodes may say that there is no such actor for this client: they may just be starting."""
 
 
 class _Status(Protocol):
@@ -142,15 +144,23 @@ class GroupOperations:
         while not (await asyncio.wait([asked], timeout=PAUSE_S))[0]:
             statuses = await self._status(timeout_s=ATTEMPT_S)
             status = statuses.get(leader)
-            if isinstance(status, GroupStatus) and status.change is not None:
-                said.say(status.change)
+            if isinstance(status, GroupStatus) and (how_far := status.change or status.activity) is not None:
+                said.say(how_far)
         return asked.result()
 
     async def _leading(self, deadline: float, *, but_not: str | None = None) -> GroupStatus:
         """Return the status of the node that says that it leads. CommandTimeout if none does in time."""
+        refused_by = 0
         while (left_s := self._left_s(deadline)) > 0:
             self._router.check_runs(RoutedCommand())
-            for node, status in (await self._status(timeout_s=min(ATTEMPT_S, left_s))).items():
+            statuses = await self._status(timeout_s=min(ATTEMPT_S, left_s))
+            refused_by += bool(statuses) and all(isinstance(each, ActorNotFound) for each in statuses.values())
+            if refused_by == REFUSALS_MAX:
+                raise CommandRefused(
+                    f"group {self._group!r}: no node answers {self._system.node!r}: there is no such group, or this "
+                    "client is no operator of the cluster (Topology(operators=…))"
+                )
+            for node, status in statuses.items():
                 if isinstance(status, GroupStatus) and status.leader == node != but_not:
                     return status
             await asyncio.sleep(min(LEADER_PAUSE_S, left_s))

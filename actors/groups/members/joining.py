@@ -78,16 +78,26 @@ class Joining:
         """Join, or say why not. `facts`: of the group here. `takes_part`: whether this replica is active."""
         if facts.incarnation == NOWHERE and not self._is_writing:
             self._join(msg, later)
-        elif facts.incarnation == msg.incarnation and takes_part:
+        elif facts.incarnation == msg.incarnation and takes_part and not self._is_of_another_life(msg, facts):
             later.reply(StoreInvited(self._node, self._store.store_id))
         else:
             later.reply(InvitationRefused(self._why_not(msg, facts)))
+
+    def _is_of_another_life(self, msg: InviteStore, facts: GroupFacts) -> bool:
+        """Return whether this store knows members of a group of the same founders, and none of them is one now."""
+        known = {member.store_id for member in facts.known_members if member.store_id is not None}
+        return bool(known) and not known & {*msg.stores}
 
     def _why_not(self, msg: InviteStore, facts: GroupFacts) -> str:
         if self._is_writing:
             return "it is joining just now: repeat the command"
         if self._store.lost_promises is not None:
             return f"its store has lost what it promised ({self._store.lost_promises}): give it an empty one"
+        if self._is_of_another_life(msg, facts):
+            return (
+                "its store holds another group of this name, with other stores as members: start it with an empty data "
+                "directory and --bootstrap join"
+            )
         if facts.incarnation == msg.incarnation:
             return UNMARKED
         return (

@@ -76,9 +76,11 @@ class InvitationRefused:
 class InviteStore(Ask[StoreInvited | InvitationRefused]):
     """`sender`, which leads, invites a node to join the group `incarnation`.
 
-    `founders`: the members at index 0, encoded; empty: not known.
+    `founders`: the members at index 0, encoded; empty: not known. `stores`: those of the present members: a group that
+    was founded once more, under the same names, has the same incarnation, and other stores.
     """
 
     sender: str
     incarnation: bytes
     founders: bytes
+    stores: tuple[str, ...] = ()

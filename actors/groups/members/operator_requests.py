@@ -166,6 +166,12 @@ class OperatorRequests:
             asked: asyncio.Future[GroupStatus] = self._peers[learner].ask(ReportStatus(), timeout_s=ASK_S)
             asked.add_done_callback(lambda done: self._learner_answered(learner, done))
 
+    @property
+    def activity(self) -> str | None:
+        """What an operator waits for before a change begins; None: nothing."""
+        nodes = sorted({change.request.node for change in self._preparing.values()})
+        return f"waiting for {', '.join(nodes)}, which is to join: it must be up, and reachable" if nodes else None
+
     def close(self) -> None:
         """Answer all: this replica ends, so it leads no more."""
         for task, change in self._preparing.items():
@@ -179,7 +185,8 @@ class OperatorRequests:
 
     def _answer(self, change: _Change, reason: str | None, *, is_passing: bool = False) -> None:
         members = group_members(self._raft.facts.known_members)
-        if all(member.node != change.request.node for member in members):
+        wanted = (change.request.node, change.request.address)
+        if reason is not None and all((member.node, member.address) != wanted for member in members):
             change.undo_link()
         change.later.reply(MembersChanged(reason is None, reason or "", self._raft.leader, members, is_passing))
 
@@ -226,9 +233,16 @@ class OperatorRequests:
         is_named = bool(msg.store) and old.startswith(str(msg.store))
         if old == store and is_named:
             raise ValueError(f"{node} runs with the store {old}: it is not lost; give it an empty data directory first")
+        if old == store and not self._was_replaced(node, str(msg.store)):
+            raise ValueError(f"{node} runs with its present store {old}, and no store {msg.store} of it is known")
         if old != store and not is_named:
             raise ValueError(f"the store of {node} that is replaced is {old}, not {msg.store or 'told'}")
         return ReplaceStore(node, store, None if msg.address is None else address)
+
+    def _was_replaced(self, node: NodeId, store: str) -> bool:
+        """Return whether a store that begins like `store` was that of `node` before the last change."""
+        known = [member for _, membership in self._raft.facts.memberships for member in membership.members_on(node)]
+        return any(str(member.store_id).startswith(store) for member in known if member.store_id is not None)
 
     def _link(self, change: _Change) -> str | None:
         """Keep a link to the node; return its address. ValueError if none is known."""
@@ -245,12 +259,13 @@ class OperatorRequests:
     async def _invite(self, node: NodeId) -> StoreId:
         """Return the store of `node`, which is ready to join. ValueError if it is not."""
         if node == self._node:
-            raise ValueError(f"{node} leads the group: it is a member")
+            return StoreId(self._raft.node_id)
         await self._wait_for_link(node)
         facts = self._raft.facts
         founders = b"" if facts.founders is None else facts.founders.encode()
         ask: asyncio.Future[StoreInvited | InvitationRefused]
-        ask = self._peers[node].ask(InviteStore(self._node, facts.incarnation, founders), timeout_s=ASK_S)
+        stores = tuple(member.store_id for member in facts.known_members if member.store_id is not None)
+        ask = self._peers[node].ask(InviteStore(self._node, facts.incarnation, founders, stores), timeout_s=ASK_S)
         try:
             answer = await ask
         except ActorNotFound as error:

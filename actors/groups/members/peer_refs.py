@@ -26,6 +26,7 @@ class PeerRefs:
         self._system = system
         self._group = group
         self._ref_by_node: dict[str, Ref[Any]] = {}
+        self._undo_by_node: dict[str, Callable[[], None]] = {}
 
     def __getitem__(self, node: str) -> Ref[Any]:
         """Return the actor on `node`."""
@@ -37,14 +38,16 @@ class PeerRefs:
     def follow(self, members: tuple[Member, ...]) -> None:
         """Keep links to these members: at the addresses of the log, if it has them; and prefer their stores.
 
-        A node that is no member any more keeps its link: other groups may need it, and clients dial it still.
+        What was done for the address of a node that is no member any more is undone; a link that is up stays.
         """
         network = self._system.remoting.network()
+        for node in [node for node in self._undo_by_node if all(member.node != node for member in members)]:
+            self._undo_by_node.pop(node)()
         for member in members:
             if member.node == self._system.node:
                 continue
             if member.address is not None:
-                self.link(member.node, member.address)
+                self._undo_by_node.setdefault(member.node, self.link(member.node, member.address))
             if member.store_id is not None:
                 network.trust_store(member.node, member.store_id)
 
@@ -54,5 +57,5 @@ class PeerRefs:
         former = network.address_of(node)
         if former == place:
             return lambda: None
-        self._system.add_peer(node, *place)
+        network.add_peer(node, *place, is_known_there=False)
         return partial(network.remove_peer, node) if former is None else partial(self._system.add_peer, node, *former)

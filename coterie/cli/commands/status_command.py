@@ -166,10 +166,9 @@ def _troubles(seen: _ClusterStatus) -> Iterator[str]:
         for node, status in statuses.items():
             if not isinstance(status, GroupStatus):
                 yield f"group {group}: {node} does not answer"
-            elif status.role == NOT_A_MEMBER:
-                if _is_seat_of(node, statuses.values()):
-                    yield f"group {group}: {node} runs with another store than the one that is a member"
-            elif status.role not in FULL_PARTS:
+            elif (seats := _seats_of(node, statuses.values())) and status.store not in seats:
+                yield f"group {group}: {node} runs with another store than the one that is a member"
+            elif status.role not in (*FULL_PARTS, NOT_A_MEMBER):
                 yield f"group {group}: {node} is {status.role}"
             elif status.leader is None and any(_leads(other) for other in statuses.values()):
                 yield f"group {group}: {node} knows no leader, although there is one"
@@ -177,10 +176,10 @@ def _troubles(seen: _ClusterStatus) -> Iterator[str]:
                 yield f"group {group}: {node} has found that {status.trouble}"
 
 
-def _is_seat_of(node: str, statuses: Iterable[GroupStatus | CoterieError]) -> bool:
-    """Return whether a leader has a member on `node`."""
+def _seats_of(node: str, statuses: Iterable[GroupStatus | CoterieError]) -> list[str]:
+    """Return the stores of the members that the leader has on `node`, as far as they are known."""
     leaders = [each for each in statuses if isinstance(each, GroupStatus) and _leads(each)]
-    return any(node == member.node for leader in leaders for member in leader.members)
+    return [member.store for each in leaders for member in each.members if member.node == node and member.store]
 
 
 def _leads(status: GroupStatus | CoterieError) -> bool:

@@ -24,7 +24,7 @@ from typing import Final
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft.leadership import Leadership
 from coterie.protocols.raft.membership.catch_up import CatchUp, CatchUpState
-from coterie.protocols.raft.membership.member_changes import MemberChange, NextStep, next_step
+from coterie.protocols.raft.membership.member_changes import MemberChange, NextStep, Remove, next_step
 from coterie.protocols.raft.membership.membership import Member, Membership, StoreId
 from coterie.protocols.raft.raft_effects import ChangeEnded, ChangeMembers
 from coterie.protocols.raft.raft_observations import CHANGE_ENDED, CHANGE_STARTED, MEMBER_REMOVED, MEMBERS_APPENDED
@@ -113,6 +113,9 @@ class Reconfiguration:
     def begin(self, event: ChangeMembers) -> None:
         """Begin a change, or say why not."""
         state, leadership = self._role_state, self._role_state.leadership
+        under_way, membership = self._under_way, state.electorate.membership
+        if under_way is not None and event.change == Remove(under_way.change.node) and not _is_joint(membership):
+            self._end(under_way, "another command gave it up, and removes the node")
         reason = self._why_not_now() if leadership is not None else f"{state.electorate.own_node} does not lead"
         if leadership is None or reason is not None:
             state.outbox.add(ChangeEnded(event.ref, False, reason or "", is_passing=self._under_way is None))
@@ -293,3 +296,7 @@ class Reconfiguration:
             CHANGE_ENDED, term=state.term, change=str(under_way.change), is_done=is_done, reason=reason or ""
         )
         state.outbox.add(ChangeEnded(under_way.ref, is_done, reason or "", is_passing))
+
+
+def _is_joint(membership: Membership | None) -> bool:
+    return membership is not None and membership.is_joint

@@ -123,14 +123,14 @@ async def test_a_group_of_one_node_compacts_its_log(make_cluster: Any) -> None:
 
 
 class Closed(StateMachine[Add | Total]):
-    """Keeps something that cannot be saved."""
+    """Keeps something that cannot be saved, from its first command on."""
 
     def __init__(self) -> None:
-        self.callback = lambda: None
         self.total = 0
 
     def apply(self, command: Add | Total, /) -> int:
         if isinstance(command, Add):
+            self.callback = lambda: None
             self.total += command.amount
         return self.total
 
@@ -145,7 +145,9 @@ async def test_a_machine_that_cannot_be_saved_is_told_with_what_to_do_and_goes_o
     lines = [record.getMessage() for record in caplog.records if "group.snapshot_failed" in record.getMessage()]
     assert 1 <= len(lines) <= 4  # at each doubling
     assert "Closed.callback" in lines[0]
-    assert (await status_of(cluster, "n1")).base_index == 0
+    status = await status_of(cluster, "n1")
+    assert status.base_index == 0
+    assert "no snapshot can be taken: Closed.callback" in str(status.trouble)
 
 
 async def test_a_full_disk_at_a_snapshot_costs_nothing_but_the_snapshot(make_cluster: Any) -> None:

@@ -214,6 +214,11 @@ async def test_what_cannot_be_changed_is_refused_with_what_is_so(cluster: Cluste
     present = store_of(before, follower)
     told = await refused(group.replace(follower, store=present[:5]))
     assert f"{follower} runs with the store {present}: it is not lost" in told
+    told = await refused(group.replace(follower, store="ffff"))
+    assert f"{follower} runs with its present store {present}, and no store ffff of it is known" in told
+    known = cluster[leader].system.remoting.network().member_addresses
+    await refused(group.add(follower, cluster.addresses["n4"]))
+    assert cluster[leader].system.remoting.network().member_addresses == known
     assert "cannot be reached at 127.0.0.1:9" in await refused(group.add("n9", "127.0.0.1:9"))
     assert await group.members() == before
     assert "n9" not in cluster[leader].system.remoting.network().member_addresses
@@ -264,23 +269,30 @@ class Machines:
     """Machines on one network, each with its own disk, on which nodes run with what they know, and their code."""
 
     def __init__(self) -> None:
+        self.seed = 0
         self.network = VirtualNetwork()
         self.disks = {name: VirtualDisk() for name in NODES}
         self.places = {name: f"{name}:7400" for name in NODES}
 
     def started(
-        self, name: str, bootstrap: Any, *, knows: tuple[str, ...], machine: type[StateMachine[Any]] = Totals
+        self,
+        name: str,
+        bootstrap: Any,
+        *,
+        knows: tuple[str, ...],
+        machine: type[StateMachine[Any]] = Totals,
+        peers: tuple[str, ...] | None = None,
     ) -> Any:
         topology = Topology("grown", nodes=knows)
         topology.raft("totals", machine=machine, nodes=NODES[:3])
         return topology.start(
             node=name,
             listen=self.places[name],
-            peers={peer: self.places[peer] for peer in knows if peer != name},
+            peers={peer: self.places[peer] for peer in peers or knows if peer != name},
             data="data",
             bootstrap=bootstrap,
             insecure=True,
-            host=VirtualHost(name, network=self.network, disk=self.disks[name]),
+            host=VirtualHost(name, network=self.network, disk=self.disks[name], seed=self.seed),
         )
 
     def client(self) -> Client:
@@ -379,3 +391,68 @@ async def test_a_crash_at_any_step_of_the_first_start_makes_no_founder_of_a_node
                 await asyncio.sleep(0.1)
                 assert cell.actor._raft.facts.incarnation == NOWHERE, steps
     assert steps > 5
+
+
+async def test_a_learner_whose_change_does_not_end_can_be_removed() -> None:
+    machines = Machines()
+    async with contextlib.AsyncExitStack() as running:
+        for name in NODES[:3]:
+            node = machines.started(name, "new", knows=NODES[:4], machine=NewerTotals)
+            await running.enter_async_context(node)
+        async with machines.client() as client, machines.started("n4", "join", knows=NODES[:4]):
+            group = client.group("totals")
+            await add(group, 3)
+            adding = asyncio.ensure_future(group.add("n4", timeout_s=60))
+            await asyncio.sleep(20)
+
+            assert "n4" not in roles(await group.remove("n4"))
+            with pytest.raises(CommandRefused, match="another command gave it up"):
+                await adding
+
+
+async def test_an_old_disk_of_a_group_that_was_founded_once_more_does_not_join_the_new_one() -> None:
+    machines = Machines()
+    async with contextlib.AsyncExitStack() as running:
+        for name in NODES[:3]:
+            await running.enter_async_context(machines.started(name, "new", knows=NODES[:4]))
+        async with machines.client() as client, machines.started("n4", "join", knows=NODES[:4]):
+            group = client.group("totals", Totals)
+            await add(group, 3)
+            await group.add("n4")
+    machines.seed = 1
+    for name in NODES[:3]:
+        machines.disks[name] = VirtualDisk()
+    async with contextlib.AsyncExitStack() as running:
+        for name in NODES[:3]:
+            await running.enter_async_context(machines.started(name, "new", knows=NODES[:4]))
+        async with machines.client() as client, machines.started("n4", None, knows=NODES[:4]):
+            group = client.group("totals", Totals)
+            await add(group, 3)
+            with pytest.raises(CommandRefused, match="another group of this name, with other stores as members"):
+                await group.add("n4")
+
+
+async def test_a_node_that_only_one_end_knows_is_linked_with_all_members() -> None:
+    """`n0` has the smallest name, so it would dial; it knows one address alone, and the others dial it."""
+    machines = Machines()
+    machines.disks["n0"], machines.places["n0"] = VirtualDisk(), "n0:7400"
+    async with contextlib.AsyncExitStack() as running:
+        for name in NODES[:3]:
+            await running.enter_async_context(machines.started(name, "new", knows=NODES[:3]))
+        n0 = await running.enter_async_context(
+            machines.started("n0", "join", knows=("n0", "n1", *NODES[1:3]), peers=("n1",))
+        )
+        async with machines.client() as client:
+            group = client.group("totals", Totals)
+            await add(group, 3)
+            await group.add("n0", "n0:7400")
+            await until(lambda: {*NODES[:3]} <= n0.system.remoting.linked_names)
+
+
+async def test_finished_changes_can_be_repeated_also_once_the_node_leads(cluster: Cluster) -> None:
+    group = await group_of(cluster)
+    await add(group, 3)
+    await group.add("n4")
+    await group.transfer("n4")
+
+    assert roles(await group.add("n4"))["n4"] == "voter"
