@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Final
@@ -60,6 +60,7 @@ from benchmarks.raft import (
     raft_steady,
     stranger_storm,
 )
+from benchmarks.raft.compaction import history_restart, overwrites, snapshot_latency
 
 __all__ = ["BENCHMARKS", "Benchmark"]
 
@@ -96,8 +97,15 @@ def _messaging(module: ModuleType, takes_s: float) -> Benchmark:
     return Benchmark(_description(module), module.run, takes_s)
 
 
-def _own_defaults(module: ModuleType, takes_s: float, *, is_long: bool = False, **quick: object) -> Benchmark:
-    """Return a benchmark with its own defaults, and with `quick` arguments for a quick run.
+def _own_defaults(
+    module: ModuleType,
+    takes_s: float,
+    *,
+    is_long: bool = False,
+    full: Mapping[str, object] | None = None,
+    **quick: object,
+) -> Benchmark:
+    """Return a benchmark with its own defaults, or the arguments `full`, and with `quick` arguments for a quick run.
 
     Its function puts each result into `results`, so that those before an interrupt are kept.
     """
@@ -105,12 +113,13 @@ def _own_defaults(module: ModuleType, takes_s: float, *, is_long: bool = False, 
     async def run(settings: Settings) -> list[Result]:
         results: list[Result] = []
         try:
-            await module.run(**(quick if settings.is_quick else {}), results=results)
+            await module.run(**(quick if settings.is_quick else full or {}), results=results)
         finally:
             settings.kept.add(results)
         return results
 
-    return Benchmark(_description(module), run, takes_s, is_long, has_runs=False)
+    description = _description(module) if full is None else f"{_description(module)} At full size."
+    return Benchmark(description, run, takes_s, is_long, has_runs=False)
 
 
 def _description(module: ModuleType) -> str:
@@ -165,4 +174,22 @@ BENCHMARKS: dict[str, Benchmark] = {
     "failover_beside_etcd": _own_defaults(failover_beside_etcd, 240, is_long=True, rounds=1, settle_s=0.2),
     "raft_operations": _own_defaults(raft_operations, 50, is_long=True, clients=2, calm_s=0.2),
     "raft_steady": _own_defaults(raft_steady, 75, seconds=1.0),
+    "history_restart": _own_defaults(history_restart, 60, commands=(1000,), keys=100),
+    "history_restart_full": _own_defaults(
+        history_restart, 400, is_long=True, full={"commands": (10_000, 1_000_000)}, commands=(1000,), keys=100
+    ),
+    "overwrites": _own_defaults(overwrites, 120, commands=2000, keys=100),
+    "overwrites_full": _own_defaults(
+        overwrites, 6000, is_long=True, full={"commands": 10_000_000}, commands=2000, keys=100
+    ),
+    "snapshot_latency": _own_defaults(snapshot_latency, 40, keys=5000, seconds=4.0, after_bytes=100_000),
+    "snapshot_latency_full": _own_defaults(
+        snapshot_latency,
+        150,
+        is_long=True,
+        full={"keys": 1_000_000, "seconds": 60.0},
+        keys=5000,
+        seconds=4.0,
+        after_bytes=100_000,
+    ),
 }

@@ -366,7 +366,7 @@ class RaftActor(Actor[ReplicaMessage]):
             raise
         self._turns.end()
         now = self.context.clock.monotonic()
-        self._digests.advance(now=now)
+        self._digests.advance(now=now, wanted_index=self._snapshots.unconfirmed_index)
         if self._quarantined_because is None:
             self._snapshots.advance()
         if self._raft.facts is not self._facts:

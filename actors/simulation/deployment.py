@@ -23,6 +23,7 @@ from coterie.errors import TopologyError
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.faults.kinds.fault_kinds import TargetRole
 from coterie.protocols.quorums import Quorum
+from coterie.protocols.raft.snapshots.snapshot_id import SnapshotId
 from coterie.protocols.replicated_log import LogPosition
 from coterie.protocols.simulation.scenarios.random_foundings import random_base
 from coterie.runtime.hosts.simulation.simulated_world import SimulatedWorld
@@ -127,6 +128,15 @@ class Deployment:
         nodes = list(self.nodes.values())
         at = nodes.index(first)
         return next((node for node in nodes[at:] + nodes[:at] if self.paths_on(node)), first)
+
+    def snapshots_on(self, node: SimulatedNode) -> list[SnapshotId]:
+        """Return the snapshots that the durable registers of the Raft groups on `node` name."""
+        registers = [
+            checker.protocol_checker.disk(NodeId(node.name)).hard_state
+            for checker in self.raft_checkers
+            if node.name in checker.voters
+        ]
+        return [register.facts.snapshot for register in registers if register.facts.snapshot is not None]
 
     @property
     def raft_checkers(self) -> tuple[RaftGroupChecker, ...]:

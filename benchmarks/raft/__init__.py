@@ -1,6 +1,7 @@
 """Raft benchmarks: measure replicated writes and failover on node processes.
 
 `closed_loop.py`: runs clients that each send a command when the last is acknowledged, and measures latencies
+`compaction/`: measures restarts, disk, memory and latencies of nodes that take snapshots
 `connection_storm.py`: measures how soon a killed node rejoins while clients take every file that they may
 `failover_beside_etcd.py`: measures the time from SIGKILL of the leader to the next acknowledged write, of both
 `large_reads.py`: measures 400 concurrent reads of 500 kB from one group, and what they cost its leader

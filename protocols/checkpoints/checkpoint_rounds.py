@@ -36,7 +36,13 @@ class CheckpointRounds:
         self._is_told = False
 
     def next_request(
-        self, quorum: Quorum, *, applied_index: LogIndex, changed_index: LogIndex, now: float
+        self,
+        quorum: Quorum,
+        *,
+        applied_index: LogIndex,
+        changed_index: LogIndex,
+        now: float,
+        wanted_index: LogIndex = LogIndex(0),
     ) -> DigestRequest | None:
         """Return the request that is due; None: none is. Send it to every member, the leader itself included.
 
@@ -45,13 +51,15 @@ class CheckpointRounds:
             applied_index: the last entry that the leader has applied.
             changed_index: the last of them that has a command: nothing is due if digests up to it were asked for.
             now: monotonic time (s).
+            wanted_index: a snapshot waits for a checkpoint at this entry or later: that is asked for once, at once.
         """
-        if now < self._due_at_s or changed_index <= self._asked_index:
+        is_due = now >= self._due_at_s or wanted_index > self._asked_index
+        if not is_due or changed_index <= self._asked_index:
             return None
         self._due_at_s = now + INTERVAL_S
         # A busy replica keeps the digests of few entries, so it is asked for one that is kept for longer.
         kept_for_long = LogIndex(applied_index - applied_index % RECENT_ENTRIES)
-        index = kept_for_long if kept_for_long > self._asked_index else applied_index
+        index = kept_for_long if kept_for_long > self._asked_index and kept_for_long >= wanted_index else applied_index
         self._asked_index = index
         self._count = DigestCount(quorum, index)
         self._is_told = False

@@ -96,12 +96,13 @@ class SimulatedSnapshots:
         self._arriving[node] = None
 
     def registered(self, node: NodeId, snapshot: SnapshotId) -> None:
-        """Note that the durable register of `node` names `snapshot`; older files may go."""
+        """Note that the durable register of `node` names `snapshot`; files of earlier positions may go."""
         if snapshot.digest not in self._files[node]:
             detail = f"the register names {snapshot}, which is not on the disk"
             self._context.fail("raft.snapshot_covers", node, detail)
         if self._rng.random() >= KEEPS_OLD:
-            self._files[node] &= {snapshot.digest}
+            taken, index = self._taken_by_digest, snapshot.position.index
+            self._files[node] = {each for each in self._files[node] if taken[each].snapshot_id.position.index >= index}
 
     def of(self, node: NodeId, snapshot: SnapshotId) -> TakenSnapshot:
         """Return the snapshot that `node` has on its disk."""

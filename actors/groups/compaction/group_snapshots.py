@@ -7,11 +7,12 @@ ones stay for a while if a follower has read from them lately.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from coterie.actors.groups.compaction.snapshot_content import MANIFEST, FrameReader, Manifest, decode_manifest
-from coterie.errors import CoterieError, StorageFailed
+from coterie.errors import CoterieError, StorageDamaged, StorageFailed
 from coterie.protocols.raft.membership.group_facts import GroupFacts
 from coterie.protocols.raft.snapshots.snapshot_id import SnapshotId
 from coterie.protocols.raft.snapshots.snapshot_messages import (
@@ -25,7 +26,7 @@ from coterie.runtime.actor import Context
 from coterie.runtime.storage.log_store import LogStore
 from coterie.runtime.storage.snapshots.snapshot_store import SnapshotWriter
 
-__all__ = ["CHUNK_BYTES", "SnapshotFiles", "read_manifest", "snapshot_name"]
+__all__ = ["CHUNK_BYTES", "SnapshotFiles", "damage_text", "read_manifest", "snapshot_name"]
 
 CHUNK_BYTES: Final = 256 * 1024
 """The most that one message carries of a snapshot. A few thousand of them make a gigabyte."""
@@ -35,6 +36,9 @@ IN_USE_S: Final = 10.0
 
 RETRY_S: Final = 1.0
 """After so long a snapshot that could not be received is fetched again."""
+
+POSITION_CHARACTERS: Final = 41
+"""So many characters of a snapshot's name say its position."""
 
 
 def snapshot_name(snapshot: SnapshotId) -> str:
@@ -47,9 +51,11 @@ async def read_manifest(store: LogStore, group: str, snapshot: SnapshotId) -> Ma
     """Return what a snapshot of `group` says of itself.
 
     Raises:
-        StorageFailed: it is missing, or its beginning does not read back.
+        StorageDamaged: it is missing, or its beginning does not read back.
+        StorageFailed: the disk cannot read it.
     """
     reader, offset, name = FrameReader(), 0, snapshot_name(snapshot)
+    path = store.snapshots.path_of(group, name)
     try:
         while data := await store.snapshots.read(group, name, offset, CHUNK_BYTES):
             offset += len(data)
@@ -58,8 +64,13 @@ async def read_manifest(store: LogStore, group: str, snapshot: SnapshotId) -> Ma
                     return decode_manifest(body)
                 break
     except ValueError as error:
-        raise StorageFailed(f"snapshot {name} of group {group!r}", str(error)) from error
-    raise StorageFailed(f"snapshot {name} of group {group!r}", "it is missing: this store is to be replaced")
+        raise StorageDamaged(path, offset, damage_text(group, snapshot, error)) from error
+    raise StorageDamaged(path, offset, damage_text(group, snapshot, "it is missing, or empty"))
+
+
+def damage_text(group: str, snapshot: SnapshotId, error: object) -> str:
+    """Return the reason for a `StorageDamaged`."""
+    return f"the snapshot at entry {snapshot.position.index} of group {group!r} does not read back ({error})"
 
 
 class SnapshotFiles:
@@ -90,6 +101,8 @@ class SnapshotFiles:
         self._last_store: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._read_at_s: dict[str, float] = {}
+        self._given_whole: dict[str, bytes] = {}  # by reader: the digest of the snapshot of which it has the last chunk
+        self._damaged: set[bytes] = set()
 
     @property
     def is_in_use(self) -> bool:
@@ -109,13 +122,27 @@ class SnapshotFiles:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def load(self, effect: LoadChunk) -> None:
-        """Read a chunk of an own snapshot for a follower."""
+    def load(self, effect: LoadChunk, present: SnapshotId | None, damaged: Callable[[SnapshotId], None]) -> None:
+        """Read a chunk of an own snapshot for a follower.
+
+        `damaged` is called if it is of `present`, the snapshot that the register names, and that does not read back.
+        """
+        if present is not None and effect.digest == present.digest:
+            if present.digest in self._damaged:
+                damaged(present)
+            elif 0 <= effect.offset < present.size_bytes:
+                self._read_at_s[snapshot_name(present)] = self._context.clock.monotonic()
+                self.begin(self._load_present(effect, present, damaged))
+            return
         head = effect.digest[:8].hex()
         names = [name for name in self._store.snapshots.names(self._group) if name.endswith(f"-{head}")]
-        if len(names) == 1 and effect.offset >= 0:
+        if len(names) == 1 and effect.offset >= 0 and effect.digest not in self._damaged:
             self._read_at_s[names[0]] = self._context.clock.monotonic()
             self.begin(self._load(effect, names[0]))
+
+    def replaced(self, snapshot: SnapshotId) -> None:
+        """Note that the file of `snapshot` was written anew."""
+        self._damaged.discard(snapshot.digest)
 
     def store(self, effect: StoreChunk) -> None:
         """Append a chunk to the snapshot that arrives, after those before it."""
@@ -128,14 +155,15 @@ class SnapshotFiles:
     def remove_before(self, present: SnapshotId | None) -> None:
         """Remove snapshots that are older than the one that the register names, unless followers read them.
 
-        A newer one may be complete already: the register does not name it yet.
+        A newer one, or another one at the same position, may be complete already: the register does not name it yet.
         """
         if present is None:
             return
         now_s = self._context.clock.monotonic()
         self._read_at_s = {name: at_s for name, at_s in self._read_at_s.items() if now_s - at_s < IN_USE_S}
         name = snapshot_name(present)
-        newer = {each for each in self._store.snapshots.names(self._group) if each >= name}
+        position = name[:POSITION_CHARACTERS]
+        newer = {each for each in self._store.snapshots.names(self._group) if each >= position}
         self._keep_only({name, *newer, *self._read_at_s})
 
     def _keep_only(self, names: set[str]) -> None:
@@ -156,6 +184,37 @@ class SnapshotFiles:
             return
         if data:
             self._answer(ChunkLoaded(effect.reader, effect.digest, effect.offset, data))
+
+    async def _load_present(
+        self, effect: LoadChunk, present: SnapshotId, damaged: Callable[[SnapshotId], None]
+    ) -> None:
+        name, offset = snapshot_name(present), effect.offset
+        try:
+            if offset == 0 and self._given_whole.pop(effect.reader, None) == present.digest:
+                await self._check(name, present)  # a reader that begins again has found it wrong, or has lost it
+            data = await self._store.snapshots.read(self._group, name, offset, CHUNK_BYTES)
+            if not data:
+                raise StorageDamaged(self._path_of(name), offset, f"{present.size_bytes} bytes were written")
+        except CoterieError as error:
+            self._context.log.warning("group.snapshot_unreadable", group=self._group, snapshot=name, error=str(error))
+            self._damaged.add(present.digest)
+            damaged(present)
+            return
+        if offset + len(data) >= present.size_bytes:
+            self._given_whole[effect.reader] = present.digest
+        self._answer(ChunkLoaded(effect.reader, effect.digest, offset, data))
+
+    async def _check(self, name: str, snapshot: SnapshotId) -> None:
+        """Read a whole snapshot. `StorageDamaged` if it is not what was written."""
+        digest, offset = hashlib.sha256(), 0
+        while data := await self._store.snapshots.read(self._group, name, offset, CHUNK_BYTES):
+            digest.update(data)
+            offset += len(data)
+        if digest.digest() != snapshot.digest:
+            raise StorageDamaged(self._path_of(name), 0, "the snapshot is not what was written")
+
+    def _path_of(self, name: str) -> str:
+        return self._store.snapshots.path_of(self._group, name)
 
     async def _store_chunk(self, effect: StoreChunk, before: asyncio.Task[None] | None) -> None:
         if before is not None and not before.done():

@@ -79,7 +79,7 @@ class ReplicaSnapshots:
         """Carry out an effect of the protocol."""
         match effect:
             case LoadChunk():
-                self._files.load(effect)
+                self._files.load(effect, self._raft.facts.snapshot, self._taking.renew)
             case StoreChunk():
                 self._files.store(effect)
             case RestoreMachine():
@@ -98,6 +98,11 @@ class ReplicaSnapshots:
         self._files.remove_before(snapshot)
 
     @property
+    def unconfirmed_index(self) -> LogIndex:
+        """A snapshot waits for a checkpoint at this entry, or a later one; 0: none does."""
+        return self._taking.unconfirmed_index
+
+    @property
     def activity(self) -> str | None:
         """What is under way that an operator waits for: a snapshot that is restored, or fetched; None: nothing."""
         if self._restoring.progress is not None:
@@ -108,6 +113,6 @@ class ReplicaSnapshots:
             return f"fetching the leader's snapshot: {done // _MB} of {snapshot.size_bytes // _MB} MB"
         return None
 
-    def _restored(self, index: LogIndex) -> None:
-        self._taking.restored()
-        self._answer(Applied(index))
+    def _restored(self, snapshot: SnapshotId) -> None:
+        self._taking.restored(snapshot)
+        self._answer(Applied(snapshot.position.index))

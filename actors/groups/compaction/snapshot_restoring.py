@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
-from coterie.actors.groups.compaction.group_snapshots import CHUNK_BYTES, SnapshotFiles, snapshot_name
+from coterie.actors.groups.compaction.group_snapshots import CHUNK_BYTES, SnapshotFiles, damage_text, snapshot_name
 from coterie.actors.groups.compaction.snapshot_content import MANIFEST, FrameReader
 from coterie.actors.groups.evolution.group_schemas import CannotFollow
 from coterie.actors.groups.replicas.replica import Replica
 from coterie.actors.groups.replicas.replica_snapshot import Section
-from coterie.errors import CoterieError, SnapshotFailed, StorageFailed, UnsupportedFormat
+from coterie.errors import CoterieError, SnapshotFailed, StorageDamaged, UnsupportedFormat
 from coterie.protocols.raft.snapshots.snapshot_id import SnapshotId
 from coterie.protocols.replicated_log import LogIndex
 from coterie.runtime.actor import Context
@@ -28,7 +29,7 @@ class SnapshotRestoring:
         files: runs what is under way.
         context: of the actor.
         adopt_at: lets the machine follow the schema that was active at an index; may raise `CannotFollow`.
-        done: called with the index of the last entry in the snapshot.
+        done: called with the snapshot once the machine has begun from it.
         quarantine: called with the reason if the machine cannot begin from it.
     """
 
@@ -41,7 +42,7 @@ class SnapshotRestoring:
         context: Context,
         *,
         adopt_at: Callable[[LogIndex], None],
-        done: Callable[[LogIndex], None],
+        done: Callable[[SnapshotId], None],
         quarantine: Callable[[str], None],
     ) -> None:
         self._group = group
@@ -74,25 +75,26 @@ class SnapshotRestoring:
             self._context.system.fail(error)
             return
         except (CoterieError, ValueError) as error:
-            what = f"snapshot {name} of group {self._group!r}"
-            self._context.system.fail(StorageFailed(what, f"{error}; this store is to be replaced like a lost disk"))
+            path, (offset, _) = self._store.snapshots.path_of(self._group, name), self.progress or (0, 0)
+            self._context.system.fail(StorageDamaged(path, offset, damage_text(self._group, snapshot, error)))
             return
         except BaseException as error:  # of this node: a MemoryError in the machine's restore
             self._context.system.fail(error)
             raise
         self.progress = None
-        self._done(index)
+        self._done(snapshot)
 
     async def _read(self, snapshot: SnapshotId, name: str) -> None:
-        reader, offset = FrameReader(), 0
+        reader, digest, offset = FrameReader(), hashlib.sha256(), 0
         while offset < snapshot.size_bytes:
             data = await self._store.snapshots.read(self._group, name, offset, CHUNK_BYTES)
             if not data:
-                raise ValueError(f"it ends after {offset} bytes of {snapshot.size_bytes}")
+                raise ValueError("it is missing" if data is None else f"{snapshot.size_bytes} bytes were written")
             offset += len(data)
+            digest.update(data)
             for section, body in reader.feed(data):
                 if section != MANIFEST:
                     self._replica.restore(Section(section), body)
             self.progress = (offset, snapshot.size_bytes)
-        if not reader.is_complete:
-            raise ValueError("its end is missing")
+        if not reader.is_complete or digest.digest() != snapshot.digest:
+            raise ValueError("it is not what was written")

@@ -37,6 +37,11 @@ SLICE_BYTES: Final = 256 * 1024
 MARK_ENTRIES: Final = 256
 """How exactly it is known how many bytes of the log follow an entry: to so many entries."""
 
+DISK_RETRY_S: Final = 10.0
+"""After so long a snapshot that the disk has failed is tried again, then after twice as long each time, up to …"""
+
+DISK_RETRY_MAX_S: Final = 600.0
+
 FETCHED_MEANWHILE: Final = 4
 """While a follower fetches a snapshot, the next one may wait until so many times as much is due."""
 
@@ -81,8 +86,16 @@ class SnapshotTaking:
         self._marks: deque[tuple[LogIndex, int]] = deque()
         self._total_bytes = 0
         self._is_writing = False
-        self._failures = 0
+        self._failures = 0  # since the last success: of the machine
+        self._disk_failures = 0
+        self._retry_at_s = 0.0
+        self._damaged: SnapshotId | None = None  # another one must take its place
         self._waiting: tuple[SnapshotId, LogIndex] | None = None  # with the last entry that changed the state in it
+
+    @property
+    def unconfirmed_index(self) -> LogIndex:
+        """The last entry that changed the state in a durable snapshot which is not confirmed yet; 0: there is none."""
+        return LogIndex(0) if self._waiting is None else self._waiting[1]
 
     def applied(self, entries: Sequence[Entry]) -> None:
         """Note that the replica has applied these entries."""
@@ -97,11 +110,17 @@ class SnapshotTaking:
             while len(self._marks) > 1 and self._marks[1][1] < self._total_bytes - self._policy.trailing_bytes:
                 self._marks.popleft()
 
-    def restored(self) -> None:
+    def restored(self, snapshot: SnapshotId) -> None:
         """Note that the replica has begun from a snapshot: nothing has been applied since."""
-        self._last, self._waiting = None, None
+        self._last, self._waiting = (snapshot.position, snapshot.stamp_ms), None
         self._entries = self._bytes = 0
         self._marks.clear()
+
+    def renew(self, damaged: SnapshotId) -> None:
+        """Take another snapshot as soon as possible: the file of this one, which the register names, is damaged."""
+        if self._damaged != damaged:
+            self._damaged = damaged
+            self._context.wake()
 
     def advance(self) -> None:
         """Report a snapshot that is confirmed, or begin one that is due. Call it between two entries."""
@@ -113,8 +132,8 @@ class SnapshotTaking:
     def _report_if_confirmed(self, snapshot: SnapshotId, changed_index: LogIndex) -> None:
         index = snapshot.position.index
         present = self._raft.facts.snapshot
-        if present is not None and present.position.index >= index:
-            self._waiting = None  # the leader's came, and it is newer
+        if present is not None and (present.position.index > index or present == snapshot):
+            self._waiting = None  # the leader's came, and it is newer; or the file of the present one is whole again
         elif self._replica.confirmed_index >= changed_index and self._raft.applied_index >= index:
             self._waiting = None
             self._taken(SnapshotTaken(snapshot, self._base_index(index)))
@@ -128,10 +147,12 @@ class SnapshotTaking:
         snapshot = self._raft.facts.snapshot
         factor = (FETCHED_MEANWHILE if self._files.is_in_use else 1) << min(self._failures, 10)
         last_bytes = 0 if snapshot is None else snapshot.size_bytes
+        is_damaged = snapshot is not None and snapshot == self._damaged
         return (
             self._last is not None
             and self._replica.apart_at is None
-            and self._policy.is_due(self._entries // factor, self._bytes // factor, last_bytes)
+            and self._context.clock.monotonic() >= self._retry_at_s
+            and (is_damaged or self._policy.is_due(self._entries // factor, self._bytes // factor, last_bytes))
         )
 
     def _begin(self) -> None:
@@ -175,7 +196,9 @@ class SnapshotTaking:
             if isinstance(error, MemoryError):
                 self._context.system.fail(error)
             raise
-        self._is_writing, self._failures, self._waiting = False, 0, (snapshot, changed_index)
+        self._files.replaced(snapshot)
+        self._is_writing, self._failures, self._disk_failures = False, 0, 0
+        self._waiting, self._damaged = (snapshot, changed_index), None
         self._context.wake()
 
     async def _drain(self, frames: Iterator[bytes], writer: SnapshotWriter) -> None:
@@ -191,9 +214,14 @@ class SnapshotTaking:
             await writer.append(b"".join(slice_))
 
     def _failed(self, error: Exception, entries: int, size_bytes: int) -> None:
-        """Tell it, and try again once twice as much is due: the log only grows meanwhile."""
+        """Tell it, and try again: once twice as much is due if the machine has failed, or after a while if the disk."""
         self._is_writing = False
-        self._failures += 1
+        if isinstance(error, SnapshotFailed) and self._damaged is None:
+            self._failures += 1
+        else:
+            delay_s = min(DISK_RETRY_S * 2**self._disk_failures, DISK_RETRY_MAX_S)
+            self._disk_failures = min(self._disk_failures + 1, 10)
+            self._retry_at_s = self._context.clock.monotonic() + delay_s
         self._entries += entries
         self._bytes += size_bytes
         self._context.log.warning(

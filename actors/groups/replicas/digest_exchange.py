@@ -21,7 +21,7 @@ from coterie.protocols.checkpoints import (
 )
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.role import RaftRole
-from coterie.protocols.replicated_log import Term
+from coterie.protocols.replicated_log import LogIndex, Term
 
 __all__ = ["DigestExchange"]
 
@@ -67,8 +67,13 @@ class DigestExchange:
             self._asked = (sender, message)
             self.advance(now=now)
 
-    def advance(self, *, now: float) -> None:
-        """Ask if this node leads and it is time (`now`: monotonic s), and answer what can be answered now."""
+    def advance(self, *, now: float, wanted_index: LogIndex = LogIndex(0)) -> None:
+        """Ask if this node leads and it is time, and answer what can be answered now.
+
+        Args:
+            now: monotonic time (s).
+            wanted_index: the last entry that changed the state in a snapshot which waits for a checkpoint; 0: none.
+        """
         if self._asked is not None:
             self._answer(*self._asked)
         if self._raft.role is not RaftRole.LEADER:
@@ -85,6 +90,7 @@ class DigestExchange:
             applied_index=self._raft.applied_index,
             changed_index=self._replica.changed_index,
             now=now,
+            wanted_index=wanted_index,
         )
         if request is not None:
             self._ask(request)

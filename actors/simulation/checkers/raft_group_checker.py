@@ -238,6 +238,11 @@ class CheckedRaftActor(RaftActor):
         return self._raft.applied_index
 
     @property
+    def quarantined_because(self) -> str | None:
+        """Why its state machine is not used any more; None: it is."""
+        return self._quarantined_because
+
+    @property
     def has_state(self) -> bool:
         """Whether its state is that of `applied_index`: it is not being restored."""
         snapshot = self._raft.facts.snapshot

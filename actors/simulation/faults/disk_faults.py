@@ -1,8 +1,8 @@
 """`DiskFaults`: injects faults into simulated disks: failed sync, short write, full disk, bit rot, slow disk.
 
 A node whose disk fails must stop by itself and acknowledge none of the failed writes. It is started again later, as an
-operator would do. One whose disk is nearly full may refuse commands instead. After bit rot in old records it must stop
-with `StorageDamaged`, and stays down.
+operator would do. One whose disk is nearly full may refuse commands instead. After bit rot in old records, or in the
+snapshot that its register names, it must stop with `StorageDamaged`, and stays down.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import assert_never
 
+from coterie.actors.groups.compaction.group_snapshots import snapshot_name
 from coterie.actors.simulation.deployment import Deployment
 from coterie.actors.simulation.faults.fault_timing import FaultTiming
 from coterie.actors.simulation.simulated_node import DATA_DIRECTORY, SimulatedNode
@@ -23,7 +24,7 @@ __all__ = ["DiskFaults"]
 
 RETRY_INTERVAL_S = 0.05
 MIN_RECORDS_BYTES = 512
-"""Bit rot waits until a segment holds this many bytes, so that there are old records."""
+"""Bit rot in a segment waits until it holds this many bytes, so that there are old records."""
 
 DiskFault = FsyncError | DiskFull | ShortWrite | BitRot | SlowDisk
 
@@ -119,7 +120,7 @@ class DiskFaults:
 
     def _rot(self, fault: BitRot, node: SimulatedNode) -> None:
         node.crash()
-        if not self._flip_old_bit(self._world.disk(node.name)):
+        if not self._flip_bit(node, self._world.disk(node.name)):
             node.start()
             self._timing.after(RETRY_INTERVAL_S, lambda: self.inject(fault, node))
             return
@@ -127,18 +128,20 @@ class DiskFaults:
         node.has_bit_rot = True
         self._timing.after(fault.down_s, node.start)
 
-    def _flip_old_bit(self, disk: VirtualDisk) -> bool:
-        """Flip a bit in the older half of a segment; return whether any segment holds enough.
+    def _flip_bit(self, node: SimulatedNode, disk: VirtualDisk) -> bool:
+        """Flip a bit in the older half of a segment, or in a snapshot that a register names; return whether it did.
 
         The end of the log is not changed: bit rot there cannot be distinguished from a write torn by the crash.
         """
-        paths = [f"{DATA_DIRECTORY}/{name}" for name in disk.names(DATA_DIRECTORY) if name.endswith(".log")]
-        held = {path: len(disk.contents(path).rstrip(b"\0")) for path in paths}
-        old = [path for path in paths if held[path] >= MIN_RECORDS_BYTES]
-        if not old:
+        paths = [f"{DATA_DIRECTORY}/{name}" for name in disk.names(DATA_DIRECTORY)]
+        held = {path: len(disk.contents(path).rstrip(b"\0")) for path in paths if path.endswith(".log")}
+        rotting = {path: size // 2 for path, size in held.items() if size >= MIN_RECORDS_BYTES}
+        endings = tuple(f"-{snapshot_name(each)}.snapshot" for each in self._deployment.snapshots_on(node))
+        rotting.update({path: len(disk.contents(path)) for path in paths if path.endswith(endings)})
+        if not rotting:
             return False
-        path = self._rng.choice(old)
-        disk.flip(path, self._rng.randrange(held[path] // 2), 1 << self._rng.randrange(8))
+        path = self._rng.choice(list(rotting))
+        disk.flip(path, self._rng.randrange(rotting[path]), 1 << self._rng.randrange(8))
         return True
 
 

@@ -33,12 +33,14 @@ class Compaction:
     def taken(self, event: SnapshotTaken) -> None:
         """Drop the entries before the trailing ones; a snapshot that is older than the present one changes nothing.
 
+        One at the same position takes the place of the present one, whose file may be damaged.
+
         Raises:
             InvariantViolated: the snapshot is not of what this node has applied.
         """
         state, position = self._role_state, event.snapshot.position
         present = state.durability.hard_state.facts.snapshot
-        if present is not None and position.index <= present.position.index:
+        if present is not None and (position.index < present.position.index or event.snapshot == present):
             return
         if position.index > self._applier.applied_index or state.log.term_at(position.index) != position.term:
             raise InvariantViolated(

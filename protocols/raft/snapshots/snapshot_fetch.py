@@ -1,7 +1,8 @@
 """`SnapshotFetch`: fetches the snapshot that the leader offers, chunk by chunk (Raft §7, Figure 13).
 
 One chunk is asked for at a time, once the last one is in the file. If an offer comes again and nothing has arrived
-since the last one, a message was lost: the chunk is asked for again.
+since the last one, a message was lost: the chunk is asked for again. If that offer is of a newer snapshot, the old one
+may be gone at the leader, and the newer one is fetched instead; as long as chunks arrive, the old one is fetched on.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class SnapshotFetch:
             self.acknowledge(leader, message.term, Round(message.round), snapshot)
             return
         under_way = self._under_way
-        if under_way is None or under_way.leader != leader or under_way.snapshot != snapshot:
+        if under_way is None or under_way.leader != leader or self._must_change(under_way, snapshot):
             under_way = self._begin(leader, message)
         under_way.term, under_way.round = message.term, Round(message.round)
         is_moving, under_way.has_moved = under_way.has_moved, False
@@ -146,6 +147,13 @@ class SnapshotFetch:
     def acknowledged_index(self, snapshot: SnapshotId) -> LogIndex:
         """Return how far this log agrees with that of the leader which offered `snapshot`."""
         return snapshot.position.index
+
+    def _must_change(self, under_way: _UnderWay, offered: SnapshotId) -> bool:
+        """Return whether to fetch what is offered instead of what is under way: only if that does not move any more.
+
+        A leader that takes snapshots faster than they are fetched would have each begun, and none ended.
+        """
+        return under_way.snapshot != offered and not (under_way.is_storing or under_way.has_moved)
 
     def _begin(self, leader: NodeId, message: InstallSnapshot) -> _UnderWay:
         snapshot = message.snapshot

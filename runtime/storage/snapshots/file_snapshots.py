@@ -73,6 +73,10 @@ class FileSnapshots:
         """Return the names of the complete snapshots of `group`, sorted."""
         return tuple(sorted(self._names_by_group.get(group_digits(group), ())))
 
+    def path_of(self, group: str, name: str) -> str:
+        """Return the path of a complete snapshot."""
+        return snapshot_path(self._directory, group_digits(group), name)
+
     async def size_bytes(self, group: str, name: str) -> int | None:
         """Return the size of a complete snapshot, or None."""
         return await self._with_file(group, name, lambda file: file.size())

@@ -34,6 +34,10 @@ class MemorySnapshots:
         """Return the names of the complete snapshots of `group`, sorted."""
         return tuple(sorted(self._content.get(group, ())))
 
+    def path_of(self, group: str, name: str) -> str:
+        """Return a text instead of a path: there is no file."""
+        return f"{_PLACE}: {group}/{name}"
+
     async def size_bytes(self, group: str, name: str) -> int | None:
         """Return the size of a complete snapshot, or None."""
         await self._turn()

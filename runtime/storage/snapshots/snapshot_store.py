@@ -78,6 +78,10 @@ class SnapshotStore(Protocol):
         """Return the names of the complete snapshots of `group`, sorted. Never touches the disk."""
         ...
 
+    def path_of(self, group: str, name: str) -> str:
+        """Return the path of a complete snapshot, for error messages. Never touches the disk."""
+        ...
+
     async def size_bytes(self, group: str, name: str) -> int | None:
         """Return the size of a complete snapshot; None if there is no such one."""
         ...

@@ -15,10 +15,16 @@ N1, N2, N3 = NodeId("n1"), NodeId("n2"), NodeId("n3")
 QUORUM = Majority((N1, N2, N3))
 
 
-def ask(rounds: CheckpointRounds, at_s: float, applied: int, changed: int | None = None) -> int | None:
+def ask(rounds: CheckpointRounds, at_s: float, applied: int, changed: int | None = None, wanted: int = 0) -> int | None:
     """Return the index that is asked about at a time, if any is."""
     changed_index = LogIndex(applied if changed is None else changed)
-    request = rounds.next_request(QUORUM, applied_index=LogIndex(applied), changed_index=changed_index, now=at_s)
+    request = rounds.next_request(
+        QUORUM,
+        applied_index=LogIndex(applied),
+        changed_index=changed_index,
+        now=at_s,
+        wanted_index=LogIndex(wanted),
+    )
     assert request is None or request == DigestRequest(TERM, request.index)
     return None if request is None else request.index
 
@@ -92,3 +98,20 @@ def test_reports_of_another_request_or_term_do_not_count() -> None:
     assert rounds.take(N2, report(9, term=2)) is None
     assert rounds.take(N2, report(9)) is None
     assert rounds.take(N3, report(9)) is not None
+
+
+def test_a_snapshot_that_waits_for_a_checkpoint_is_asked_for_at_once_and_once() -> None:
+    rounds = CheckpointRounds(TERM, now=0.0)
+
+    assert ask(rounds, 0.1, 7, wanted=5) == 7
+    assert ask(rounds, 0.2, 8, wanted=7) is None, "the request for 7 is open"
+    assert ask(rounds, 0.3, 9, wanted=8) == 9
+    assert ask(rounds, 0.3 + INTERVAL_S, 9, wanted=9) is None, "nothing was applied since"
+    assert ask(rounds, 0.3 + INTERVAL_S, 10) == 10
+
+
+def test_of_a_busy_group_an_entry_is_asked_for_that_is_kept_for_long_if_the_snapshot_has_no_later_one() -> None:
+    rounds = CheckpointRounds(TERM, now=0.0)
+
+    assert ask(rounds, 0.1, RECENT_ENTRIES + 9, wanted=RECENT_ENTRIES) == RECENT_ENTRIES
+    assert ask(rounds, 0.2, 2 * RECENT_ENTRIES + 9, wanted=2 * RECENT_ENTRIES + 1) == 2 * RECENT_ENTRIES + 9

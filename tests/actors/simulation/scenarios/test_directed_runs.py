@@ -6,6 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
+from coterie.actors.simulation.scenarios.compaction.snapshot_runs import (
+    apart_leader_compacts,
+    crash_after_compaction,
+    damaged_at_the_sender,
+    restarts_under_load,
+)
 from coterie.actors.simulation.scenarios.datagram_runs import doubled_datagrams, forged_datagrams
 from coterie.actors.simulation.scenarios.directed_runs import crowded_mailbox, second_process, strangers_key
 from coterie.actors.simulation.scenarios.hostile_runs import bombs, kept_letters, unheard_messages
@@ -19,13 +25,17 @@ from coterie.actors.simulation.scenarios.past_store_runs import cut_log, restore
 
 DIRECTED_RUNS = (
     another_store,
+    apart_leader_compacts,
     bombs,
+    crash_after_compaction,
     crowded_mailbox,
     cut_log,
+    damaged_at_the_sender,
     doubled_datagrams,
     forged_datagrams,
     kept_letters,
     readmitted_store,
+    restarts_under_load,
     restored_copy,
     scaled_down,
     second_process,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from coterie.errors import InvariantViolated
@@ -12,6 +14,7 @@ from coterie.protocols.raft.role import RaftRole
 from coterie.protocols.raft.snapshots.snapshot_id import SnapshotId
 from coterie.protocols.raft.snapshots.snapshot_messages import (
     Chunk,
+    ChunkStored,
     InstallSnapshot,
     ReadChunk,
     SnapshotStored,
@@ -114,6 +117,18 @@ def test_older_snapshot_than_the_present_one_changes_nothing() -> None:
 
     assert effects == []
     assert group["n1"].facts.snapshot == newer
+
+
+def test_another_snapshot_at_the_same_position_takes_the_place_of_one_that_is_damaged() -> None:
+    group = led_by_n1()
+    damaged = group.take_snapshot("n1")
+    group.settle()
+
+    other = group.take_snapshot("n1")
+    group.settle()
+
+    assert other.position == damaged.position
+    assert group.record("n1").disk.hard_state.facts.snapshot == other != damaged
 
 
 def test_restarted_server_begins_from_its_snapshot_and_applies_only_what_follows() -> None:
@@ -343,3 +358,35 @@ def test_entry_that_was_read_before_the_snapshot_came_is_not_applied_again() -> 
 
     assert indexes == sorted(set(indexes))
     assert group["n3"].applied_index == group["n1"].applied_index
+
+
+def test_fetch_goes_on_while_it_moves_although_the_leader_offers_a_newer_snapshot_and_changes_once_it_stands() -> None:
+    """A leader that takes snapshots faster than they are fetched would have each of them begun, and none ended."""
+    group = with_n3_behind()
+    first = offer(group)
+    digest, half = first.snapshot.digest, first.snapshot.size_bytes // 2
+    later = LogPosition(LogIndex(first.snapshot.position.index + 9), Term(1))
+    newer = replace(first, snapshot=SnapshotId(later, 0, 9000, bytes(32)))
+    group.handle("n3", received("n1", first))
+
+    group.handle("n3", received("n1", Chunk(Term(1), digest, 0, bytes(half))))
+    group.handle("n3", received("n1", newer))
+    assert group["n3"].snapshot_fetch == (first.snapshot, 0), "its first chunk is being written"
+    group.handle("n3", ChunkStored(digest, half))
+    group.handle("n3", received("n1", newer))
+    assert group["n3"].snapshot_fetch == (newer.snapshot, 0), "nothing has arrived since the last offer"
+
+
+def test_fetch_that_moves_between_two_offers_is_not_given_up() -> None:
+    group = with_n3_behind()
+    first = offer(group)
+    digest, part = first.snapshot.digest, first.snapshot.size_bytes // 4
+    group.handle("n3", received("n1", first))
+
+    for at in range(3):
+        later = LogPosition(LogIndex(first.snapshot.position.index + at + 1), Term(1))
+        group.handle("n3", received("n1", Chunk(Term(1), digest, at * part, bytes(part))))
+        group.handle("n3", ChunkStored(digest, (at + 1) * part))
+        group.handle("n3", received("n1", replace(first, snapshot=SnapshotId(later, 0, 9000, bytes(32)))))
+
+    assert group["n3"].snapshot_fetch == (first.snapshot, 3 * part)
