@@ -7,20 +7,20 @@
 `member_mutants.py`: defines bugs in who counts in a group.
 `outcome_mutants.py`: defines bugs in what clients are told, and in what stops a replica.
 `replication_mutants.py`: defines bugs in the driver, voter registration and client retries.
-`snapshot_mutants.py`: defines bugs in how replicas take, confirm, send and restore snapshots.
+`compaction_mutants.py`: defines bugs in how replicas take, confirm, send and restore snapshots.
 `runtime_mutants.py`: defines bugs in mailboxes, supervision, asks, watches and the transport.
 
 `coterie.protocols.simulation.mutants` explains mutants and how they are run.
 """
 
 from coterie.actors.simulation.mutants.authorisation_mutants import AUTHORISATION_MUTANTS
+from coterie.actors.simulation.mutants.compaction_mutants import COMPACTION_MUTANTS
 from coterie.actors.simulation.mutants.digest_mutants import DIGEST_MUTANTS
 from coterie.actors.simulation.mutants.evolution_mutants import EVOLUTION_MUTANTS
 from coterie.actors.simulation.mutants.member_mutants import MEMBER_MUTANTS
 from coterie.actors.simulation.mutants.outcome_mutants import OUTCOME_MUTANTS
 from coterie.actors.simulation.mutants.replication_mutants import REPLICATION_MUTANTS
 from coterie.actors.simulation.mutants.runtime_mutants import RUNTIME_MUTANTS
-from coterie.actors.simulation.mutants.snapshot_mutants import SNAPSHOT_MUTANTS
 from coterie.actors.simulation.mutants.storage_mutants import STORAGE_MUTANTS
 from coterie.protocols.simulation.mutants import Mutant
 
@@ -33,7 +33,7 @@ SYSTEM_MUTANTS: tuple[Mutant, ...] = (
     *OUTCOME_MUTANTS,
     *DIGEST_MUTANTS,
     *EVOLUTION_MUTANTS,
-    *SNAPSHOT_MUTANTS,
+    *COMPACTION_MUTANTS,
     *RUNTIME_MUTANTS,
     *AUTHORISATION_MUTANTS,
 )

@@ -1,5 +1,5 @@
 """Compaction scenarios: directed runs of groups that take snapshots all the time.
 
-`snapshot_runs.py`: what only a crash, a replica that is apart or a slow follower at the right moment shows.
-`session_trials.py`: what a replica must know of its sessions after a snapshot.
+`snapshot_runs.py`: simulates crashes, damage, restarts and leaders that are apart at the moment of a snapshot.
+`restored_session_trials.py`: lets replicas that begin from a snapshot answer clients of open sessions.
 """

@@ -1,4 +1,4 @@
-"""Snapshot mutants: define bugs in how replicas take snapshots, confirm them, send them and begin from them."""
+"""Compaction mutants: define bugs in how replicas take snapshots, confirm them, send them and begin from them."""
 
 # ruff: noqa: SLF001 - a mutant replaces private methods
 
@@ -11,7 +11,7 @@ from coterie.actors.groups.compaction.snapshot_taking import SnapshotTaking
 from coterie.actors.groups.replicas import replica as replicas
 from coterie.actors.groups.replicas.replica import Replica
 from coterie.actors.groups.replicas.replica_snapshot import ReplicaFacts, Section, encode_head
-from coterie.actors.simulation.scenarios.compaction.session_trials import restored_evictions, restored_retry
+from coterie.actors.simulation.scenarios.compaction.restored_session_trials import restored_evictions, restored_retry
 from coterie.actors.simulation.scenarios.compaction.snapshot_runs import (
     apart_leader_compacts,
     crash_after_compaction,
@@ -33,7 +33,7 @@ from coterie.protocols.sessions.session_snapshot import snapshot_pieces
 from coterie.protocols.simulation.mutants import DirectedTrial, Mutant, Patch
 from coterie.runtime.storage.snapshots.snapshot_files import PartialSnapshot, snapshot_path
 
-__all__ = ["SNAPSHOT_MUTANTS"]
+__all__ = ["COMPACTION_MUTANTS"]
 
 
 # Log dropped before the snapshot is durable: its file has its name, but nothing was synced.
@@ -114,7 +114,7 @@ def _saved_later(self: Replica) -> Iterator[tuple[Section, bytes]]:
     return replicas._sections(head, self._deduplication.snapshot(), machine())
 
 
-SNAPSHOT_MUTANTS: tuple[Mutant, ...] = (
+COMPACTION_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "snapshots: log dropped before the snapshot is durable",
         DirectedTrial("crash after compaction", Level.SYSTEM, crash_after_compaction),
