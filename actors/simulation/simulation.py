@@ -27,7 +27,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import itertools
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from functools import partial
 from typing import Any, Final, TypeVar, overload
 
@@ -168,7 +168,7 @@ class Simulation:
             task.cancel()
             await asyncio.wait({task}, timeout=CLEANUP_TIMEOUT_S)
         elif self.failure is None and self._deployment is not None:
-            self._deployment.compare_states()
+            self._deployment.end_run()
         if self.failure is not None:
             raise self.failure
         if is_stuck:
@@ -225,12 +225,21 @@ class Simulation:
 
     # --- nodes, clients ---------------------------------------------------------------------------------------------
 
-    def deploy(self, topology: Topology, *, durable: bool = True, config: SystemConfig | None = None) -> None:
+    def deploy(
+        self,
+        topology: Topology,
+        *,
+        durable: bool = True,
+        joining: Collection[str] = (),
+        config: SystemConfig | None = None,
+    ) -> None:
         """Start every node of `topology` in its own simulated process, and begin the plan. `ready` waits for them.
 
         Args:
             topology: to run. Its groups get checkers, which end the run when an invariant is broken.
             durable: whether nodes have data directories; without one, a crashed node cannot rejoin its groups.
+            joining: the nodes whose first start is with `bootstrap="join"`: they found no group, and wait to be added
+                (`GroupClient.add`). A plan may leave them out: then its faults have other targets.
             config: of the nodes' systems.
 
         Raises:
@@ -249,11 +258,12 @@ class Simulation:
             on_failure=self._node_failed,
             seed=self.seed,
             is_durable=durable,
+            joining=joining,
             config=config,
         )
         if self._profile is not None:
             rng = self.world.rng("plan")
-            self.plan = draw_plan(self._profile, rng, topology.nodes, self._duration_s, level=Level.SYSTEM)
+            self.plan = draw_plan(self._profile, rng, deployed.founders, self._duration_s, level=Level.SYSTEM)
         deployed.start()
         self._injector = SimulationInjector(self.plan, deployed, self.world, self._run_log.record)
         self._injector.begin()
