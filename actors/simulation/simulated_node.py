@@ -52,9 +52,7 @@ class NodeSettings:
 class SimulatedNode:
     """One node over all its process lives. Get it from `Simulation.node`."""
 
-    def __init__(
-        self, name: str, world: SimulatedWorld, settings: NodeSettings, *, is_joining: bool = False
-    ) -> None:
+    def __init__(self, name: str, world: SimulatedWorld, settings: NodeSettings, *, is_joining: bool = False) -> None:
         self.name = name
         """Its name in the topology."""
         self.failure: BaseException | None = None

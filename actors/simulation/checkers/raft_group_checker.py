@@ -4,8 +4,8 @@
     a RaftActor that     also knows which writes were pending
     reports its steps    when a node crashed
 
-Replicas are checked by their stores (`ReplicaNames`): a node with another store is another replica, and quorums are those
-of the members in the log. Replicas that join are checked from their first start on; one whose disk is lost no more.
+Replicas are checked by their stores (`ReplicaNames`): a node with another store is another replica, and quorums are
+those of the members in the log. A replica that joins is checked from its first start on, one whose disk is lost no more.
 
 After a crash a disk may hold more than it had confirmed: some of the pending writes, the earlier ones first. A node
 must recover one of these states; any other state has lost durable data or contains data that was never written.
@@ -53,7 +53,7 @@ __all__ = ["CheckedRaftActor", "RaftGroupChecker", "ReplicaLife"]
 
 @dataclass(frozen=True, slots=True)
 class ReplicaLife:
-    """One life of a replica's actor: its node, the name of the replica (see `ReplicaNames`), and the number of the life."""
+    """One life of a replica's actor: its node, its replica's name (see `ReplicaNames`), and the number of the life."""
 
     node: NodeId
     replica: NodeId
@@ -307,7 +307,6 @@ class CheckedRaftActor(RaftActor):
 
     def persist(self, write: LogWrite, done: Callable[[], None]) -> None:
         """Persist `write`, and report when it is submitted and when it is durable."""
-
         life = self._life
         if write.hard_state is not None:
             write = replace(write, hard_state=self._at_base(write.hard_state))

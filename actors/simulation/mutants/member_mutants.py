@@ -16,7 +16,7 @@ from coterie.actors.simulation.scenarios.member_runs import another_store, readm
 from coterie.actors.simulation.scenarios.members.change_runs import (
     all_disks_lost,
     lone_leader_changes,
-        replaced_store_returns,
+    replaced_store_returns,
 )
 from coterie.actors.topology import node_start
 from coterie.actors.voter_registration import VoterRegistration

@@ -5,9 +5,9 @@ or a grid are a quorum. Ten clients get, put, delete, compare and swap, and appe
 appends. When the plan has ended there must be a leader and readable data within ten election timeouts, and then all
 replicas must become equal.
 
-In most runs in which a majority is a quorum, an operator changes the members meanwhile, and one or two nodes more wait to
-join (`MemberOperator`). At the end the last change is made or refused, every member has everything, and every other node
-says that it is none.
+In most runs in which a majority is a quorum, an operator changes the members meanwhile, and one or two more nodes wait
+to join (`MemberOperator`). At the end the last change is made or refused, every member has everything, and every other
+node says that it is none.
 """
 
 from __future__ import annotations

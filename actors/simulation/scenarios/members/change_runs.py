@@ -70,7 +70,7 @@ async def _bring_the_old_disk_back(sim: Simulation) -> None:
 
 
 def all_disks_lost(seed: int) -> None:
-    """Give all nodes empty disks that are to join: they must wait, also after a restart, and never found the group anew.
+    """Give all nodes empty disks that are to join: they must wait, also after a restart, and not found the group anew.
 
     Raises:
         Violation: one of them leads, without what the group had committed.

@@ -8,9 +8,9 @@
 
 It asks for one change at a time, through a client as any other, and repeats one whose end it does not know.
 
-The fault budget of a plan is that of its first nodes: at most a minority of them loses its state. Members change, so the
-operator keeps to it: it takes no voter away, and no disk, unless those that are lost now and those that the rest of the
-plan may cost are a minority of the voters that are left. A store that is replaced is not lost any more.
+The fault budget of a plan is that of its first nodes: at most a minority of them loses its state. As members change,
+the operator keeps to it: it takes no voter away, and no disk, unless those that are lost now and those that the rest of
+the plan may cost are a minority of the voters that are left. A store that is replaced is not lost any more.
 """
 
 from __future__ import annotations
