@@ -49,6 +49,7 @@ from coterie.actors.simulation.simulated_client import (
     run_client,
 )
 from coterie.actors.simulation.simulated_node import SimulatedNode
+from coterie.actors.simulation.wait_descriptions import condition_name, waiting_place
 from coterie.actors.topology import Topology
 from coterie.errors import CoterieError, SimulationStuck
 from coterie.protocols.algorithm import NodeId
@@ -162,7 +163,7 @@ class Simulation:
         limit = loop.create_task(self._wait_for_limit(), name="overseer")
         await asyncio.wait({task, failed, limit}, return_when=asyncio.FIRST_COMPLETED)
         is_stuck = not task.done() and not failed.done()
-        where = _waiting(task) if is_stuck else ""
+        where = waiting_place(task) if is_stuck else ""
         limit.cancel()
         if not task.done():
             task.cancel()
@@ -221,7 +222,7 @@ class Simulation:
                 break
             await asyncio.sleep(POLL_INTERVAL_S)
         why = "" if last is None else f", last error {type(last).__name__}: {last}"
-        raise AssertionError(f"not within {within_s:g} s: {_named(condition)}{why}; {self._node_states()}")
+        raise AssertionError(f"not within {within_s:g} s: {condition_name(condition)}{why}; {self._node_states()}")
 
     # --- nodes, clients ---------------------------------------------------------------------------------------------
 
@@ -491,14 +492,3 @@ class Simulation:
         nodes = ", ".join(f"{node.name} {node.state}" for node in self.nodes)
         leaders = [f"{checker.leader or 'no node'} leads {checker.group}" for checker in self._deployment.raft_checkers]
         return "; ".join([f"nodes: {nodes}", *leaders])
-
-
-def _named(condition: Callable[[], object]) -> str:
-    name = getattr(condition, "__qualname__", repr(condition))
-    code = getattr(condition, "__code__", None)
-    return name if code is None else f"{name} ({code.co_filename}:{code.co_firstlineno})"
-
-
-def _waiting(task: asyncio.Task[Any]) -> str:
-    stack = task.get_stack()
-    return " < ".join(f"{frame.f_code.co_filename}:{frame.f_lineno}" for frame in stack[-3:]) or "nowhere"
