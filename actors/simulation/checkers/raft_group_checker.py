@@ -5,7 +5,8 @@
     reports its steps    when a node crashed
 
 Replicas are checked by their stores (`ReplicaNames`): a node with another store is another replica, and quorums are
-those of the members in the log. A replica that joins is checked from its first start on, one whose disk is lost no more.
+those of the members in the log. A replica that joins is checked from its first start on, and one whose disk is lost is
+checked no more.
 
 After a crash a disk may hold more than it had confirmed: some of the pending writes, the earlier ones first. A node
 must recover one of these states; any other state has lost durable data or contains data that was never written.

@@ -83,7 +83,7 @@ def test_a_lost_disk_is_replaced_and_its_store_is_another_replica(seed: int) -> 
 
 
 def test_a_removed_member_counts_no_more_for_the_checker() -> None:
-    """Two of the three that are left hold what is committed: with the removed one, the fourth, that were no majority."""
+    """Two of the three that are left hold what is committed: of four, with the removed one, that were no majority."""
     sim = Simulation(1)
 
     async def body() -> None:
