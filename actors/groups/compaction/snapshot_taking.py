@@ -31,8 +31,8 @@ __all__ = ["SnapshotTaking"]
 SLICE_S: Final = 0.002
 """For so long the loop is held to encode a part of a snapshot."""
 
-SLICE_BYTES: Final = 256 * 1024
-"""So many bytes are written at once."""
+SLICE_BYTES: Final = 1024 * 1024
+"""So many bytes are written at once. Lower: a snapshot waits for the log's writes more often. Higher: they wait."""
 
 MARK_ENTRIES: Final = 256
 """How exactly it is known how many bytes of the log follow an entry: to so many entries."""

@@ -56,7 +56,8 @@ class MeasuredNode:
     """
 
     def __init__(self, after_bytes: int | None = None) -> None:
-        self._data = tempfile.mkdtemp(prefix="coterie-compaction-")
+        self._folder = tempfile.mkdtemp(prefix="coterie-compaction-")
+        self._data = os.path.join(self._folder, "data")
         self._after_bytes = after_bytes
         self.address = f"127.0.0.1:{free_ports(1)[0]}"
         self._child: Child | None = None
@@ -71,7 +72,7 @@ class MeasuredNode:
     ) -> None:
         """End the process, and remove the data."""
         await self.kill()
-        shutil.rmtree(self._data, ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     async def start(self, *, is_new: bool = False) -> None:
         """Start the process."""
@@ -88,8 +89,10 @@ class MeasuredNode:
     async def report(self) -> Report:
         """Return what it has seen since it was started."""
         assert self._child is not None
-        self._child.say("report")
-        found = json.loads(await self._child.line())
+        path = os.path.join(self._folder, "report")
+        self._child.say(path)
+        await self._child.line()
+        found = json.loads(await asyncio.to_thread(_read, path))
         return Report(*([tuple(one) for one in found[name]] for name in Report._fields))
 
     @property
@@ -164,9 +167,20 @@ async def _serve(address: str, data: str, kind: str, policy: str) -> None:
         async with start:
             watching = asyncio.create_task(probe.watch())
             print("ready", flush=True)
-            while await asyncio.to_thread(sys.stdin.readline):  # ends when the benchmark does
-                print(json.dumps(probe.report._asdict()), flush=True)
+            while path := (await asyncio.to_thread(sys.stdin.readline)).strip():  # ends when the benchmark does
+                await asyncio.to_thread(_write, path, json.dumps(probe.report._asdict()))
+                print("written", flush=True)
             watching.cancel()
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="ascii") as file:
+        return file.read()
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
 
 
 if __name__ == "__main__":

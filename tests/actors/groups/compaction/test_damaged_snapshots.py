@@ -34,6 +34,8 @@ pytestmark = pytest.mark.virtual
 
 EVERY_FIVE = SnapshotPolicy(after_entries=5, share=0.0, trailing_entries=0)
 
+EVERY_THIRTY = SnapshotPolicy(after_entries=30, share=0.0, trailing_entries=0)
+
 Damage = Callable[[VirtualDisk, str], None]
 
 
@@ -214,16 +216,20 @@ async def added_until_it_fails(cluster: Cluster) -> int:
 async def test_while_the_disk_is_full_no_snapshot_is_taken_and_afterwards_they_go_on(
     make_cluster: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    cluster = await started(make_cluster, topology_of(nodes=1))
+    cluster = await started(make_cluster, topology_of(nodes=1, snapshots=EVERY_THIRTY))
     disk = cluster.disks["n1"]
-    await add(cluster, 30)
+    await add(cluster, 35)
     await until_compacted(cluster)
+    cell: Any = cluster["n1"].system.registry.cell_at("totals")
+    while cell.actor._snapshots._taking._entries < EVERY_THIRTY.after_entries - 2:
+        await add(cluster, 1)
+    written = machine_of(cluster, "n1").total
     before = (await status_of(cluster, "n1")).base_index
     disk.capacity_bytes = 20_000_000
     disk.make_directories("other")
     disk.replace("other/file", bytes(20_000_000 - disk.used_bytes - 100_000))  # half a per cent
 
-    total, is_refused = 30, False
+    total, is_refused = written, False
     while not is_refused:
         try:
             total = await (await cluster.client()).group("totals").execute(Add(1), timeout_s=5)
@@ -231,14 +237,13 @@ async def test_while_the_disk_is_full_no_snapshot_is_taken_and_afterwards_they_g
             is_refused = True
         await asyncio.sleep(0.1)
     await asyncio.sleep(3 * DISK_RETRY_S)
-    assert total > 30, "writes went on until the refusal"
+    assert total > written, "writes went on until the refusal"
     assert (await status_of(cluster, "n1")).base_index == before
     assert 1 <= caplog.text.count("group.snapshot_failed") <= 3
 
     disk.remove("other/file")
     await until(lambda: is_answered(cluster))
-    await add(cluster, 10)
-    await until_compacted(cluster, above=before)
+    await until_compacted(cluster, above=before)  # nothing more needs to be written
     assert machine_of(cluster, "n1").history == list(range(1, machine_of(cluster, "n1").total + 1))
 
 
