@@ -19,6 +19,7 @@
 `groups/`: runs state machines replicated with Raft, and executes clients' commands exactly once
 `paxos/`: runs synods (a synod is one instance of single-decree Paxos), and provides their client
 `pools/`: sends each request to one worker, chosen by a load-balancing policy
+`recovery/`: lets a group begin anew in one store, from a backup or after a lost quorum; offline
 `simulation/`: runs whole clusters in a deterministic simulation with faults
 `topology/`: declares clusters in code, checks and draws the declarations, and starts nodes
 """

@@ -10,6 +10,9 @@ Three things are remembered durably for each voter, with different weight:
 * *generation*: how often a store had been opened when this node last heard it. A store that says less has gone back in
   time: a copy of it was restored, which does not have what it promised since.
 
+What is remembered is of one incarnation of the group: once that begins anew, restored or recovered, with this store as
+its only member, nothing of it counts.
+
 A node that comes back under its name with another store has lost its votes and entries; counting it again would break
 every quorum. So a wiped acceptor or voter can never come back under its old name.
 """
@@ -43,6 +46,7 @@ class PeerStores:
     def __init__(self, group: str, store: LogStore) -> None:
         self._metadata_group = f"{group}#stores"
         self._store = store
+        self._incarnation = b""
         self._registered = _Memory(self._save)
         self._heard = _Memory(self._save)
         self._generation_by_store: dict[str, Generation] = {}  # durable, unless it is among the unsaved ones
@@ -58,7 +62,16 @@ class PeerStores:
         state = await self._store.state(self._metadata_group)
         if state.metadata is not None:
             decoded = _decode(self._metadata_group, state.metadata)
-            self._registered.durable, self._heard.durable, self._generation_by_store = decoded
+            self._incarnation, self._registered.durable, self._heard.durable, self._generation_by_store = decoded
+
+    def follow(self, incarnation: bytes) -> None:
+        """Remember for this incarnation of the group from now on (a synod has none); forget what was of another one."""
+        if incarnation == self._incarnation:
+            return
+        self._incarnation = incarnation
+        self._registered, self._heard = _Memory(self._save), _Memory(self._save)
+        self._generation_by_store = {}
+        self._unsaved = {}
 
     def admit(
         self, message: SynodPeerMessage, peers: Collection[str], driver: Driver[Any, Any] | PendingVoter[Any]
@@ -119,12 +132,13 @@ class PeerStores:
 
     def _generation_became_durable(self, store: str, generation: Generation) -> None:
         if generation == self.generation_of(store):
-            for on_durable in self._unsaved.pop(store):
+            for on_durable in self._unsaved.pop(store, ()):
                 on_durable()
 
     def _save(self, on_durable: Callable[[], None]) -> None:
         record = {
             "format": FORMAT,
+            "incarnation": self._incarnation.hex(),
             "registered": self._registered.all(),
             "heard": self._heard.all(),
             "generations": {store: each.encode().hex() for store, each in self._generation_by_store.items()},
@@ -162,13 +176,14 @@ class _Memory:
             on_durable()
 
 
-def _decode(metadata_group: str, data: bytes) -> tuple[dict[str, str], dict[str, str], dict[str, Generation]]:
+def _decode(metadata_group: str, data: bytes) -> tuple[bytes, dict[str, str], dict[str, str], dict[str, Generation]]:
     try:
         record = json.loads(data)
         if (found := record["format"]) != FORMAT:
             raise UnsupportedFormat(metadata_group, found=found, supported=FORMAT, part="format")
         generations = _stores(record["generations"])
         return (
+            bytes.fromhex(record["incarnation"]),
             _stores(record["registered"]),
             _stores(record["heard"]),
             {store: Generation.decode(bytes.fromhex(each)) for store, each in generations.items()},

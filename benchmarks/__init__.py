@@ -12,6 +12,7 @@ The floor is the cheapest implementation of the same work in Python, without act
 `detection/`: measures failure detectors, in simulated time and on real processes
 `balancing/`: measures what picks cost, and how well they balance
 `raft/`: measures replicated writes and failover on node processes
+`operations/`: measures what clients see while nodes of a group come back, go and change
 `harness/`: runs the work, its floors and its processes, and shows the results
 `fuzzing/`: feeds damaged and hostile bytes to a node, and hostile rows to a cluster
 `peers/`: runs the same benchmarks on other actor systems, in the same run

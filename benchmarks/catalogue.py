@@ -47,15 +47,14 @@ from benchmarks.messaging import (
     tell,
     timers,
 )
+from benchmarks.operations import raft_catch_up, raft_operations
 from benchmarks.raft import (
     connection_storm,
     failover_beside_etcd,
     large_reads,
     raft_beside_etcd,
-    raft_catch_up,
     raft_failover,
     raft_get,
-    raft_operations,
     raft_put,
     raft_steady,
     stranger_storm,

@@ -63,6 +63,7 @@ class EntryKind(enum.IntEnum):
     MEMBERSHIP = 2  # the members of the group from here on (dissertation §4.1)
     SCHEMA = 3  # the schema of the state machine from here on
     CHECKPOINT = 4  # a digest of the state machine that a quorum agreed on
+    INCARNATION = 5  # the group was recovered: it begins another incarnation (its 16 bytes), and all sessions end
 
 
 class Entry(NamedTuple):

@@ -39,8 +39,8 @@ MEMBERS = {
     "Event": "",
     "Failed": "",
     "GroupClient": (
-        "activate add close code execute execute_as leader members on_leader open_session promote read read_stale "
-        "remove replace status transfer"
+        "activate add backup close code execute execute_as leader members on_leader open_session promote read "
+        "read_stale remove replace status transfer"
     ),
     "GroupMember": "",
     "HashRing": "make points uses_keys",

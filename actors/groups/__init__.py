@@ -1,5 +1,6 @@
 """Replicated groups: runs a state machine replicated with Raft, and executes each command of a client exactly once.
 
+`backups/`: takes the snapshot of a group out of its cluster, into a file from which it can be restored
 `client_session.py`: `Session`, numbers the commands of one client
 `command_batches.py`: cuts a queue of commands into batches, and gives each command of one its reply or failure
 `group_client.py`: `GroupClient`, sends typed commands to a group, which executes each exactly once

@@ -14,6 +14,7 @@ from typing import Final, Generic, TypeVar, assert_never
 import msgpack
 
 from coterie.actors.detection.node_health import NodeHealth
+from coterie.actors.groups.backups.backup_transfer import BackupProgress, BackupTransfer, TakenBackup
 from coterie.actors.groups.client_session import Identity, Session
 from coterie.actors.groups.group_messages import (
     CodeReport,
@@ -266,6 +267,33 @@ class GroupClient(Generic[C]):
             CommandTimeout: nobody said in time who leads. It may be called again.
         """
         return await self._operations.transfer(to, timeout_s)
+
+    async def backup(
+        self,
+        path: str,
+        *,
+        node: str | None = None,
+        overwrite: bool = False,
+        on_progress: Callable[[BackupProgress], None] = lambda _: None,
+    ) -> TakenBackup:
+        """Write a backup of this group alone into the file `path`: all that was acknowledged before the call is in it.
+
+        The leader, or `node`, gives it, once a quorum has confirmed that state: that takes some seconds.
+
+        Raises:
+            BackupFailed: there is such a file (and not `overwrite`), or no node gave a whole backup.
+            OSError: the file cannot be written.
+        """
+        transfer = BackupTransfer(
+            self._system,
+            self._group,
+            self._router.ref,
+            self._nodes,
+            lambda: self.leader,
+            node=node,
+            on_progress=on_progress,
+        )
+        return await transfer.write(path, overwrite=overwrite)
 
     async def members(self, *, timeout_s: float = TIMEOUT_S) -> tuple[GroupMember, ...]:
         """Return the members of the group, as its leader has them. CommandTimeout: nobody said in time who leads."""

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, assert_never
 
 from coterie.actors.driver import Driver, Tick
+from coterie.actors.groups.backups.backup_messages import ReadBackup, TakeBackup
 from coterie.actors.groups.compaction.replica_snapshots import ReplicaSnapshots
 from coterie.actors.groups.compaction.snapshot_policy import STANDARD_POLICY, SnapshotPolicy
 from coterie.actors.groups.evolution.schema_keeper import SchemaKeeper
@@ -39,6 +40,7 @@ from coterie.actors.groups.members.joining import Joining, waits_to_join
 from coterie.actors.groups.members.member_messages import ChangeGroupMembers, InviteStore
 from coterie.actors.groups.members.operator_requests import OperatorRequests
 from coterie.actors.groups.members.peer_refs import PeerRefs
+from coterie.actors.groups.members.recovered_stores import lost_promises
 from coterie.actors.groups.raft_limits import RaftLimits
 from coterie.actors.groups.raft_records import read_restored, write_of
 from coterie.actors.groups.replicas.answer_room import AnswerRoom
@@ -49,7 +51,7 @@ from coterie.actors.groups.replicas.digest_exchange import DigestExchange
 from coterie.actors.groups.replicas.disk_tasks import DiskTasks
 from coterie.actors.groups.replicas.leader_announcements import LeaderAnnouncements
 from coterie.actors.groups.replicas.machine_turns import MachineTurns
-from coterie.actors.groups.replicas.replica import Replica
+from coterie.actors.groups.replicas.replica import Replica, session_incarnation
 from coterie.actors.groups.replicas.replica_messages import RareMessage, ReplicaMessage
 from coterie.actors.groups.replicas.replica_status import replica_status
 from coterie.actors.peer_stores import PeerStores
@@ -69,7 +71,7 @@ from coterie.protocols.checkpoints import Checkpoint, encode_checkpoint
 from coterie.protocols.raft.membership.membership import Membership
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.raft.raft_effects import ChangeEnded, RaftEffect, RaftEvent, TransferEnded
+from coterie.protocols.raft.raft_effects import ChangeEnded, OwnEffect, RaftEffect, RaftEvent, TransferEnded
 from coterie.protocols.raft.raft_messages import HardState, LogWrite, RaftMessage, Restored
 from coterie.protocols.raft.raft_observations import SERIOUS, SEVERE
 from coterie.protocols.raft.snapshots.snapshot_messages import LoadChunk, RestoreMachine, StoreChunk
@@ -133,6 +135,7 @@ class RaftActor(Actor[ReplicaMessage]):
         self._disk_tasks = DiskTasks(self._group, self._store, system.fail)
         restored = await self._restore()
         await self._peer_stores.restore()
+        self._lost = await lost_promises(self._store, self._group, restored.hard_state.facts.incarnation)
         self._begin(restored)
 
     def _begin(self, restored: Restored) -> None:
@@ -142,13 +145,14 @@ class RaftActor(Actor[ReplicaMessage]):
         self._raft = Raft(NodeId(self._store.store_id), limits.config, restored=restored, rng=rng, node=self._node)
         self._facts, self._quarantined_because = self._raft.facts, None
         self._peers.follow(self._facts.known_members)
+        self._peer_stores.follow(self._facts.incarnation)
         self._make_replica(restored, limits)
         self._driver = PendingVoter(partial(self._refuse, NOT_REGISTERED))
         self._joining = Joining(self._node, self._store, self.persist, self._joined)
         self._registration = self._make_registration()
         has_open_seat = any(each.node == self._node and each.store_id is None for each in self._facts.known_members)
-        if self._store.lost_promises is not None:
-            self._take_no_part(self._store.lost_promises)
+        if self._lost is not None:
+            self._take_no_part(self._lost)
         elif has_open_seat:
             self._registration.begin()
         else:
@@ -175,13 +179,13 @@ class RaftActor(Actor[ReplicaMessage]):
 
     def _make_replica(self, restored: Restored, limits: RaftLimits) -> None:
         """Make what applies the log."""
-        log, facts = self.context.log, self._facts
+        log, facts, sessions = self.context.log, self._facts, session_incarnation(self._group)
         propose_schema = partial(self._propose_own, EntryKind.SCHEMA)
         self._schemas = SchemaKeeper(
             self._raft, self._machine, self._node, self._activate_after_s, propose=propose_schema, log=log
         )
         self._replica = Replica(
-            self._machine, incarnation=facts.incarnation, base_index=facts.base.index, adopt=self._schemas.adopt
+            self._machine, incarnation=sessions, base_index=facts.base.index, adopt=self._schemas.adopt
         )
         self._leaders = LeaderAnnouncements(
             self._group, self._raft, self.context, longest_election_s=self._config.election_timeout_max_s
@@ -196,6 +200,7 @@ class RaftActor(Actor[ReplicaMessage]):
             self._snapshot_policy,
             answer=self._wake_with,
             quarantine=self._quarantine,
+            why_no_backups=self._why_no_stale_reads,
         )
         self._failures = ApplyFailures(self.context, self._machine, restored.last_index)
         self._make_letters()
@@ -243,6 +248,7 @@ class RaftActor(Actor[ReplicaMessage]):
             self._raft,
             self._peers,
             self._schemas,
+            self._snapshots.backups,
             self.context,
             self._proposals.next_ref,
             self._wake_with,
@@ -259,6 +265,7 @@ class RaftActor(Actor[ReplicaMessage]):
 
     def _lost_promises(self, evidence: str, mark: str) -> None:
         self._disk_tasks.mark_lost(mark)
+        self._lost = mark
         self._take_no_part(evidence)
 
     def _take_no_part(self, evidence: str) -> None:
@@ -340,17 +347,15 @@ class RaftActor(Actor[ReplicaMessage]):
                 return self._status() if isinstance(msg, ReportStatus) else self._schemas.report()
             case ActivateSchema():
                 self._schemas.activate(self.context.reply_later(msg).reply)
-            case HandOver():
-                self._requests.hand_over(msg, self.context.reply_later(msg), takes_part=self._takes_part)
-            case ChangeGroupMembers():
-                self._requests.change_members(msg, self.context.reply_later(msg))
+            case HandOver() | ChangeGroupMembers() | TakeBackup() | ReadBackup():
+                self._requests.receive(msg, self.context.reply_later(msg), takes_part=self._takes_part)
             case InviteStore():
                 later = self.context.reply_later(msg)
                 self._joining.invited(msg, later, self._raft.facts, takes_part=self._takes_part)
             case StoreAccused():
                 self._letters.check_own_store(msg)
             case RegisterStore() | StoreRegistered() | FoundersDiffer() | RetryRegistration():
-                if self._store.lost_promises is None:  # else it must not confirm a store a second time
+                if self._lost is None:  # else it must not confirm a store a second time
                     self._registration.receive(msg)
             case _:
                 assert_never(msg)
@@ -441,18 +446,7 @@ class RaftActor(Actor[ReplicaMessage]):
         """Send a message to the member with the key `to`, if it still is one."""
         self._letters.send(to, message)
 
-    def perform(
-        self,
-        effect: Apply
-        | Load
-        | ReadReady
-        | Reject
-        | TransferEnded
-        | ChangeEnded
-        | LoadChunk
-        | StoreChunk
-        | RestoreMachine,
-    ) -> RaftEvent | None:
+    def perform(self, effect: OwnEffect) -> RaftEvent | None:
         """Carry out an effect of Raft's own."""
         match effect:
             case Apply():
@@ -460,6 +454,7 @@ class RaftActor(Actor[ReplicaMessage]):
             case ReadReady():
                 for ref in effect.refs:
                     self._proposals.ready(ref, self._turns.reads)
+                self._snapshots.backups.ready(effect.refs)
             case Load():
                 self._disk_tasks.load(effect, self._running.wake_with)
             case LoadChunk() | StoreChunk() | RestoreMachine():
@@ -484,6 +479,7 @@ class RaftActor(Actor[ReplicaMessage]):
         kind = Unsettled if effect.reason is Refusal.LEADERSHIP_LOST else Refused
         leader = None if effect.leader is None else self._raft.node_of(effect.leader)
         self._proposals.answer(effect.ref, kind(effect.reason.value, leader))
+        self._snapshots.backups.rejected(effect)
 
     def _status(self) -> GroupStatus:
         return replica_status(
@@ -492,6 +488,7 @@ class RaftActor(Actor[ReplicaMessage]):
             self._raft,
             self._schemas,
             self._store,
+            lost=self._lost,
             inactive_reason=None if self._takes_part else self._registration.inactive_reason,
             quarantine=self._quarantined_because,
             trouble=self._digests.trouble,

@@ -18,6 +18,7 @@ from coterie.actors.pools.pool_size import SizeLimits
 from coterie.actors.pools.requests.target_source import MakeSource
 from coterie.actors.topology.balanced_messages import accepted_messages
 from coterie.actors.topology.parts import ActorPart, BalancerPart, DetectorPart, Part, PoolPart, RaftPart, SynodPart
+from coterie.actors.topology.stored_groups import TOPOLOGY_GROUP
 from coterie.errors import StorageError
 from coterie.protocols.algorithm import NodeId
 from coterie.runtime.refs import Ref
@@ -64,14 +65,15 @@ class NodeStore:
             return memory
         cluster = system.identity.cluster
         if self._new_store_id is not None:
-            await format_store(system.host, data, cluster=cluster, node=system.node, store_id=self._new_store_id)
+            store_id, joins = self._new_store_id, self._is_joining
+            await format_store(system.host, data, cluster=cluster, node=system.node, store_id=store_id, joins=joins)
             self._is_formatted = True
             system.at_end(self._undo_format)  # called after the store is closed: the last one is called first
         store = await SegmentedLog.open(system.host, data, cluster=cluster, node=system.node, on_failure=system.fail)
         system.at_end(store.close)
         if self._new_store_id is None:
             system.remoting.identify_store(store.store_id)
-        elif self._is_joining:
+        if store.joins and TOPOLOGY_GROUP not in store.groups():  # its first start has not come so far
             await mark_joining(store, groups)
         return store
 

@@ -19,7 +19,7 @@ from coterie.actors.topology.parts import Part, RaftPart, SynodPart
 from coterie.errors import InvariantViolated, TopologyError
 from coterie.runtime.storage.log_store import LogStore, Write
 
-__all__ = ["TOPOLOGY_GROUP", "settle_stored_groups", "stored_group_mistakes", "undeclared_mistakes"]
+__all__ = ["TOPOLOGY_GROUP", "is_forgotten", "settle_stored_groups", "stored_group_mistakes", "undeclared_mistakes"]
 
 TOPOLOGY_GROUP: Final = "#topology"
 """The group in the store whose metadata has the names; no part of a topology can be named like it."""
@@ -56,6 +56,11 @@ async def stored_group_mistakes(store: LogStore, parts: Sequence[Part], *, node:
         InvariantViolated: the names in the store cannot be decoded.
     """
     return _mistakes(store, await _read(store), parts, node, data)
+
+
+async def is_forgotten(store: LogStore, group: str) -> bool:
+    """Return whether a group of this name was forgotten in the store. InvariantViolated: that cannot be decoded."""
+    return group in (await _read(store)).forgotten
 
 
 def undeclared_mistakes(nodes_by_group: Mapping[str, Sequence[str]], parts: Sequence[Part]) -> dict[str, str]:

@@ -6,12 +6,10 @@
 `failover_beside_etcd.py`: measures the time from SIGKILL of the leader to the next acknowledged write, of both
 `large_reads.py`: measures 400 concurrent reads of 500 kB from one group, and what they cost its leader
 `raft_beside_etcd.py`: measures durable writes and linearizable reads per second of both, alternately on one machine
-`raft_catch_up.py`: measures how long a follower takes that was down while others wrote, by log and by snapshot
 `raft_cluster.py`: runs three or five node processes with a replicated key-value store, durable logs and fsync
 `raft_failover.py`: measures the time from a signal that kills or stops the leader to the next acknowledged write
 `raft_floor.py`: does the work of `raft_put` in bare Python, without Raft, actors or checks: the least possible cost
 `raft_get.py`: measures linearizable and stale reads per second, and what they cost as entries of the log
-`raft_operations.py`: restarts, upgrades and repairs a cluster under load: failed calls, longest pause, latencies
 `raft_put.py`: measures durable, replicated writes per second, and the latency of a write
 `raft_steady.py`: counts leader changes during 60 s of writes by 256 clients, with default time-outs
 `storm_clients.py`: dials a cluster from many clients at once

@@ -60,6 +60,8 @@ from coterie.cli.commands.members_command import add_parser as add_members
 from coterie.cli.commands.nemesis_command import add_parser as add_nemesis
 from coterie.cli.commands.offline.log_command import add_parser as add_log
 from coterie.cli.commands.pools_command import add_parser as add_pools
+from coterie.cli.commands.recovering.backup_command import add_parser as add_backup
+from coterie.cli.commands.recovering.restore_command import add_parser as add_restore
 from coterie.cli.commands.run_command import add_parser as add_run
 from coterie.cli.commands.security_command import add_parser as add_security
 from coterie.cli.commands.sim_command import add_parser as add_sim
@@ -206,6 +208,8 @@ def make_parser() -> argparse.ArgumentParser:
         add_raft,
         add_drain,
         add_log,
+        add_backup,
+        add_restore,
         add_sim,
         add_nemesis,
     ):

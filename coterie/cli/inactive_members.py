@@ -21,7 +21,8 @@ _NON_PARTICIPATION: Final = {
     "was removed",
     LOST_PROMISES: "its store {store} lost what it had promised: {reason}; put the real data directory back if it "
     "exists, and the node takes part at once; else start it with an empty data directory and --bootstrap join, and "
-    "replace the store (coterie raft replace)",
+    "replace the store (coterie raft replace). Is no quorum left that has lost nothing? See `coterie raft recover "
+    "--help`",
 }
 """Explanation by role."""
 

@@ -49,13 +49,16 @@ class CheckpointRounds:
         Args:
             quorum: of the present members.
             applied_index: the last entry that the leader has applied.
-            changed_index: the last of them that has a command: nothing is due if digests up to it were asked for.
+            changed_index: the last of them that has a command: nothing is due if digests up to it were asked for, and
+                that has a result.
             now: monotonic time (s).
             wanted_index: a snapshot waits for a checkpoint at this entry or later: that is asked for once, at once.
         """
-        is_due = now >= self._due_at_s or wanted_index > self._asked_index
-        if not is_due or changed_index <= self._asked_index:
+        is_due = now >= self._due_at_s
+        if not is_due and wanted_index <= self._asked_index:
             return None
+        if changed_index <= self._asked_index:
+            return self._repeated(now) if is_due else None
         self._due_at_s = now + INTERVAL_S
         # A busy replica keeps the digests of few entries, so it is asked for one that is kept for longer.
         kept_for_long = LogIndex(applied_index - applied_index % RECENT_ENTRIES)
@@ -64,6 +67,13 @@ class CheckpointRounds:
         self._count = DigestCount(quorum, index)
         self._is_told = False
         return DigestRequest(self._term, index)
+
+    def _repeated(self, now: float) -> DigestRequest | None:
+        """Return the last request again if too few replicas have answered it: a snapshot may wait for its result."""
+        if self._count is None or self._count.is_decided:
+            return None
+        self._due_at_s = now + INTERVAL_S
+        return DigestRequest(self._term, self._asked_index)
 
     def differing(self, *, now: float) -> DigestsDiffer | None:
         """Return, once for each request, that the reports to it differ, if an interval later they decide nothing.

@@ -42,26 +42,27 @@ class DigestCount:
         index: the entry that the digests are about.
     """
 
-    __slots__ = ("_digest_by_member", "_is_decided", "_quorum", "index")
+    __slots__ = ("_digest_by_member", "_quorum", "index", "is_decided")
 
     def __init__(self, quorum: Quorum, index: LogIndex) -> None:
         self._quorum = quorum
         self.index = index
         self._digest_by_member: dict[NodeId, Digest] = {}
-        self._is_decided = False
+        self.is_decided = False
+        """Whether there is a result."""
 
     def report(self, member: NodeId, digest: Digest) -> DigestsAgree | DigestsDiffer | None:
         """Count the digest of `member`, its first; return the result once there is one, and None ever after."""
-        if self._is_decided or member not in self._quorum.members or member in self._digest_by_member:
+        if self.is_decided or member not in self._quorum.members or member in self._digest_by_member:
             return None
         self._digest_by_member[member] = digest
         result = self._agreed(digest) or self._divided()
-        self._is_decided = result is not None
+        self.is_decided = result is not None
         return result
 
     def differing(self) -> DigestsDiffer | None:
         """Return that the members that have reported differ, if there is no result yet; None: they do not."""
-        if self._is_decided or len(set(self._digest_by_member.values())) < 2:
+        if self.is_decided or len(set(self._digest_by_member.values())) < 2:
             return None
         return DigestsDiffer(self.index, dict(self._digest_by_member), is_final=False)
 

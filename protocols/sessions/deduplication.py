@@ -19,6 +19,8 @@ the id depends on the index of the entry that opened it:
     id = the first 16 bytes of sha256(group incarnation, nonce, index)
 
 No id is given twice: indexes do not repeat within an incarnation of a group, and its nonce makes that of others differ.
+A group that is restored or recovered begins another incarnation, and with it all sessions end: what clients sent to the
+group as it was before is never executed in it. They are answered `UnknownSession`, and open new ones.
 Without the nonce, which only the opener and the replicas know, an id cannot be guessed.
 
 What a group keeps for all clients has bounds (`KeptLimits`), and no client can use them up for the others. A session
@@ -143,8 +145,7 @@ class Deduplication:
         limits: KeptLimits = STANDARD_LIMITS,
         decode: Callable[[bytes], Command] = decode_command,
     ) -> None:
-        if len(incarnation) != INCARNATION_BYTES:
-            raise ValueError(f"an incarnation has {INCARNATION_BYTES} bytes, this one has {len(incarnation)}")
+        _check_incarnation(incarnation)
         self._machine = machine
         self._incarnation = incarnation
         self._limits = limits
@@ -156,6 +157,18 @@ class Deduplication:
     def __len__(self) -> int:
         """Return how many sessions are open."""
         return len(self._sessions.by_id)
+
+    @property
+    def incarnation(self) -> bytes:
+        """What distinguishes this life of the group, for the ids of the sessions that are opened from now on."""
+        return self._incarnation
+
+    def begin_incarnation(self, incarnation: bytes) -> None:
+        """End all sessions: the group was restored, or recovered, as `incarnation`. ValueError: it has not 16 bytes."""
+        _check_incarnation(incarnation)
+        self._incarnation = incarnation
+        self._sessions = KeptSessions()
+        self._kept_bytes = 0
 
     @property
     def kept_bytes(self) -> int:
@@ -274,3 +287,9 @@ class Deduplication:
 
     def _has_room(self, session: KeptSession, sequence: int) -> bool:
         return sequence == session.low_water or session.kept_bytes < self._limits.all_bytes - self._kept_bytes
+
+
+def _check_incarnation(incarnation: bytes) -> None:
+    """Raise ValueError unless it has the length of an incarnation."""
+    if len(incarnation) != INCARNATION_BYTES:
+        raise ValueError(f"an incarnation has {INCARNATION_BYTES} bytes, this one has {len(incarnation)}")

@@ -63,12 +63,16 @@ _META_UNDONE = "meta.undone"
 
 @dataclass(frozen=True, slots=True)
 class StoreMeta:
-    """The identity of a store. `salt` seeds all its checksums (32 bits); `store_id` is 32 hex digits."""
+    """The identity of a store. `salt` seeds all its checksums (32 bits); `store_id` is 32 hex digits.
+
+    `joins`: it was formatted for a node that joins groups, and founds none of those that its topology declared then.
+    """
 
     cluster: str
     node: str
     salt: int
     store_id: str
+    joins: bool = False
 
 
 def new_store_id(host: Host) -> str:
@@ -76,11 +80,13 @@ def new_store_id(host: Host) -> str:
     return f"{host.random.getrandbits(128):032x}"
 
 
-async def format_store(host: Host, path: str, *, cluster: str, node: str, store_id: str | None = None) -> str:
+async def format_store(
+    host: Host, path: str, *, cluster: str, node: str, store_id: str | None = None, joins: bool = False
+) -> str:
     """Make an empty store for `node` of `cluster` in the directory `path` (created if missing); return its store id.
 
-    `store_id`: what `new_store_id` returned; None: a new one. Run once for each node, explicitly: a node that lost its
-    data must not come back under its old name.
+    `store_id`: what `new_store_id` returned; None: a new one. `joins`: see `StoreMeta`. Run once for each node,
+    explicitly: a node that lost its data must not come back under its old name.
 
     Raises:
         AlreadyFormatted: There is a store already.
@@ -91,7 +97,7 @@ async def format_store(host: Host, path: str, *, cluster: str, node: str, store_
     if not cluster or not node:
         raise ValueError("cluster and node must not be empty")
     store_id = store_id or new_store_id(host)
-    meta = StoreMeta(cluster, node, host.random.getrandbits(32), store_id)
+    meta = StoreMeta(cluster, node, host.random.getrandbits(32), store_id, joins)
     await host.executor.run_disk(lambda: _format(host.disk, path, meta))
     return store_id
 
@@ -155,7 +161,8 @@ def check_owner(meta: StoreMeta, path: str, *, cluster: str, node: str) -> None:
 
 def encode_meta(meta: StoreMeta) -> bytes:
     """Return the bytes of the meta file."""
-    text = f"{_TITLE}{FORMAT_VERSION}\n{json.dumps(asdict(meta), sort_keys=True)}\n".encode()
+    fields = {name: value for name, value in asdict(meta).items() if (name, value) != ("joins", False)}
+    text = f"{_TITLE}{FORMAT_VERSION}\n{json.dumps(fields, sort_keys=True)}\n".encode()
     return text + f"{zlib.crc32(text):08x}\n".encode()
 
 

@@ -63,6 +63,8 @@ class SegmentedLog:
         recovered = opened.recovered
         self._host = host
         self._store_id = opened.meta.store_id
+        self.joins = opened.meta.joins
+        """Whether it was formatted for a node that joins its groups, see `StoreMeta`."""
         self._group_commit = group_commit
         self._max_write_bytes = config.max_write_bytes
         self._cut_bytes = recovered.cut_bytes

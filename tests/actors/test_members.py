@@ -214,7 +214,7 @@ async def test_a_bound_voter_takes_part_again_although_no_registration_is_left(m
 async def forget_registrations(cluster: Any) -> None:
     """Let the nodes forget all that is remembered beside the log."""
     for name in list(cluster):
-        nothing = b'{"format": 1, "heard": {}, "generations": {}, "registered": {}}'
+        nothing = b'{"format": 1, "incarnation": "", "heard": {}, "generations": {}, "registered": {}}'
         cluster[name].store.write(Write("store#stores", metadata=nothing), lambda: None)
         await cluster[name].store.state("store")
         await restart(cluster, name)

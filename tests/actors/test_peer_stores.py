@@ -203,10 +203,10 @@ async def test_groups_remember_apart(store: SlowStore) -> None:
         b'{"n2": ',
         b'"text"',
         b'{"n2": "a"}',
-        b'{"format": 1, "heard": {}}',
-        b'{"format": 1, "heard": {}, "generations": {}, "registered": {"n2": 7}}',
-        b'{"format": 1, "heard": {"n2": null}, "generations": {}, "registered": {}}',
-        b'{"format": 1, "heard": [], "generations": {}, "registered": {}}',
+        b'{"format": 1, "incarnation": "", "heard": {}}',
+        b'{"format": 1, "incarnation": "", "heard": {}, "generations": {}, "registered": {"n2": 7}}',
+        b'{"format": 1, "incarnation": "", "heard": {"n2": null}, "generations": {}, "registered": {}}',
+        b'{"format": 1, "incarnation": "", "heard": [], "generations": {}, "registered": {}}',
     ],
 )
 async def test_metadata_that_does_not_read_is_a_violation(store: SlowStore, metadata: bytes) -> None:
@@ -313,3 +313,23 @@ async def test_what_waits_for_a_stalled_disk_is_bounded(store: SlowStore, driver
     assert len(store.pending) == 1
     store.sync_one()
     assert counted == list(range(1_000 - 64, 1_000))
+
+
+async def test_what_was_remembered_in_another_incarnation_of_the_group_does_not_count(store: SlowStore) -> None:
+    before = PeerStores("g", store)  # type: ignore[arg-type]
+    await before.restore()
+    before.follow(b"i" * 16)
+    before.register("n2", "a", lambda: None)
+    store.sync_one()
+    before.hear("n2", "a", lambda: None)
+    store.sync_one()
+
+    same, other = PeerStores("g", store), PeerStores("g", store)  # type: ignore[arg-type]
+    for stores, incarnation in ((same, b"i" * 16), (other, b"j" * 16)):
+        await stores.restore()
+        stores.follow(incarnation)
+
+    assert same.has_registered("n2", "a")
+    assert same.has_heard("n2", "a")
+    assert other.store_of("n2") is None
+    assert other.register("n2", "b", lambda: None)

@@ -9,6 +9,8 @@ from coterie.runtime.messages.speakers import Speaker
 from tests.actors.test_wire_names import all_message_types
 
 SPEAKERS = {
+    "backup.Read": Speaker.OPERATOR,
+    "backup.Take": Speaker.OPERATOR,
     "detection.Letter": Speaker.MEMBER,
     "detection.PeerFailed": Speaker.NODE,
     "detection.PeerSuspected": Speaker.NODE,

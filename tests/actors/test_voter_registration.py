@@ -20,7 +20,9 @@ pytestmark = pytest.mark.virtual
 
 def registered(store: str) -> bytes:
     """Return the metadata of a node that has registered `store` for n1."""
-    return b'{"format": 1, "heard": {}, "generations": {}, "registered": {"n1": "%s"}}' % store.encode()
+    return (
+        b'{"format": 1, "incarnation": "", "heard": {}, "generations": {}, "registered": {"n1": "%s"}}' % store.encode()
+    )
 
 
 def messages_of(group: RegisteringVoters, kind: type) -> list[tuple[str, Any]]:

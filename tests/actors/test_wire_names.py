@@ -59,6 +59,12 @@ from coterie.runtime.messages.message_codecs import MessageType
 from coterie.runtime.messages.value_codecs import NO_REFS
 
 GOLDEN = {
+    "backup.Chunk": "BackupChunk(data)",
+    "backup.Pending": "BackupPending(index, written_bytes)",
+    "backup.Read": "ReadBackup(digest, offset)",
+    "backup.Ready": "BackupReady(cluster, node, incarnation, index, term, stamp_ms, size_bytes, digest)",
+    "backup.Refused": "BackupRefused(reason, leader, is_gone)",
+    "backup.Take": "TakeBackup(index)",
     "checkpoint.DigestReport": "DigestReport(term, index, digest)",
     "checkpoint.DigestRequest": "DigestRequest(term, index)",
     "coterie.Remind": "RetryRegistration()",

@@ -133,12 +133,20 @@ class SnapshotFiles:
             elif 0 <= effect.offset < present.size_bytes:
                 self._read_at_s[snapshot_name(present)] = self._context.clock.monotonic()
                 self.begin(self._load_present(effect, present, damaged))
-            return
-        head = effect.digest[:8].hex()
+        elif effect.offset >= 0 and (name := self.hold(effect.digest)) is not None:
+            self.begin(self._load(effect, name))
+
+    def hold(self, digest: bytes) -> str | None:
+        """Keep the own snapshot with this digest for a while, because it is being read; return its name.
+
+        None: there is no such one (any more), or it is damaged.
+        """
+        head = digest[:8].hex()
         names = [name for name in self._store.snapshots.names(self._group) if name.endswith(f"-{head}")]
-        if len(names) == 1 and effect.offset >= 0 and effect.digest not in self._damaged:
-            self._read_at_s[names[0]] = self._context.clock.monotonic()
-            self.begin(self._load(effect, names[0]))
+        if len(names) != 1 or digest in self._damaged:
+            return None
+        self._read_at_s[names[0]] = self._context.clock.monotonic()
+        return names[0]
 
     def replaced(self, snapshot: SnapshotId) -> None:
         """Note that the file of `snapshot` was written anew."""

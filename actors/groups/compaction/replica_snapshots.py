@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from coterie.actors.groups.backups.backup_serving import BackupServing
 from coterie.actors.groups.compaction.group_snapshots import SnapshotFiles
 from coterie.actors.groups.compaction.snapshot_policy import SnapshotPolicy
 from coterie.actors.groups.compaction.snapshot_restoring import SnapshotRestoring
@@ -40,6 +41,7 @@ class ReplicaSnapshots:
         policy: when a snapshot is due.
         answer: hands an event to the protocol, and requests a visit.
         quarantine: called with the reason why the machine cannot be used.
+        why_no_backups: returns why this replica has no state to give; None: it has.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class ReplicaSnapshots:
         *,
         answer: Callable[[RaftEvent], None],
         quarantine: Callable[[str], None],
+        why_no_backups: Callable[[], str | None],
     ) -> None:
         self._raft = raft
         self._answer = answer
@@ -70,10 +73,15 @@ class ReplicaSnapshots:
         )
         self._taking = SnapshotTaking(group, store, raft, replica, self._files, context, policy, taken=answer)
         self._files.clean(raft.facts.snapshot)
+        self.backups = BackupServing(
+            group, store, raft, replica, self._taking, self._files, context, why_not=why_no_backups
+        )
+        """Gives snapshots to clients that write backups."""
 
     def close(self) -> None:
         """End what is under way."""
         self._files.close()
+        self.backups.close()
 
     def perform(self, effect: LoadChunk | StoreChunk | RestoreMachine) -> None:
         """Carry out an effect of the protocol."""

@@ -23,7 +23,7 @@ from coterie.protocols.raft.membership.group_facts import GroupFacts
 from coterie.protocols.raft.membership.membership import Membership
 from coterie.protocols.replicated_log import LogIndex, LogPosition, Term
 
-__all__ = ["FrameReader", "Manifest", "decode_manifest", "encode_frame", "encode_head", "encode_tail"]
+__all__ = ["MANIFEST", "FrameReader", "Manifest", "decode_manifest", "encode_frame", "encode_head", "encode_tail"]
 
 MAGIC: Final = b"coterie snapshot"
 FORMAT: Final = 1
@@ -101,6 +101,8 @@ class FrameReader:
         self._frames = 0
         self.is_complete = False
         """Whether the end has been read, and nothing is missing."""
+        self.taken_bytes = 0
+        """How many bytes the frames took that were whole and right, with what comes before them."""
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """Take the next bytes; yield each frame that is whole now as (section, body), except the last one.
@@ -116,6 +118,7 @@ class FrameReader:
         try:
             while (end := self._end_of_frame(at)) is not None:
                 section, body = self._frame(at, end)
+                self.taken_bytes += end - at
                 at = end
                 if section == END:
                     self._check_end(body, at)
@@ -133,6 +136,7 @@ class FrameReader:
         if (found := self._pending[len(MAGIC)]) != FORMAT:
             raise UnsupportedFormat("the snapshot", found=found, supported=FORMAT, part="snapshot format")
         del self._pending[:_HEAD_BYTES]
+        self.taken_bytes = _HEAD_BYTES
         self._has_head = True
         return True
 

@@ -19,24 +19,24 @@ class SnapshotPolicy:
     snapshots stays in proportion to what is written for commands.
 
     Attributes:
-        after_bytes: Default 16 MiB. Too low: snapshots all the time. Too high: a restart applies much again, and the
+        after_bytes: Default 4 MiB. Too low: snapshots all the time. Too high: a restart applies much again, and the
             disk keeps more.
-        after_entries: Default 1,000,000. For groups with tiny commands, as `after_bytes`.
+        after_entries: Default 50,000, which a restart applies in a second or two. For tiny commands, as `after_bytes`.
         share: Default 0.5: with large states, one byte of snapshot for each half byte of commands at most. Too low:
             more work for snapshots than for commands. Too high: more log on the disk, and a longer restart.
         trailing_entries: So many entries before the snapshot stay. Default 10,000. Too low: a follower that was away
             for a moment needs the whole snapshot. Too high: disk.
-        trailing_bytes: ... but no more than these take. Default 8 MiB.
+        trailing_bytes: ... but no more than these take. Default 2 MiB.
 
     Raises:
         ValueError: a number is out of range.
     """
 
-    after_bytes: int = 16 * _MIB
-    after_entries: int = 1_000_000
+    after_bytes: int = 4 * _MIB
+    after_entries: int = 50_000
     share: float = 0.5
     trailing_entries: int = 10_000
-    trailing_bytes: int = 8 * _MIB
+    trailing_bytes: int = 2 * _MIB
 
     def __post_init__(self) -> None:
         for name in ("after_bytes", "after_entries"):

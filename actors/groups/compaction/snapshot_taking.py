@@ -91,6 +91,24 @@ class SnapshotTaking:
         self._retry_at_s = 0.0
         self._damaged: SnapshotId | None = None  # another one must take its place
         self._waiting: tuple[SnapshotId, LogIndex] | None = None  # with the last entry that changed the state in it
+        self._demanded_index = LogIndex(0)
+        self._demand_failure: str | None = None
+        self._writer: SnapshotWriter | None = None
+
+    def demand(self, index: LogIndex) -> str | None:
+        """Let the next `advance` take a snapshot of the entries up to `index`, which are applied, if there is none yet.
+
+        Return None; or, once, why the one that was demanded last could not be taken.
+        """
+        failure, self._demand_failure = self._demand_failure, None
+        if failure is None:
+            self._demanded_index = max(self._demanded_index, index)
+        return failure
+
+    @property
+    def written_bytes(self) -> int:
+        """How much has been written of the snapshot that is being taken; 0: none is, or it waits to be confirmed."""
+        return 0 if self._writer is None else self._writer.size_bytes
 
     @property
     def unconfirmed_index(self) -> LogIndex:
@@ -126,7 +144,7 @@ class SnapshotTaking:
         """Report a snapshot that is confirmed, or begin one that is due. Call it between two entries."""
         if self._waiting is not None:
             self._report_if_confirmed(*self._waiting)
-        elif not self._is_writing and self._is_due():
+        elif not self._is_writing and (self._is_due() or self._is_demanded()):
             self._begin()
 
     def _report_if_confirmed(self, snapshot: SnapshotId, changed_index: LogIndex) -> None:
@@ -153,6 +171,14 @@ class SnapshotTaking:
             and self._replica.apart_at is None
             and self._context.clock.monotonic() >= self._retry_at_s
             and (is_damaged or self._policy.is_due(self._entries // factor, self._bytes // factor, last_bytes))
+        )
+
+    def _is_demanded(self) -> bool:
+        snapshot = self._raft.facts.snapshot
+        return (
+            self._last is not None
+            and self._last[0].index >= self._demanded_index > (0 if snapshot is None else snapshot.position.index)
+            and self._replica.apart_at is None
         )
 
     def _begin(self) -> None:
@@ -183,7 +209,7 @@ class SnapshotTaking:
     ) -> None:
         writer = None
         try:
-            writer = await self._store.snapshots.create(self._group)
+            writer = self._writer = await self._store.snapshots.create(self._group)
             await self._drain(frames, writer)
             snapshot = SnapshotId(position, stamp_ms, writer.size_bytes, await writer.digest())
             await writer.finish(snapshot_name(snapshot))
@@ -198,7 +224,7 @@ class SnapshotTaking:
             raise
         self._files.replaced(snapshot)
         self._is_writing, self._failures, self._disk_failures = False, 0, 0
-        self._waiting, self._damaged = (snapshot, changed_index), None
+        self._waiting, self._damaged, self._writer = (snapshot, changed_index), None, None
         self._context.wake()
 
     async def _drain(self, frames: Iterator[bytes], writer: SnapshotWriter) -> None:
@@ -215,7 +241,9 @@ class SnapshotTaking:
 
     def _failed(self, error: Exception, entries: int, size_bytes: int) -> None:
         """Tell it, and try again: once twice as much is due if the machine has failed, or after a while if the disk."""
-        self._is_writing = False
+        self._is_writing, self._writer = False, None
+        if self._demanded_index:
+            self._demanded_index, self._demand_failure = LogIndex(0), str(error)
         if isinstance(error, SnapshotFailed) and self._damaged is None:
             self._failures += 1
         else:

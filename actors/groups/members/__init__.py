@@ -5,4 +5,5 @@
 `member_messages.py`: what operators ask of a leader about the members, and how a leader invites a store
 `operator_requests.py`: `OperatorRequests`, hands what operators ask for to the protocol, and answers them.
 `peer_refs.py`: `PeerRefs`, the actors of a group on other nodes, and the links to them
+`recovered_stores.py`: remembers for which incarnation of a group a store counts again that has lost promises.
 """

@@ -118,7 +118,8 @@ class GroupOperations:
             try:
                 answer = await self._change_at(leader, request, deadline, said)
             except CoterieError as error:
-                said.say(f"{leader} did not answer ({error}): asking again")
+                if self._left_s(deadline) > 0:
+                    said.say(f"{leader} did not answer ({error}): asking again")
             else:
                 if answer.is_done:
                     return answer.members

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from coterie.actors.groups.backups.backup_messages import ReadBackup, TakeBackup
+from coterie.actors.groups.backups.backup_serving import BackupServing
 from coterie.actors.groups.evolution.schema_keeper import SchemaKeeper
 from coterie.actors.groups.group_messages import GroupStatus, HandOver, HandOverAnswer, ReportStatus
 from coterie.actors.groups.members.member_messages import (
@@ -78,6 +80,7 @@ class OperatorRequests:
         raft: its part in the protocol.
         peers: the actors of the group on other nodes.
         schemas: says which schema is active.
+        backups: gives snapshots for backups.
         context: of the actor.
         next_ref: draws a reference.
         wake_with: hands an event to the protocol, and requests a visit.
@@ -89,6 +92,7 @@ class OperatorRequests:
         raft: Raft,
         peers: PeerRefs,
         schemas: SchemaKeeper,
+        backups: BackupServing,
         context: Context,
         next_ref: Callable[[], int],
         wake_with: Callable[[RaftEvent], None],
@@ -97,6 +101,7 @@ class OperatorRequests:
         self._raft = raft
         self._peers = peers
         self._schemas = schemas
+        self._backups = backups
         self._context = context
         self._next_ref = next_ref
         self._wake_with = wake_with
@@ -105,10 +110,23 @@ class OperatorRequests:
         self._preparing: dict[asyncio.Task[None], _Change] = {}
         self._ask_at_s = 0.0
 
+    def receive(
+        self, msg: HandOver | ChangeGroupMembers | TakeBackup | ReadBackup, later: Later[Any], *, takes_part: bool
+    ) -> None:
+        """Begin what is asked for; `takes_part`: whether this replica votes and counts."""
+        match msg:
+            case HandOver():
+                self._hand_over(msg, later, takes_part=takes_part)
+            case ChangeGroupMembers():
+                self._change_members(msg, later)
+            case TakeBackup() | ReadBackup():
+                if (read := self._backups.receive(msg, later, self._next_ref)) is not None:
+                    self._wake_with(read)
+
     # --- the leader -------------------------------------------------------------------------------------------------
 
-    def hand_over(self, msg: HandOver, later: Later[HandOverAnswer], *, takes_part: bool) -> None:
-        """Begin to hand over the leadership; `takes_part`: whether this replica votes and counts."""
+    def _hand_over(self, msg: HandOver, later: Later[HandOverAnswer], *, takes_part: bool) -> None:
+        """Begin to hand over the leadership."""
         if takes_part:
             ref = self._next_ref()
             self._transfers[ref] = later
@@ -122,7 +140,7 @@ class OperatorRequests:
 
     # --- the members ------------------------------------------------------------------------------------------------
 
-    def change_members(self, msg: ChangeGroupMembers, later: Later[MembersChanged]) -> None:
+    def _change_members(self, msg: ChangeGroupMembers, later: Later[MembersChanged]) -> None:
         """Begin to change the members, if this node leads."""
         change = _Change(msg, later)
         if self._raft.role is not RaftRole.LEADER:

@@ -10,6 +10,7 @@ because its text may contain what differs between nodes.
 from __future__ import annotations
 
 import enum
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ from coterie.actors.groups.replicas.replica_snapshot import (
 )
 from coterie.errors import InvariantViolated
 from coterie.protocols.checkpoints import Digest, DigestHistory, decode_checkpoint
-from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex
+from coterie.protocols.replicated_log import INCARNATION_BYTES, Entry, EntryKind, LogIndex
 from coterie.protocols.sessions import (
     BatchReply,
     Deduplication,
@@ -35,7 +36,7 @@ from coterie.protocols.sessions import (
     machine_commands,
 )
 
-__all__ = ["APART", "VISIT_REPLY_BYTES", "ReadsIn", "Replica"]
+__all__ = ["APART", "VISIT_REPLY_BYTES", "ReadsIn", "Replica", "session_incarnation"]
 
 VISIT_REPLY_BYTES: Final = 1024 * 1024
 """How many bytes of replies are made at once; then the loop reads heartbeats, before more is applied."""
@@ -58,13 +59,22 @@ class ReadsIn(enum.Enum):
     ALL = "all"
 
 
+def session_incarnation(group: str) -> bytes:
+    """Return the incarnation for the ids of the first sessions of a group.
+
+    It must be the same on each replica that applies the log from its beginning, also on one that joins after the group
+    was recovered. Later ones are in the log: an entry of kind `INCARNATION` ends the sessions before it.
+    """
+    return hashlib.sha256(f"sessions of {group}".encode()).digest()[:INCARNATION_BYTES]
+
+
 class Replica:
     """The state machine of one node with the sessions of its clients, for one life of the node.
 
     Args:
         machine: an empty state machine. If a part of its replies may differ between replicas, it has a method
             `digested(reply)` that leaves that part out, and `varying_mark`: the bytes with which such replies begin.
-        incarnation: of the group, 16 bytes.
+        incarnation: for the ids of sessions, 16 bytes: until an entry, or a snapshot, names another one.
         base_index: the last entry before the first that is applied.
         adopt: called with each schema entry; it may raise `CannotFollow`.
     """
@@ -88,7 +98,7 @@ class Replica:
         self._varying_mark = encode_reply(Done(self._payload_mark))
         self._adopt = adopt
         self.changed_index = base_index
-        """The last entry that may have changed the state: a command, or a schema."""
+        """The last entry that may have changed the state: a command, a schema, or an incarnation."""
         self.apart_at: LogIndex | None = None
         """The first checkpoint that this replica contradicts: it has answered otherwise than a quorum. None: none."""
         self.confirmed_index = base_index
@@ -109,6 +119,9 @@ class Replica:
             self._compare(entry)
         elif entry.kind is EntryKind.SCHEMA and self._adopt is not None:
             self._adopt(entry)
+            self.changed_index = entry.index
+        elif entry.kind is EntryKind.INCARNATION:
+            self._deduplication.begin_incarnation(entry.command)
             self.changed_index = entry.index
         self._digests.add(entry.index, None)
         return None
@@ -158,8 +171,9 @@ class Replica:
         """
         if self._restore_order is not None:
             raise self._not_restored()
-        head = encode_head(ReplicaFacts(self.changed_index, self.apart_at, self._digests))
-        return _sections(head, self._deduplication.snapshot(), self._machine.snapshot())
+        sessions = self._deduplication
+        head = encode_head(ReplicaFacts(self.changed_index, self.apart_at, self._digests, sessions.incarnation))
+        return _sections(head, sessions.snapshot(), self._machine.snapshot())
 
     def begin_restore(self, index: LogIndex, adopt: Callable[[], None]) -> None:
         """Forget the state, and begin to restore that after entry `index`.
@@ -194,7 +208,9 @@ class Replica:
         elif section is Section.MACHINE:
             self._machine.restore(piece)
         elif is_head:
-            self.changed_index, self.apart_at, self._digests = decode_head(piece, self._digests.last_index)
+            head = decode_head(piece, self._digests.last_index)
+            self.changed_index, self.apart_at, self._digests, incarnation = head
+            self._deduplication.begin_incarnation(incarnation)
 
     def end_restore(self) -> None:
         """Use the restored state from now on.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from coterie.actors.driver import Tick
+from coterie.actors.groups.backups.backup_messages import ReadBackup, TakeBackup
 from coterie.actors.groups.group_messages import (
     ActivateSchema,
     Execute,
@@ -33,6 +34,8 @@ RareMessage = (
     | HandOver
     | ChangeGroupMembers
     | InviteStore
+    | TakeBackup
+    | ReadBackup
     | RegisterStore
     | StoreRegistered
     | FoundersDiffer

@@ -5,9 +5,10 @@
 The pieces of the sessions are described in `coterie.protocols.sessions.session_snapshot`, those of the machine are its
 own. The format of the two others is durable (big-endian):
 
-    head   >BBQQQ   format, 0, index of the last entry, that of the last command, that of the checkpoint that the
-                    replica contradicts (0: none); then its digests, as `DigestHistory` saves them
-    end    >BBQQ    format, 1, how many pieces of the sessions there are, and of the machine
+    head   >BBQQQ16s   format, 0, index of the last entry, that of the last command, that of the checkpoint that the
+                       replica contradicts (0: none), the incarnation for the ids of sessions; then its digests, as
+                       `DigestHistory` saves them
+    end    >BBQQ       format, 1, how many pieces of the sessions there are, and of the machine
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ import struct
 from typing import Final, NamedTuple
 
 from coterie.protocols.checkpoints import DigestHistory
-from coterie.protocols.replicated_log import LogIndex
+from coterie.protocols.replicated_log import INCARNATION_BYTES, LogIndex
 
 __all__ = ["ReplicaFacts", "Section", "SectionOrder", "decode_head", "encode_end", "encode_head"]
 
 _FORMAT: Final = 1
 _HEAD_KIND, _END_KIND = range(2)
-_HEAD: Final = struct.Struct(">BBQQQ")
+_HEAD: Final = struct.Struct(f">BBQQQ{INCARNATION_BYTES}s")
 _END: Final = struct.Struct(">BBQQ")
 
 
@@ -36,32 +37,33 @@ class Section(enum.IntEnum):
 
 
 class ReplicaFacts(NamedTuple):
-    """What a replica knows beside its sessions and its machine."""
+    """What a replica knows beside its sessions and its machine. `incarnation`: that of the sessions opened next."""
 
     changed_index: LogIndex
     apart_at: LogIndex | None
     digests: DigestHistory
+    incarnation: bytes
 
 
 def encode_head(facts: ReplicaFacts) -> bytes:
     """Encode the first piece."""
     last_index = facts.digests.last_index
-    head = _HEAD.pack(_FORMAT, _HEAD_KIND, last_index, facts.changed_index, facts.apart_at or 0)
-    return head + facts.digests.save()
+    head = (_FORMAT, _HEAD_KIND, last_index, facts.changed_index, facts.apart_at or 0, facts.incarnation)
+    return _HEAD.pack(*head) + facts.digests.save()
 
 
 def decode_head(piece: bytes, index: LogIndex) -> ReplicaFacts:
     """Decode the first piece of a snapshot at `index`. ValueError if it is none."""
     if piece[:2] != bytes((_FORMAT, _HEAD_KIND)) or len(piece) < _HEAD.size:
         raise ValueError(f"the snapshot of a replica begins with format {_FORMAT}, this one with {piece[:2]!r}")
-    _, _, last_index, changed_index, apart_at = _HEAD.unpack_from(piece)
+    _, _, last_index, changed_index, apart_at, incarnation = _HEAD.unpack_from(piece)
     digests = DigestHistory.restored(piece[_HEAD.size :])
     if not (last_index == digests.last_index == index and changed_index <= index and apart_at <= index):
         raise ValueError(
             f"the snapshot of a replica at entry {index} is of entry {last_index}, with digests up to "
             f"{digests.last_index} and the last command at {changed_index}"
         )
-    return ReplicaFacts(LogIndex(changed_index), LogIndex(apart_at) if apart_at else None, digests)
+    return ReplicaFacts(LogIndex(changed_index), LogIndex(apart_at) if apart_at else None, digests, incarnation)
 
 
 def encode_end(sessions: int, machine: int) -> bytes:

@@ -21,6 +21,7 @@ def replica_status(
     schemas: SchemaKeeper,
     store: LogStore,
     *,
+    lost: str | None,
     inactive_reason: str | None,
     quarantine: str | None,
     trouble: str | None,
@@ -28,10 +29,10 @@ def replica_status(
 ) -> GroupStatus:
     """Return the status of a replica.
 
-    `inactive_reason`: why it takes no part; None: it does. `quarantine`: why it only stores and votes; None: it does
-    not. `trouble`: what this node has found to be wrong with the group.
-    `activity`: what is under way with snapshots. A store that has lost promises is the reason for either of the first
-    two before all others.
+    `lost`: what the store has lost of its promises to this group; None: nothing. `inactive_reason`: why it takes no
+    part; None: it does. `quarantine`: why it only stores and votes; None: it does not. `trouble`: what this node has
+    found to be wrong with the group. `activity`: what is under way with snapshots. Lost promises are the reason before
+    all others.
     """
     active, change = schemas.active, raft.change_status
     role = (
@@ -42,7 +43,7 @@ def replica_status(
     return GroupStatus(
         group=group,
         node=node,
-        role=role if store.lost_promises is None else LOST_PROMISES,
+        role=role if lost is None else LOST_PROMISES,
         term=raft.term,
         leader=raft.leader,
         last_index=raft.last_index,
@@ -51,7 +52,7 @@ def replica_status(
         store=store.store_id,
         syncs=store.syncs,
         members=group_members(raft.facts.known_members),
-        quarantine=store.lost_promises or quarantine,
+        quarantine=lost or quarantine,
         revision=0 if active is None else active.number,
         version=0 if active is None else active.schema.version,
         code_version=schemas.code_version,

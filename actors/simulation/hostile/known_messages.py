@@ -10,6 +10,7 @@ from coterie.actors import driver, inspection, node_report, voter_registration, 
 from coterie.actors.detection import detection_wire, detector_messages
 from coterie.actors.detection.detector_messages import DETECTOR_PATH
 from coterie.actors.groups import client_session, group_messages, key_value
+from coterie.actors.groups.backups import backup_messages
 from coterie.actors.groups.members import member_messages
 from coterie.actors.node_report import NODE_REPORT_PATH
 from coterie.actors.paxos import synod_actor
@@ -23,6 +24,7 @@ __all__ = ["GROUP_MESSAGES", "KNOWN_MESSAGES", "SYSTEM_PATHS"]
 
 MODULES: Final[tuple[ModuleType, ...]] = (
     actor,
+    backup_messages,
     client_session,
     detection_wire,
     detector_messages,
@@ -43,6 +45,7 @@ MODULES: Final[tuple[ModuleType, ...]] = (
 
 GROUP_MODULES: Final = (
     actor,
+    backup_messages,
     driver,
     group_messages,
     member_messages,

@@ -106,7 +106,7 @@ def _applied_one_less(self: SnapshotTaking, entries: Sequence[Entry]) -> None:
 
 
 def _saved_later(self: Replica) -> Iterator[tuple[Section, bytes]]:
-    head = encode_head(ReplicaFacts(self.changed_index, self.apart_at, self._digests))
+    head = encode_head(ReplicaFacts(self.changed_index, self.apart_at, self._digests, self._deduplication.incarnation))
 
     def machine() -> Iterator[bytes]:
         yield from self._machine.snapshot()

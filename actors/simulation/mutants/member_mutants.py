@@ -18,6 +18,7 @@ from coterie.actors.simulation.scenarios.members.change_runs import (
     lone_leader_changes,
     replaced_store_returns,
 )
+from coterie.actors.simulation.scenarios.recoveries.recovery_runs import revived_old_node
 from coterie.actors.topology import node_start
 from coterie.actors.voter_registration import VoterRegistration
 from coterie.actors.wire_names import RaftPeerMessage, RegisterStore
@@ -127,6 +128,13 @@ def _append_and_answer(self: Reconfiguration, leadership: Leadership, membership
         self._end(self._under_way, None)
 
 
+# Incarnation ignored: nodes of a group as it was before a restore or recovery mix with the one that began anew.
+
+
+def _of_any_incarnation(self: LetterAdmission, letter: RaftPeerMessage) -> LetterIdentity:
+    return LetterIdentity.decode(letter.identity)
+
+
 MEMBER_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "members: quorum by names",
@@ -171,5 +179,10 @@ MEMBER_MUTANTS: tuple[Mutant, ...] = (
         "members: refused store supersedes",
         DirectedTrial("second process", Level.SYSTEM, second_process),
         (Patch(peers, "_must_wait_for", _need_not_wait),),
+    ),
+    Mutant(
+        "members: incarnation ignored",
+        DirectedTrial("revived old node", Level.SYSTEM, revived_old_node),
+        (Patch(LetterAdmission, "_identity_of", _of_any_incarnation),),
     ),
 )

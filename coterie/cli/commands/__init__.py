@@ -17,6 +17,7 @@
 `waits_command.py`: `coterie waits` draws the wait-for graph of the actors of a running cluster
 `completing/`: `coterie completion` prints the scripts with which shells complete its words
 `evolving/`: `coterie schema` and `coterie raft`, for state machines whose code changes
+`recovering/`: `coterie backup` and `coterie restore`, which let a group begin anew from a file
 `offline/`: `coterie log`, which reads a data directory without its node
 `simulating/`: what `coterie sim` runs beside scenarios
 """

@@ -82,10 +82,11 @@ class CatchUp:
         return CatchUpState.STALLED if now - self._moved_at_s >= patience_s else CatchUpState.BEHIND
 
     def _end_round(self, last_index: LogIndex, now: float) -> CatchUpState:
-        if now - self._began_at_s < self._shortest_s:
+        took_s, self._target = now - self._began_at_s, last_index
+        self._began_at_s = self._moved_at_s = now
+        if took_s < self._shortest_s:  # the next round shows whether it stays so, while its promotion is held
             return CatchUpState.CAUGHT_UP
         if self._round == ROUNDS_MAX:
             return CatchUpState.TOO_SLOW
         self._round += 1
-        self._target, self._began_at_s = last_index, now
         return CatchUpState.BEHIND

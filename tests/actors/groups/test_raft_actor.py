@@ -227,7 +227,7 @@ async def test_a_group_whose_metadata_does_not_read_ends_and_says_so_and_the_oth
     ("header", "complaint"),
     [
         ((7, EntryKind.COMMAND, 0), "entry 3 of group store' has entry format 7, this release reads 1"),
-        ((1, 9, 0), "entry 3 of group store' has entry kind 9, this release reads 0 to 4"),
+        ((1, 9, 0), "entry 3 of group store' has entry kind 9, this release reads 0 to 5"),
     ],
 )
 async def test_an_entry_of_no_known_format_or_kind_stops_the_node_and_is_raised_to_its_host(

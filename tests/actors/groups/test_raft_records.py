@@ -135,14 +135,14 @@ def test_entries_read_back_with_their_terms_kinds_and_stamps() -> None:
     entries = tuple(
         entry(5 + kind, 2, kind, command, stamp_ms)
         for kind, command, stamp_ms in zip(
-            EntryKind, (b"", b"x", b"\x00" * 3, b"{}", b"y"), (0, 1, 9, 9, 2**53), strict=True
+            EntryKind, (b"", b"x", b"\x00" * 3, b"{}", b"y", b"i" * 16), (0, 1, 9, 9, 2**53, 2**53), strict=True
         )
     )
 
     write = write_of("store", LogWrite(entries=entries))
 
     assert write.first == 5
-    assert [record.tag for record in write.records] == [2] * 5
+    assert [record.tag for record in write.records] == [2] * 6
     assert write.records[0].body == struct.pack(">BBQ", 1, 0, 0)
     assert entries_of("store", 5, list(write.records)) == entries
 
@@ -159,7 +159,7 @@ def test_a_write_carries_register_and_truncation_and_nothing_else() -> None:
     ("body", "complaint"),
     [
         (struct.pack(">BBQ", 2, 0, 0), "entry 8 of group store' has entry format 2, this release reads 1 and converts"),
-        (struct.pack(">BBQ", 1, 5, 0), "entry 8 of group store' has entry kind 5, this release reads 0 to 4 and"),
+        (struct.pack(">BBQ", 1, 6, 0), "entry 8 of group store' has entry kind 6, this release reads 0 to 5 and"),
         (b"\x00fine", "entry format 0"),
     ],
 )

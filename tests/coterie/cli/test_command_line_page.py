@@ -58,6 +58,10 @@ for `sim`; nor does a defect of coterie itself, which leaves a traceback on stan
 | `kv scan` | `pairs`: `key`, `value` | |
 | `raft versions` | `group`; `nodes`: the versions by node | `healthy`, `degraded`, `failed` |
 | `raft activate` | `group`, `version`, `revision` | |
+| `backup take` | `group`, `file`, `node`, `index`, `bytes`, `digest` | |
+| `backup verify` | `file`, `group`, `index`, `members`, `version`, `bytes`, `digest`, … | |
+| `restore` | `group`, `data`, `node`, `store`, `index`, `incarnation` | |
+| `raft recover` | `last_term`, `last_index`, `members`, `token`, …; `incarnation` | `degraded`, `done` |
 | `log inspect` | `node`, `store`, `lost`, `damage`, `segments`; `groups` by name | `passed`, `degraded`, `failed` |
 | `schema dump` | what the file has; with `--out` its name as `file` | |
 | `schema check` | `against`; `groups`: `comparison`, `refusal`, `additions`, … | `passed`, `degraded`, `failed` |

@@ -132,7 +132,9 @@ def test_a_command_logs_at_its_usual_level_unless_told_otherwise(
     assert logging.getLevelName(logging.getLogger("coterie").level) == level
 
 
-@pytest.mark.parametrize(("command", "level"), [("demo", "warning"), ("nemesis", "error"), ("sim", "nothing")])
+@pytest.mark.parametrize(
+    ("command", "level"), [("run", "warning"), ("demo", "error"), ("nemesis", "error"), ("sim", "nothing")]
+)
 def test_help_tells_the_usual_log_level(command: str, level: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([command, "--help"])

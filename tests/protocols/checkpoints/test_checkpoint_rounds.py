@@ -46,8 +46,23 @@ def test_an_idle_group_is_not_asked_again_and_its_own_checkpoint_is_no_command()
     rounds = CheckpointRounds(TERM, now=0.0)
 
     assert ask(rounds, 10.0, 7) == 7
+    rounds.take(N1, report(7))
+    assert isinstance(rounds.take(N2, report(7)), DigestsAgree)
     assert ask(rounds, 20.0, 8, changed=7) is None
     assert ask(rounds, 30.0, 9, changed=9) == 9
+
+
+def test_an_idle_group_is_asked_again_as_long_as_too_few_have_answered() -> None:
+    rounds = CheckpointRounds(TERM, now=0.0)
+    assert ask(rounds, 10.0, 7) == 7
+    rounds.take(N1, report(7))
+
+    assert ask(rounds, 10.0 + INTERVAL_S - 0.01, 8, changed=7) is None
+    assert ask(rounds, 10.0 + INTERVAL_S, 8, changed=7) == 7
+
+    assert rounds.take(N1, report(7)) is None  # it counts once
+    assert rounds.take(N2, report(7)) == DigestsAgree(LogIndex(7), Digest(b"x"), ())
+    assert ask(rounds, 30.0, 8, changed=7) is None
 
 
 def test_a_busy_group_is_asked_about_an_entry_whose_digest_is_kept_for_long() -> None:

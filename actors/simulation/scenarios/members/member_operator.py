@@ -45,8 +45,6 @@ REPAIRED: Final = 0.8
 
 VOTING, CHANGING = ("voter", "incoming", "outgoing"), ("incoming", "outgoing")
 UNDER_WAY: Final = "another change is under way"
-NOT_MARKED: Final = ("--bootstrap new", "runs no replica of this group")
-"""What is told of a store whose node ended before it was marked as one that joins."""
 
 
 class _Change(NamedTuple):
@@ -97,8 +95,6 @@ class MemberOperator:
             if UNDER_WAY not in str(refusal):
                 self._unsettled = None
                 self.refused[change.kind] = self.refused.get(change.kind, 0) + 1
-            if any(text in str(refusal) for text in NOT_MARKED):
-                self._give_empty_disk(self._sim.node(change.node))
         except CoterieError:
             pass  # it may be made or not: it is repeated
         else:

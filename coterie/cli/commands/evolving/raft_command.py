@@ -19,6 +19,7 @@ Exit code of `transfer`: 0 if another node leads now; else 1, and the leader goe
 A node that is added, or whose disk was lost, runs with an empty data directory and `--bootstrap join`. `add` and
 `replace` let it catch up, then vote (`add --learner`: it does not vote until `promote`); `replace` names the lost store
 by the beginning of its id, which `members` shows. One change at a time; each prints its progress, and can be repeated.
+`recover` is for a group that has lost its quorum for good: see `coterie raft recover --help`.
 
 Exit code of `activate`: 0 if the version of the leader's code is active now, also if it was before; else 1.
 Exit code of `add`, `promote`, `remove`, `replace`: 0 if the group has these members now; else 1, with the reason.
@@ -35,6 +36,7 @@ from coterie.actors.groups.group_messages import GroupStatus
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
 from coterie.cli.commands.evolving.raft_members import add_actions
+from coterie.cli.commands.recovering.recover_command import add_action as add_recover
 from coterie.cli.inactive_members import explanations
 from coterie.cli.node_queries import DEGRADED, check_group, code_schemas, with_silent
 from coterie.cli.output.command_output import CommandOutput
@@ -74,6 +76,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         add_output(action)
         action.set_defaults(run=function)
     add_actions(actions)
+    add_recover(actions)
 
 
 def versions(args: argparse.Namespace) -> int:

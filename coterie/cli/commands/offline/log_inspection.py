@@ -18,6 +18,7 @@ import msgpack
 from coterie.actors.groups.raft_records import entries_of, register_of
 from coterie.actors.paxos.synod_records import decode_state
 from coterie.errors import InvariantViolated, StorageDamaged, UnsupportedFormat
+from coterie.protocols.checkpoints import decode_checkpoint
 from coterie.protocols.evolution.revisions import Revision
 from coterie.protocols.paxos.synod_messages import SynodState
 from coterie.protocols.raft.membership.membership import Membership
@@ -58,7 +59,10 @@ class InspectedSegment:
 
 @dataclass(frozen=True, slots=True)
 class InspectedEntry:
-    """An entry. `kind`, `stamp_ms`: None if it is none of a Raft group. `content`: what can be told of it in words."""
+    """An entry. `kind`, `stamp_ms`: None if it is none of a Raft group. `content`: what can be told of it in words.
+
+    `confirmed_index`: of a checkpoint: up to here a quorum had applied the log; else None.
+    """
 
     index: int
     term: int
@@ -66,6 +70,7 @@ class InspectedEntry:
     stamp_ms: int | None
     size_bytes: int
     content: str
+    confirmed_index: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,8 +245,15 @@ def _entry(group: str, index: int, record: Record, *, is_raft: bool) -> Inspecte
         (entry,) = entries_of(group, index, [record])
     except (InvariantViolated, UnsupportedFormat) as error:
         return InspectedEntry(index, record.tag, None, None, size_bytes, str(error))
-    kind = entry.kind.name.lower()
-    return InspectedEntry(index, record.tag, kind, entry.stamp_ms, size_bytes, _content(entry))
+    kind, confirmed_index = entry.kind.name.lower(), _confirmed_index(entry)
+    return InspectedEntry(index, record.tag, kind, entry.stamp_ms, size_bytes, _content(entry), confirmed_index)
+
+
+def _confirmed_index(entry: Entry) -> int | None:
+    try:
+        return decode_checkpoint(entry.command).index if entry.kind is EntryKind.CHECKPOINT else None
+    except ValueError:
+        return None
 
 
 def _content(entry: Entry) -> str:
@@ -253,6 +265,8 @@ def _content(entry: Entry) -> str:
             case EntryKind.SCHEMA:
                 revision = Revision.decode(entry.command)
                 return f"revision {revision.number}, version {revision.schema.version}"
+            case EntryKind.INCARNATION:
+                return entry.command.hex()
             case EntryKind.MEMBERSHIP:
                 return members_text(Membership.decode(entry.command))
             case _:

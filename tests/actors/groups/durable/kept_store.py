@@ -24,7 +24,7 @@ from coterie.protocols.quorums import Weighted
 from coterie.protocols.raft.membership.group_facts import GroupFacts
 from coterie.protocols.raft.membership.membership import Membership, StoreId
 from coterie.protocols.raft.raft_messages import HardState, LogWrite
-from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, LogPosition, Term
+from coterie.protocols.replicated_log import INCARNATION_BYTES, Entry, EntryKind, LogIndex, LogPosition, Term
 from coterie.runtime.hosts.virtual.virtual_disk import VirtualDisk
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
 from coterie.runtime.hosts.virtual.virtual_loop import run_virtual
@@ -55,6 +55,7 @@ LOG: Final = (
     entry(4, 2, EntryKind.COMMAND, b"a command, opaque to the log", 2**40),
     entry(5, 2, EntryKind.COMMAND, bytes(range(256)), 2**40 + 1),
     entry(6, 2, EntryKind.CHECKPOINT, encode_checkpoint(Checkpoint(LogIndex(5), Digest(b"d" * DIGEST_BYTES))), 2**53),
+    entry(7, 2, EntryKind.INCARNATION, bytes(range(INCARNATION_BYTES)), 2**53),
 )
 FACTS: Final = FOUNDED.with_entry(LOG[1]).with_entry(LOG[2])
 

@@ -70,12 +70,12 @@ async def test_the_kept_store_reads_back_as_what_it_held() -> None:
     log = await opened(unpack(KEPT.read_text(encoding="ascii")))
 
     restored = await read_restored(log, "store")
-    entries = entries_of("store", 1, await log.read("store", 1, 6, 1 << 20))
+    entries = entries_of("store", 1, await log.read("store", 1, 7, 1 << 20))
     stores = PeerStores("store", log)
     await stores.restore()
     synod = await log.state("config")
 
-    assert restored == Restored(restored.hard_state, ((1, 1), (4, 2)), 6, LOG[-1].stamp_ms)  # type: ignore[arg-type]
+    assert restored == Restored(restored.hard_state, ((1, 1), (4, 2)), 7, LOG[-1].stamp_ms)  # type: ignore[arg-type]
     register = restored.hard_state
     assert (register.term, register.voted_for, register.facts) == (2, NodeId(STORES[NODES[1]]), FACTS)
     assert entries == LOG

@@ -9,9 +9,21 @@ from typing import Any
 
 import pytest
 
-from coterie import Ask, CommandRefused, GroupMember, Query, SnapshotPolicy, StateMachine, Topology, message
+from coterie import (
+    Ask,
+    CommandRefused,
+    CommandTimeout,
+    GroupMember,
+    Query,
+    SnapshotPolicy,
+    StateMachine,
+    Topology,
+    message,
+)
 from coterie.actors.client import Client
 from coterie.actors.groups.group_messages import GroupStatus
+from coterie.actors.groups.members.joining import NOWHERE
+from coterie.errors import CoterieError, NotFormatted
 from coterie.runtime.hosts.virtual.virtual_disk import VirtualDisk
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
 from coterie.runtime.hosts.virtual.virtual_network import VirtualNetwork
@@ -248,36 +260,48 @@ async def test_a_removed_node_says_that_it_is_no_member_and_disturbs_nobody(clus
     assert {status.term for node, status in statuses.items() if node in NODES[:3]} == {term}
 
 
+class Machines:
+    """Machines on one network, each with its own disk, on which nodes run with what they know, and their code."""
+
+    def __init__(self) -> None:
+        self.network = VirtualNetwork()
+        self.disks = {name: VirtualDisk() for name in NODES}
+        self.places = {name: f"{name}:7400" for name in NODES}
+
+    def started(
+        self, name: str, bootstrap: Any, *, knows: tuple[str, ...], machine: type[StateMachine[Any]] = Totals
+    ) -> Any:
+        topology = Topology("grown", nodes=knows)
+        topology.raft("totals", machine=machine, nodes=NODES[:3])
+        return topology.start(
+            node=name,
+            listen=self.places[name],
+            peers={peer: self.places[peer] for peer in knows if peer != name},
+            data="data",
+            bootstrap=bootstrap,
+            insecure=True,
+            host=VirtualHost(name, network=self.network, disk=self.disks[name]),
+        )
+
+    def client(self) -> Client:
+        return Client([self.places["n1"]], cluster="grown", host=VirtualHost("client", network=self.network))
+
+
 async def test_addresses_travel_with_the_membership() -> None:
     """The three founders do not know the fourth node: the leader is told where it is, the others and clients learn it.
 
     After a restart with the old addresses they find it again.
     """
-    network = VirtualNetwork()
-    disks = {name: VirtualDisk() for name in NODES}
-    places = {name: f"{name}:7400" for name in NODES}
-
-    def started(name: str, bootstrap: Any, *, knows: tuple[str, ...]) -> Any:
-        topology = Topology("grown", nodes=knows)
-        topology.raft("totals", machine=Totals, nodes=NODES[:3])
-        return topology.start(
-            node=name,
-            listen=places[name],
-            peers={peer: places[peer] for peer in knows if peer != name},
-            data="data",
-            bootstrap=bootstrap,
-            insecure=True,
-            host=VirtualHost(name, network=network, disk=disks[name]),
-        )
-
+    machines = Machines()
+    started = machines.started
     async with contextlib.AsyncExitStack() as running:
         for name in NODES[:3]:
             await running.enter_async_context(started(name, "new", knows=NODES[:3]))
         await running.enter_async_context(started("n4", "join", knows=NODES[:4]))
-        async with Client([places["n1"]], cluster="grown", host=VirtualHost("client", network=network)) as client:
+        async with machines.client() as client:
             group = client.group("totals", Totals)
             await add(group, 3)
-            await group.add("n4", places["n4"])
+            await group.add("n4", machines.places["n4"])
             for _ in range(200):
                 if "n4" in client.system.remoting.linked_names:
                     break
@@ -291,3 +315,67 @@ async def test_addresses_travel_with_the_membership() -> None:
             await running.enter_async_context(started(name, None, knows=NODES[:3]))
         n4 = await running.enter_async_context(started("n4", None, knows=NODES[:4]))
         await until(lambda: n4.system.remoting.linked_names == set(NODES[:3]))
+
+
+class NewerTotals(Totals):
+    version = 2
+
+
+async def test_a_learner_that_cannot_follow_the_active_schema_is_not_promoted_until_it_can() -> None:
+    machines = Machines()
+    said: list[str] = []
+    async with contextlib.AsyncExitStack() as running:
+        for name in NODES[:3]:
+            node = machines.started(name, "new", knows=NODES[:4], machine=NewerTotals)
+            await running.enter_async_context(node)
+        async with machines.client() as client:
+            group = client.group("totals")
+            await add(group, 3)
+            async with machines.started("n4", "join", knows=NODES[:4]):
+                with pytest.raises(CommandTimeout, match="held: n4 is in quarantine"):
+                    await group.add("n4", timeout_s=20, on_progress=said.append)
+            assert roles(await group.members())["n4"] == "learner"
+            with pytest.raises(CommandRefused, match="another change is under way: add the voter n4"):
+                await group.remove("n3")
+
+            async with machines.started("n4", None, knows=NODES[:4], machine=NewerTotals):
+                for _ in range(100):
+                    if roles(await group.members())["n4"] == "voter":
+                        break
+                    await asyncio.sleep(0.1)
+                assert roles(await group.add("n4")) == dict.fromkeys(NODES[:4], "voter")
+    assert any("held: n4 is in quarantine" in text for text in said)
+
+
+async def test_a_change_goes_on_when_the_leader_dies_in_the_middle_of_it(cluster: Cluster) -> None:
+    group = await group_of(cluster)
+    await add(group, 3)
+    leader = await cluster.leader_of("totals")
+    changing = asyncio.ensure_future(group.add("n4"))
+    await asyncio.sleep(0.3)
+
+    await cluster.kill(leader)
+
+    assert roles(await changing)["n4"] == "voter"
+    await cluster.start(leader)
+    await until(lambda: total_on(cluster, leader) == 3)
+
+
+async def test_a_crash_at_any_step_of_the_first_start_makes_no_founder_of_a_node_that_joins() -> None:
+    """However far its first start came, the second one, which formats only if nothing is formatted, waits as well."""
+    steps = 0
+    for steps in range(1, 100):
+        machines = Machines()
+        disk = machines.disks["n3"]
+        disk.cut_power_after(steps)
+        with contextlib.suppress(CoterieError, OSError):
+            async with machines.started("n3", "join", knows=NODES[:3]):
+                break
+        disk.crash()
+        disk.release()
+        with contextlib.suppress(NotFormatted):
+            async with machines.started("n3", None, knows=NODES[:3]) as node:
+                cell: Any = node.system.registry.cell_at("totals")
+                await asyncio.sleep(0.1)
+                assert cell.actor._raft.facts.incarnation == NOWHERE, steps
+    assert steps > 5

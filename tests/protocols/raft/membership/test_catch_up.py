@@ -68,3 +68,15 @@ def test_a_learner_that_answers_and_takes_nothing_is_given_up_unless_it_gets_a_s
     found = learner.seen(0.2 + SILENCES_MAX * LONGEST_S, 1, 100, gets_snapshot=gets_snapshot)
 
     assert found is (CatchUpState.BEHIND if gets_snapshot else CatchUpState.STALLED)
+
+
+def test_a_learner_whose_promotion_is_held_stays_caught_up_however_long_that_takes() -> None:
+    learner, now = Learner(100), 0.1
+    assert learner.seen(now, 100, 100) is CatchUpState.CAUGHT_UP
+
+    for _ in range(3 * ROUNDS_MAX):
+        now += 0.9 * SHORTEST_S
+        assert learner.seen(now, 100, 100) is CatchUpState.CAUGHT_UP
+    now += SILENCES_MAX * LONGEST_S - 0.01
+    assert learner.seen(now, 100, 100, has_answered=False) is CatchUpState.BEHIND
+    assert learner.seen(now + 0.1, 100, 100, has_answered=False) is CatchUpState.SILENT

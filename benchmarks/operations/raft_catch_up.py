@@ -4,7 +4,7 @@ A follower is killed, N entries of 100 bytes over 1,000 keys are written without
 goes from the start of its process until it has applied all of them. `log`: the leader sends entries; `snapshot`: it has
 dropped them, and sends its snapshot; etcd as it is installed, if it is.
 
-    python -m benchmarks.raft.raft_catch_up [--entries 100000] [--ways log snapshot etcd] [--rounds 3]
+    python -m benchmarks.operations.raft_catch_up [--entries 100000] [--ways log snapshot etcd] [--rounds 3]
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ async def _coterie(way: str, entries: int) -> float:
     async with BenchmarkCluster() as cluster:
         for name in cluster.names:  # start them on the topology of this module
             await cluster.child_by_node[name].end()
-        cluster.topology = f"benchmarks.raft.raft_catch_up:by_{way}"
+        cluster.topology = f"benchmarks.operations.raft_catch_up:by_{way}"
         await asyncio.gather(*(cluster.start(name) for name in cluster.names))
         async with Client(list(cluster.address_by_node.values())) as client:
             store = client.key_value(STORE)

@@ -4,7 +4,7 @@ Clients put 100 bytes each, one command after the other, with default time-outs 
 phase; between two phases nothing happens for a while (`calm`). A row has the calls that failed, the longest time in
 which no call was answered, and the latencies of those that began in the phase.
 
-    python -m benchmarks.raft.raft_operations [--clients 16] [--calm 5]
+    python -m benchmarks.operations.raft_operations [--clients 16] [--calm 5]
 """
 
 from __future__ import annotations
