@@ -13,7 +13,7 @@ Completions of disk writes never queue in the bounded mailbox: they wake the cel
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -77,14 +77,21 @@ class Driver(Generic[EventT, EffectT]):
         algorithm: the pure protocol object, newly made.
         context: the actor's context: its timers, clock and `wake`.
         handler: carries out the effects; usually the actor itself.
+        awaits_disk: returns whether a completed write may change anything now; else it comes with the next event.
     """
 
     def __init__(
-        self, algorithm: Algorithm[EventT | Persisted, EffectT], context: Context, handler: EffectHandler[EventT]
+        self,
+        algorithm: Algorithm[EventT | Persisted, EffectT],
+        context: Context,
+        handler: EffectHandler[EventT],
+        *,
+        awaits_disk: Callable[[], bool] = lambda: True,
     ):
         self._algorithm = algorithm
         self._context = context
         self._handler = handler
+        self._awaits_disk = awaits_disk
         self._monotonic = context.clock.monotonic
         self._gate: DurabilityGate[EffectT] = DurabilityGate()
         self._batch: list[EventT | Persisted] = []
@@ -99,7 +106,7 @@ class Driver(Generic[EventT, EffectT]):
         """Add an event to the batch of this visit."""
         self._batch.append(event)
 
-    def wake_with(self, event: EventT) -> None:
+    def wake_with(self, event: EventT | Persisted) -> None:
         """Add an event that comes from outside a visit (a completed disk operation), and request a visit."""
         if self._is_alive:
             self._batch.append(event)
@@ -154,16 +161,26 @@ class Driver(Generic[EventT, EffectT]):
     def _persisted(self, token: Token) -> None:
         if not self._is_alive:
             return  # a write of an earlier life: its token is not valid in the present one
-        run_queue = self._context.system.run_queue
-        is_held = run_queue.hold()  # actors woken by this are visited at release, and their messages leave together
-        try:
-            for effect in self._gate.persisted(token):
-                self._carry_out_one(effect)
+        if released := self._gate.persisted(token):
+            self._within_turn(self._send_all, released)  # an acknowledgement leaves before this actor's visit begins
+        if self._batch or self._awaits_disk():
+            self._within_turn(self.wake_with, Persisted(token))
+        elif self._is_alive:
             self._batch.append(Persisted(token))
-            self._context.wake()
+
+    def _within_turn(self, act: Callable[[Any], None], argument: Any) -> None:
+        """Call `act`; then visit the actors that it woke, without waiting for the loop, and send what is queued."""
+        run_queue = self._context.system.run_queue
+        is_held = run_queue.hold()
+        try:
+            act(argument)
         finally:
             if is_held:
                 run_queue.release()
+
+    def _send_all(self, released: Iterable[Any]) -> None:
+        for effect in released:
+            self._carry_out_one(effect)
 
     # --- time -------------------------------------------------------------------------------------------------------
 

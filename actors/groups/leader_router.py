@@ -293,9 +293,17 @@ class LeaderRouter:
         return future
 
     def _flush(self, route: _Route) -> None:
-        way, _ = route
+        run_queue = self._system.run_queue
+        is_held = run_queue.hold()  # the requests leave within this callback of the loop
+        try:
+            self._send(self._outbox_by_route.pop(route), route[0])
+        finally:
+            if is_held:
+                run_queue.release()
+
+    def _send(self, queue: list[QueuedCommand], way: Way) -> None:
         node = self._pick_node(way)
-        for batch in batches(self._outbox_by_route.pop(route), self._batch_bytes_max):
+        for batch in batches(queue, self._batch_bytes_max):
             if node is None:
                 fail_all(batch, FailedAttempt("", None))
             else:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from functools import partial
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from coterie.actors.driver import Driver, Tick
 from coterie.actors.groups.backups.backup_messages import ReadBackup, TakeBackup
@@ -74,6 +74,7 @@ from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import ChangeEnded, OwnEffect, RaftEffect, RaftEvent, TransferEnded
 from coterie.protocols.raft.raft_messages import HardState, LogWrite, RaftMessage, Restored
 from coterie.protocols.raft.raft_observations import SERIOUS, SEVERE
+from coterie.protocols.raft.role import RaftRole
 from coterie.protocols.raft.snapshots.snapshot_messages import LoadChunk, RestoreMachine, StoreChunk
 from coterie.protocols.replicated_log import (
     Apply,
@@ -85,12 +86,16 @@ from coterie.protocols.replicated_log import (
     ReadReady,
     Refusal,
     Reject,
+    Term,
 )
 from coterie.protocols.sessions import Machine
 from coterie.runtime.actor import Actor
 from coterie.runtime.storage.log_store import LogStore
 
 __all__ = ["RaftActor"]
+
+LOOK_S: Final = 0.01
+"""How often a busy replica looks for what is due besides the protocol's own work; else each heartbeat does."""
 
 
 class RaftActor(Actor[ReplicaMessage]):
@@ -124,13 +129,15 @@ class RaftActor(Actor[ReplicaMessage]):
         self._activate_after_s = activate_after_s
         self._snapshot_policy = snapshots
         self._quarantined_because: str | None = None
+        self._writes = 0  # submitted
+        self._look_at_s, self._position = 0.0, (Term(0), RaftRole.FOLLOWER)
         self._driver: Driver[RaftEvent, RaftEffect] | PendingVoter[RaftEvent] | None = None
 
     # --- life -------------------------------------------------------------------------------------------------------
 
     async def on_start(self) -> None:
         """Wait for the writes of an earlier life, restore the durable state, and become a follower once registered."""
-        system = self.context.system
+        system, self._monotonic = self.context.system, self.context.clock.monotonic
         self._node, self._peers = NodeId(system.node), PeerRefs(system, self._group)
         self._disk_tasks = DiskTasks(self._group, self._store, system.fail)
         restored = await self._restore()
@@ -242,26 +249,15 @@ class RaftActor(Actor[ReplicaMessage]):
             is_quarantined=lambda: self._quarantined_because is not None,
             quarantine=self._quarantine,
             applied=self._snapshots.applied,
+            writes=lambda: self._writes,
+            needs_disk=lambda: self._raft.waits_for_own_disk,
         )
+        raft, context, backups, next_ref = self._raft, self.context, self._snapshots.backups, self._proposals.next_ref
         self._requests = OperatorRequests(
-            self._node,
-            self._raft,
-            self._peers,
-            self._schemas,
-            self._snapshots.backups,
-            self.context,
-            self._proposals.next_ref,
-            self._wake_with,
+            self._node, raft, self._peers, self._schemas, backups, context, next_ref, self._wake_with
         )
-        self._clients = ClientRequests(
-            self._node,
-            self.context,
-            self._raft,
-            self._replica,
-            self._proposals,
-            self._turns.reads,
-            self._why_no_stale_reads,
-        )
+        reads, why_not = self._turns.reads, self._why_no_stale_reads
+        self._clients = ClientRequests(self._node, context, raft, self._replica, self._proposals, reads, why_not)
 
     def _lost_promises(self, evidence: str, mark: str) -> None:
         self._disk_tasks.mark_lost(mark)
@@ -299,7 +295,7 @@ class RaftActor(Actor[ReplicaMessage]):
         return founding_register(self.context.system.identity.cluster, self._group, self._config)
 
     def _take_part(self) -> None:
-        self._driver = Driver(self._raft, self.context, self)
+        self._driver = Driver(self._raft, self.context, self, awaits_disk=self._turns.awaits_disk)
         self._letters.admission.forget()
         reason = self._schemas.why_quarantined()
         if reason is not None:
@@ -318,6 +314,7 @@ class RaftActor(Actor[ReplicaMessage]):
         self._leaders.close()
         self._disk_tasks.close()
         self._snapshots.close()
+        self._turns.close()
         self._proposals.answer_all(Unsettled("stopped", None))
         self._requests.close()
 
@@ -370,7 +367,13 @@ class RaftActor(Actor[ReplicaMessage]):
             self.context.system.fail(error)
             raise
         self._turns.end()
-        now = self.context.clock.monotonic()
+        now, position = self._monotonic(), (self._raft.term, self._raft.role)
+        if now >= self._look_at_s or position != self._position or self._raft.facts is not self._facts:
+            self._look_at_s, self._position = now + LOOK_S, position
+            self._look_around(now)
+
+    def _look_around(self, now: float) -> None:
+        """Do what is due besides the protocol's own work (`now`: monotonic, s)."""
         self._digests.advance(now=now, wanted_index=self._snapshots.unconfirmed_index)
         if self._quarantined_because is None:
             self._snapshots.advance()
@@ -431,6 +434,7 @@ class RaftActor(Actor[ReplicaMessage]):
 
     def persist(self, write: LogWrite, done: Callable[[], None]) -> None:
         """Submit a write to the store."""
+        self._writes += 1
         if write.drop_before is None:
             self._store.write(write_of(self._group, write), done)
         else:
@@ -450,7 +454,7 @@ class RaftActor(Actor[ReplicaMessage]):
         """Carry out an effect of Raft's own."""
         match effect:
             case Apply():
-                self._turns.apply(effect)
+                return self._turns.apply(effect)
             case ReadReady():
                 for ref in effect.refs:
                     self._proposals.ready(ref, self._turns.reads)

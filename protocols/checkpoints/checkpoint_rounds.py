@@ -35,6 +35,10 @@ class CheckpointRounds:
         self._count: DigestCount | None = None
         self._is_told = False
 
+    def is_waiting(self, *, now: float) -> bool:
+        """Return whether neither `differing` nor `next_request` has anything to return at `now` (monotonic, s)."""
+        return now < self._due_at_s
+
     def next_request(
         self,
         quorum: Quorum,

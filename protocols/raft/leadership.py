@@ -124,6 +124,15 @@ class Leadership:
         if matched > log.commit_index and self.may_commit(matched):
             log.commit_to(matched)
 
+    @property
+    def waits_for_own_disk(self) -> bool:
+        """Whether this node's own write may complete a quorum: a peer has more than is committed, or is not needed."""
+        commit_index = self._log.commit_index
+        for progress in self._progress_by_peer.values():
+            if progress.match_index > commit_index:
+                return True
+        return self._electorate.quorum.is_quorum((self._node_id,))
+
     def highest_replicated(self) -> LogIndex:
         """Return the highest index that is durable on a quorum. This node counts as far as its own disk does."""
         index_by_member = {

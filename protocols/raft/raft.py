@@ -61,6 +61,7 @@ from coterie.protocols.raft.raft_messages import (
     PreVote,
     PreVoteReply,
     RaftMessage,
+    RareMessage,
     ReadIndex,
     ReadIndexReply,
     ReadLog,
@@ -299,6 +300,12 @@ class Raft:
         """The last entry that the state machine has applied in this life."""
         return self._applier.applied_index
 
+    @property
+    def waits_for_own_disk(self) -> bool:
+        """Whether `Persisted` may change what this node does now; else it may come with the next event."""
+        state = self._role_state
+        return state.role is not RaftRole.FOLLOWER if state.leadership is None else state.leadership.waits_for_own_disk
+
     def heard_s(self, now: float) -> float:
         """Return how long ago this node heard from a leader (s), or, as a leader, from a quorum: at most."""
         return self._role_state.heard_s(now)
@@ -313,10 +320,8 @@ class Raft:
         if (snapshot := self.facts.snapshot) is not None:
             self._log.commit_to(snapshot.position.index)
         if self._log.last_term > self.term:
-            node = self._electorate.own_node
-            raise InvariantViolated(
-                f"the log of {node} has term {self._log.last_term}, its hard state only {self.term}"
-            )
+            node, log_term = self._electorate.own_node, self._log.last_term
+            raise InvariantViolated(f"the log of {node} has term {log_term}, its hard state only {self.term}")
 
     def _arm(self) -> None:
         """Start the election timer: before the first call the time is unknown."""
@@ -464,11 +469,7 @@ class Raft:
             case _:
                 self._receive_rare(sender, message)
 
-    def _receive_rare(
-        self,
-        sender: NodeId,
-        message: ReadIndex | ReadIndexReply | ReadLog | LogSuffix | InstallSnapshot | ReadChunk | Chunk,
-    ) -> None:
+    def _receive_rare(self, sender: NodeId, message: RareMessage) -> None:
         match message:
             case ReadIndex():
                 self._reads.handle_read_index(sender, message)

@@ -196,6 +196,9 @@ RaftMessage = (
     | Chunk
 )
 
+RareMessage = ReadIndex | ReadIndexReply | ReadLog | LogSuffix | InstallSnapshot | ReadChunk | Chunk
+"""The messages that are part neither of an election nor of every command."""
+
 
 @dataclass(frozen=True, slots=True)
 class HardState:

@@ -133,7 +133,7 @@ class AskDeadlines:
 
 def check_timeout(timeout_s: object) -> None:
     """Refuse what is no time limit in seconds. TypeError: it is not a real number; ValueError: it is NaN."""
-    if not isinstance(timeout_s, Real):
+    if type(timeout_s) is not float and not isinstance(timeout_s, Real):  # `isinstance` of an abstract class is slow
         raise TypeError(f"timeout_s is {timeout_s!r:.60}: it must be a number of seconds")
     if math.isnan(timeout_s):
         raise ValueError(f"timeout_s is {timeout_s}: it must be a number of seconds")

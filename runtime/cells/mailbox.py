@@ -176,12 +176,6 @@ class Mailbox:
         if self.control:
             self.control = collections.deque(entry for entry in self.control if is_kept(entry))
 
-    def record_depth(self) -> None:
-        """Raise the high-water mark to the present depth if that is greater."""
-        depth = self.depth
-        if depth > self.high_water:
-            self.high_water = depth
-
     @property
     def depth(self) -> int:
         """The number of messages in the bounded lanes."""

@@ -69,7 +69,9 @@ def _visit_inline(cell: Cell, end: float) -> None:
 
 def _begin_visit(cell: Cell) -> None:
     cell.is_woken = False
-    cell.record_depth()
+    depth = (len(cell.bulk) if cell.bulk else 0) + len(cell.consensus or ())
+    if depth > cell.high_water:
+        cell.high_water = depth
 
 
 def _end_visit(cell: Cell) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from coterie.errors import ActorNotFound, ActorStopped, AskError, BadMessage, NotExported
+from coterie.runtime.cells.run_queue import URGENT
 from coterie.runtime.messages.delivery_options import DeliveryOptions
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.speakers import Speaker
@@ -120,6 +121,7 @@ class IncomingRoute:
     """
 
     __slots__ = (
+        "_is_consensus",
         "_is_plain",
         "_peer",
         "_resolver",
@@ -150,6 +152,7 @@ class IncomingRoute:
         self._resolver = resolver
         delivery = described.cls.__dict__.get("__lane__")
         self._is_plain = delivery is Lane.BULK
+        self._is_consensus = delivery is Lane.CONSENSUS
         ttl_s = delivery.ttl_s if isinstance(delivery, DeliveryOptions) else None
         self.mailbox_ttl_s = math.inf if ttl_s is None else ttl_s
 
@@ -163,7 +166,14 @@ class IncomingRoute:
             # Not the message: it is not decoded, and what a peer sends must not be kept.
             self._system.dead_letters.add(dead_letter_reason(error), self.path, self.described.name, str(error))
         else:
-            cell.tell(self.read(row, self._resolver))
+            message, queue = self.read(row, self._resolver), cell.consensus
+            # Fast path, as that for bulk messages in `IncomingRows.take`.
+            if self._is_consensus and queue is not None and len(queue) < cell.capacity:
+                queue.append(message)
+                cell.is_bulk_only = False
+                cell.run_queue.push(cell, URGENT)
+            else:
+                cell.tell(message)
 
     def message(self, fields: tuple[object, ...]) -> object:
         """Decode a message from its fields, once `cell` has found an actor. BadMessage names the invalid field."""

@@ -211,6 +211,8 @@ class GroupCommit:
 
     def _write_to_new(self, last: Segment, checkpoint: bytes, batch: WriteBatch) -> Segment:
         header = SegmentHeader(last.number + 1, last.size_bytes, 0)
+        last.trim()  # only the last segment may have zeros at its end
+        last.file.sync()
         try:
             segment = create_segment(self._disk, self.path, header, checkpoint, self.salt)
         except OSError as error:
@@ -230,8 +232,9 @@ class GroupCommit:
 
     def _write_to(self, segment: Segment, batch: WriteBatch, *, advances_high_water: bool) -> Segment:
         header = encode_batch_header(segment.number, segment.size_bytes, batch.size_bytes, self.salt)
+        data = b"".join((header, *batch.parts))
         try:
-            segment.file.write_at(segment.size_bytes, b"".join((header, *batch.parts)))
+            segment.write(data, self._zeros_bytes(segment))
         except OSError as error:
             self._end_log_cleanly(segment, error)
             raise
@@ -242,6 +245,13 @@ class GroupCommit:
             promised_bytes = BATCH_HEADER_BYTES + batch.size_bytes if batch.size_bytes else 0
             self.high_water.advance(segment.number, segment.size_bytes + promised_bytes)
         return segment
+
+    def _zeros_bytes(self, segment: Segment) -> int:
+        """Return by how many zeros a segment may be extended: it does not become larger for that."""
+        config = self._config
+        if not self.free_space.has_room_for_zeros(config.extend_bytes):
+            return 0
+        return max(0, min(config.extend_bytes, segment.created_bytes + config.segment_bytes - segment.size_bytes))
 
     def _end_log_cleanly(self, segment: Segment, error: OSError) -> None:
         """If the disk is full, cut off the partial write and write a last batch header, in the space of the reserve."""

@@ -45,7 +45,7 @@ class RecoveredLog:
     """Content of a log.
 
     `segments`: oldest first; the last is appended to. `generation`: that of the latest opening. `cut_bytes`: the number
-    of bytes that were cut from the end of the last segment.
+    of bytes that were cut from the end of the last segment, without the zeros by which the file was extended.
     """
 
     segments: tuple[Segment, ...]
@@ -59,7 +59,8 @@ class ScannedLog:
     """Content of a log as it is, nothing changed.
 
     `segments`: oldest first, open; `batches`: how many each has. `unproven_from`: where the last whole batch of the
-    last segment begins; `torn_bytes`: how many bytes follow that batch: a torn tail, or one that is being written.
+    last segment begins; `torn_bytes`: how many bytes follow that batch, without zeros at the end, by which the file was
+    extended: a torn tail, or one that is being written.
     """
 
     segments: tuple[Segment, ...]
@@ -77,12 +78,12 @@ def recover(disk: Disk, directory: str, salt: int) -> RecoveredLog:
     """
     scanned = scan(disk, directory, salt)
     try:
-        cut_bytes = _cut_torn_tail(scanned.segments[-1], scanned.unproven_from)
+        _cut_torn_tail(scanned.segments[-1], scanned.unproven_from)
         disk.sync_directory(directory)
     except BaseException:
         _close(scanned.segments)
         raise
-    return RecoveredLog(scanned.segments, scanned.groups, scanned.generation, cut_bytes)
+    return RecoveredLog(scanned.segments, scanned.groups, scanned.generation, scanned.torn_bytes)
 
 
 def scan(disk: Disk, directory: str, salt: int) -> ScannedLog:
@@ -122,17 +123,16 @@ def _open(disk: Disk, path: str, number: int) -> Segment:
     return Segment(number, path, disk.open(path), 0, 0)
 
 
-def _cut_torn_tail(last: Segment, unproven_from: int) -> int:
-    """Cut the bytes after the last whole batch, write that batch again and sync; return the number of bytes cut.
+def _cut_torn_tail(last: Segment, unproven_from: int) -> None:
+    """Cut the bytes after the last whole batch, write that batch again and sync.
 
     The last batch may never have been synced. After a failed sync the kernel may mark its pages as clean although they
     are not on the disk: only after a new write does the next sync make them durable.
     """
-    file_bytes = last.file.size()
     last.file.truncate(last.size_bytes)
     last.file.write_at(unproven_from, last.file.read_at(unproven_from, last.size_bytes - unproven_from))
     last.file.sync()
-    return file_bytes - last.size_bytes
+    last.file_bytes = last.size_bytes
 
 
 class _Scan:
@@ -162,7 +162,7 @@ class _Scan:
         if at < header.created_bytes:  # durable before the file was renamed: not a torn tail
             raise StorageDamaged(self._segment.path, at, f"its checkpoint does not read back ({header})")
         self._segment.size_bytes = at
-        self.torn_bytes = len(self._data) - at
+        self.torn_bytes = max(0, len(self._data.rstrip(b"\0")) - at)
         self._segment.created_bytes = header.created_bytes
         return last_batch_at
 

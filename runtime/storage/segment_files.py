@@ -36,7 +36,7 @@ class Segment:
     """One open segment.
 
     `created_bytes`: size of header and checkpoint. `size_bytes`: offset of the next batch. `records`: number of records
-    ever written to it.
+    ever written to it. `file_bytes`: size of the file with the zeros behind the last batch; for the disk thread.
     """
 
     number: int
@@ -45,6 +45,26 @@ class Segment:
     created_bytes: int
     size_bytes: int
     records: int = 0
+    file_bytes: int = 0
+
+    def write(self, data: bytes, extend_bytes: int) -> None:
+        """Write a batch behind the last one, without a sync, and zeros if it is small and extends the file. Blocks.
+
+        A write within a file that has its blocks leaves the inode as it is: to sync it the system writes data alone.
+        """
+        end = self.size_bytes + len(data)
+        if end > self.file_bytes:
+            if len(data) <= extend_bytes // 16:
+                data += bytes(extend_bytes)
+                end += extend_bytes
+            self.file_bytes = end
+        self.file.write_at(self.size_bytes, data)
+
+    def trim(self) -> None:
+        """Cut off the zeros behind the last batch, without a sync. Blocks."""
+        if self.file_bytes > self.size_bytes:
+            self.file.truncate(self.size_bytes)
+            self.file_bytes = self.size_bytes
 
 
 def segment_path(directory: str, number: int) -> str:
@@ -93,7 +113,8 @@ def create_segment(disk: Disk, directory: str, header: SegmentHeader, items: byt
         if is_out_of_descriptors(error):
             file.close()  # the caller tries again, with a new file
         raise
-    return Segment(header.number, final, file, header.created_bytes, header.created_bytes)
+    size_bytes = header.created_bytes
+    return Segment(header.number, final, file, size_bytes, size_bytes, file_bytes=size_bytes)
 
 
 def remove_segment(disk: Disk, segment: Segment) -> None:

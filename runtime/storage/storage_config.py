@@ -29,6 +29,11 @@ class StorageConfig:
             last batch was synced: damage to that batch is then distinguished from a torn tail. Default 1.0. Too low:
             needless fdatasyncs; too high: for longer, damage to the last batch can be mistaken for a torn tail. While
             writes go on, the high-water file is written this often.
+        extend_bytes: So many zeros are written behind a batch that reaches the end of the file, if it has at most a
+            sixteenth of that; 0 … 1 GiB, 0: none. Default 256 KiB. A batch within the file changes neither its size nor
+            its blocks, so its fdatasync writes the data alone. Too low: more of them write the inode, too, and the
+            file's map; too high: the batch with the zeros takes long. All bytes are written twice, those of large
+            batches excepted.
         free_bytes_min: While fewer bytes are free on the disk, the groups that the node leads refuse commands; 0 … 1
             TiB, 0 never. At most 5 % of the file system counts. Default 256 MiB: room for what is written until that is
             noticed, for the entries of other leaders, and for a snapshot, which makes room. Too low: the disk is full
@@ -40,6 +45,7 @@ class StorageConfig:
     max_write_bytes: int = 64 * _MIB
     reclaim_below: float = 0.5
     mark_after_s: float = 1.0
+    extend_bytes: int = 256 * 1024
     free_bytes_min: int = 256 * _MIB
 
     def __post_init__(self) -> None:
@@ -48,6 +54,7 @@ class StorageConfig:
         _require("max_write_bytes", self.max_write_bytes, 1024, _LARGEST)
         _require("reclaim_below", self.reclaim_below, 0.0, 0.9)
         _require("mark_after_s", self.mark_after_s, 0.001, 86_400.0)
+        _require("extend_bytes", self.extend_bytes, 0, _LARGEST)
         _require("free_bytes_min", self.free_bytes_min, 0, 1024 * _LARGEST)
 
 

@@ -80,6 +80,7 @@ class Stage:
         self.lives: list[Player] = []
         self.done: list[str] = []
         self.writes: list[Callable[[], None]] = []
+        self.awaits_disk = True
 
     @property
     def driver(self) -> Driver[Any, Any]:
@@ -93,7 +94,9 @@ class Player(Actor[Poke | Wait | Break | Tick]):
 
     def on_start(self) -> None:
         self.stage.lives.append(self)
-        self.driver: Driver[Any, Any] = Driver(self.stage.fake, self.context, self)
+        self.driver: Driver[Any, Any] = Driver(
+            self.stage.fake, self.context, self, awaits_disk=lambda: self.stage.awaits_disk
+        )
 
     def on_stop(self) -> None:
         self.driver.close()
@@ -224,6 +227,45 @@ async def test_gated_sends_leave_in_order_and_before_the_algorithm_hears_of_the_
 
     sends = [done for done in stage.done if done.startswith("send")]
     assert sends == ["send one to peer", "send ein to peer", "send heard to peer", "send two to peer"]
+
+
+async def test_a_gated_send_leaves_before_the_actor_is_visited(
+    player: Ref[Poke], stage: Stage, system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.fake.script[1] = [persist(1), send("gated", after=1)]
+    stage.fake.script[Persisted(Token(1))] = [Observe("visited")]
+    player.tell(Poke(1))
+    await settle()
+    begin, end = system.run_queue._begin, system.run_queue._end
+    system.run_queue.set_turn_hooks(begin or (lambda: None), lambda: stage.done.append("written"))
+
+    stage.writes[0]()
+    done = list(stage.done)
+    system.run_queue.set_turn_hooks(begin or (lambda: None), end or (lambda: None))
+
+    assert done[1:] == ["send gated to peer", "written", "visited", "written"]
+
+
+async def test_a_write_that_decides_nothing_comes_with_the_next_event_or_tick(player: Ref[Poke], stage: Stage) -> None:
+    stage.fake.script.update({1: [persist(1), send("gated", after=1)], 2: [persist(2)]})
+    stage.fake.moves[2] = 0.25
+    stage.awaits_disk = False
+    player.tell(Poke(1))
+    await settle()
+
+    stage.writes[0]()
+    await settle()
+    assert stage.done[1:] == ["send gated to peer"]  # whoever waits for the write has it at once
+    assert stage.fake.batches == [[1]]
+
+    player.tell(Poke(2))
+    await settle()
+    stage.writes[1]()
+    await settle()
+    assert stage.fake.batches[1:] == [[Persisted(Token(1)), 2]]
+
+    await asyncio.sleep(1)
+    assert stage.fake.batches[2:] == [[Persisted(Token(2))]]
 
 
 async def test_an_answer_of_perform_is_fed_back_before_the_flush_ends(player: Ref[Poke], stage: Stage) -> None:

@@ -162,6 +162,8 @@ class SnapshotTaking:
         return LogIndex(max(0, min(index, max(oldest, index - self._policy.trailing_entries))))
 
     def _is_due(self) -> bool:
+        if not self._policy.is_due(self._entries, self._bytes, 0):
+            return False  # as mostly
         snapshot = self._raft.facts.snapshot
         factor = (FETCHED_MEANWHILE if self._files.is_in_use else 1) << min(self._failures, 10)
         last_bytes = 0 if snapshot is None else snapshot.size_bytes

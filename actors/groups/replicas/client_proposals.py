@@ -57,6 +57,11 @@ class ClientProposals:
         self.read_room = ReadRoom()
         self._checked: dict[int, Checked] = {}  # the same, of batches of which something was left out
 
+    @property
+    def has_reads(self) -> bool:
+        """Whether queries wait here: for the leader's index, for entries to be applied, or for their turn."""
+        return bool(self._reads)
+
     def next_ref(self) -> int:
         """Return a number for a proposal of this life."""
         return next(self._refs)

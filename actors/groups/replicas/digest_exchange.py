@@ -82,6 +82,8 @@ class DigestExchange:
         if self._rounds is None or self._term != self._raft.term:
             self._term = self._raft.term
             self._rounds = CheckpointRounds(self._term, now=now)
+        if self._rounds.is_waiting(now=now):
+            return  # as mostly
         differing = self._rounds.differing(now=now)
         if differing is not None:
             self._report(differing)

@@ -49,7 +49,7 @@ def _no_batch_follows(data: bytes, offset: int, segment: int, salt: int) -> bool
 
 def _write_ignoring_sync_error(self: GroupCommit, segment: Segment, batch: Any, **_: Any) -> Segment:
     header = encode_batch_header(segment.number, segment.size_bytes, batch.size_bytes, self.salt)
-    segment.file.write_at(segment.size_bytes, b"".join((header, *batch.parts)))
+    segment.write(b"".join((header, *batch.parts)), self._zeros_bytes(segment))
     with contextlib.suppress(OSError):
         segment.file.sync()
     return segment

@@ -24,6 +24,7 @@ LOOK_S: Final = 1.0
 
 _SHARE_MAX: Final = 0.05  # of the file system: a small disk must not count as full from the start
 _OVER: Final = 1.25  # of what must be free, so that one command more or less does not end it and begin it again
+_ZEROS_SHARE: Final = 64  # so many times the zeros that are written ahead must be free
 _SNAPSHOTS_LEAVE: Final = 0.25  # of what must be free, for the log
 _ADVICE: Final = "free some space, or give the disk more: the groups that this node leads refuse commands until then"
 
@@ -82,6 +83,10 @@ class FreeSpace:
         self.look()
         return self._free_bytes is None or self._free_bytes - size_bytes >= self._needed_bytes * _SNAPSHOTS_LEAVE
 
+    def has_room_for_zeros(self, size_bytes: int) -> bool:
+        """Return whether so little as `size_bytes` is written ahead of the log: not on a disk that is small or full."""
+        return self._free_bytes is not None and self._free_bytes - self._needed_bytes >= size_bytes * _ZEROS_SHARE
+
     def report(self) -> None:
         """Note what the last look has found; log when it begins, and when it is over; keep looking in between."""
         free_bytes, needed_bytes = self._free_bytes, self._needed_bytes
@@ -89,9 +94,8 @@ class FreeSpace:
             return
         was_short = self._is_short
         self._is_short = free_bytes < needed_bytes * (_OVER if was_short else 1)
-        log = logger("storage")
         if self._is_short and not was_short:
-            log.warning(
+            logger("storage").warning(
                 "store.short_of_space",
                 path=self._path,
                 free_bytes=free_bytes,
@@ -99,7 +103,7 @@ class FreeSpace:
                 advice=_ADVICE,
             )
         elif was_short and not self._is_short:
-            log.info("store.has_space_again", path=self._path, free_bytes=free_bytes)
+            logger("storage").info("store.has_space_again", path=self._path, free_bytes=free_bytes)
         if self._is_short and self._timer is None:  # without commands nothing may be written, so nothing would look
             self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look_again)
 

@@ -121,8 +121,9 @@ def test_a_snapshot_that_waits_for_a_checkpoint_is_asked_for_at_once_and_once() 
     assert ask(rounds, 0.1, 7, wanted=5) == 7
     assert ask(rounds, 0.2, 8, wanted=7) is None, "the request for 7 is open"
     assert ask(rounds, 0.3, 9, wanted=8) == 9
-    assert ask(rounds, 0.3 + INTERVAL_S, 9, wanted=9) is None, "nothing was applied since"
-    assert ask(rounds, 0.3 + INTERVAL_S, 10) == 10
+    assert ask(rounds, 0.4, 9, wanted=9) is None, "nothing was applied since"
+    assert ask(rounds, 0.3 + INTERVAL_S, 9, wanted=9) == 9, "too few have answered: the same is asked again"
+    assert ask(rounds, 0.3 + 2 * INTERVAL_S, 10) == 10
 
 
 def test_of_a_busy_group_an_entry_is_asked_for_that_is_kept_for_long_if_the_snapshot_has_no_later_one() -> None:

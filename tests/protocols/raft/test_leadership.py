@@ -267,3 +267,38 @@ def test_vote_requests_do_not_reach_a_leader_through_its_followers() -> None:
     group.settle()
 
     assert (group["n1"].role, group["n1"].term) == (RaftRole.LEADER, 1)
+
+
+def test_a_leader_waits_for_its_own_disk_only_once_a_peer_has_what_is_not_committed() -> None:
+    group = DirectedGroup.led_by("n1")
+    group.settle()
+    waits = []
+    group.propose("n1", b"a")
+    waits.append(group["n1"].waits_for_own_disk)
+
+    group.deliver(sender="n1", to="n2")
+    group.sync("n2")
+    group.deliver(sender="n2", to="n1")
+    waits.append(group["n1"].waits_for_own_disk)
+    group.sync("n1")
+    waits.append(group["n1"].waits_for_own_disk)
+
+    assert group["n1"].commit_index == group["n1"].last_index
+    assert waits == [False, True, False]
+
+
+def test_a_leader_whose_vote_alone_decides_always_waits_for_its_own_disk() -> None:
+    group = DirectedGroup.led_by("n1", 1)
+    group.settle()
+    assert group["n1"].waits_for_own_disk
+
+
+def test_a_candidate_waits_for_its_own_disk_and_a_follower_does_not() -> None:
+    group = DirectedGroup.led_by("n1")
+    group.settle()
+    waits = [group["n2"].waits_for_own_disk]
+    group.expire_leaders()
+    group.nominate("n2")
+    waits.append(group["n2"].waits_for_own_disk)
+    assert group["n2"].role is not RaftRole.FOLLOWER
+    assert waits == [False, True]

@@ -17,6 +17,7 @@ from coterie.runtime.storage.storage_config import StorageConfig
         {"reclaim_below": 0.95},
         {"reclaim_below": float("nan")},
         {"mark_after_s": 0.0},
+        {"extend_bytes": -1},
         {"free_bytes_min": -1},
     ],
 )

@@ -95,7 +95,7 @@ async def test_nothing_is_given_that_no_quorum_has_confirmed(make_cluster: Any) 
     client, disk = await client_and_disk(cluster)
     for name in cluster:
         cell: Any = cluster[name].system.registry.cell_at("totals")
-        cell.actor._digests.advance = lambda *, now: None  # no checkpoints
+        cell.actor._digests.advance = lambda **_: None  # no checkpoints
 
     with pytest.raises(BackupFailed, match="no progress in 30 s"):
         await client.group("totals").backup("/backups/totals")
@@ -199,7 +199,7 @@ async def test_a_snapshot_that_no_quorum_has_confirmed_is_not_given_to_one_that_
     await add(cluster, 1)
     for name in cluster:
         cell: Any = cluster[name].system.registry.cell_at("totals")
-        cell.actor._digests.advance = lambda *, now: None  # no checkpoints
+        cell.actor._digests.advance = lambda **_: None  # no checkpoints
     await add(cluster, 20)
     await asyncio.sleep(5)
     store = cluster["n1"].store

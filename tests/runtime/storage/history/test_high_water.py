@@ -19,7 +19,7 @@ from coterie.runtime.storage.storage_config import StorageConfig
 
 pytestmark = pytest.mark.virtual
 
-SMALL = StorageConfig(segment_bytes=4096)
+SMALL = StorageConfig(segment_bytes=4096, extend_bytes=0)
 FIRST, SECOND, THIRD = (f"/data/segment-000000000{number}.log" for number in (1, 2, 3))
 WATER = "/data/high-water"
 
@@ -144,7 +144,7 @@ async def test_what_was_acknowledged_before_a_pause_is_covered_and_what_came_rig
 
 async def test_writes_without_a_pause_are_covered_but_for_the_last_second() -> None:
     disk = VirtualDisk()
-    log = await opened(disk, StorageConfig())
+    log = await opened(disk, StorageConfig(extend_bytes=0))
     sizes = []
     for position in range(1, 60):
         await put(log, position, b"x")

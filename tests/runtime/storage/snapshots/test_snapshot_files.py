@@ -191,7 +191,7 @@ async def log_goes_on(log: SegmentedLog) -> None:
 @pytest.mark.virtual
 async def test_a_disk_that_a_snapshot_fills_gets_its_space_back_and_the_log_goes_on(virtual_host: VirtualHost) -> None:
     disk = virtual_host.disk
-    log = await opened(virtual_host)
+    log = await opened(virtual_host, config=StorageConfig(extend_bytes=0))
     disk.capacity_bytes = disk.used_bytes + 5000
     writer = await log.snapshots.create("g")
     await writer.append(bytes(4000))

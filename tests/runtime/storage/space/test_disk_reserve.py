@@ -45,7 +45,7 @@ async def fill(log: SegmentedLog, disk: VirtualDisk, *, free_bytes: int, body: b
 @pytest.mark.virtual
 async def test_a_store_on_a_full_disk_stops_and_its_log_ends_well(virtual_host: VirtualHost) -> None:
     disk = virtual_host.disk
-    log = await opened(virtual_host)
+    log = await opened(virtual_host, StorageConfig(extend_bytes=0))
     acknowledged = await fill(log, disk, free_bytes=10_500)
     assert 5 < acknowledged < 11
     assert isinstance(log.failure, StorageFailed)
@@ -64,7 +64,7 @@ async def test_rot_of_the_last_batch_before_a_disk_was_full_is_not_taken_for_a_t
     virtual_host: VirtualHost,
 ) -> None:
     disk = virtual_host.disk
-    log = await opened(virtual_host)
+    log = await opened(virtual_host, StorageConfig(extend_bytes=0))
     await fill(log, disk, free_bytes=10_500)
     await log.close()
     disk.crash()
@@ -94,7 +94,7 @@ async def test_a_disk_that_is_full_at_a_new_segment_ends_the_old_one_well(virtua
 @pytest.mark.virtual
 async def test_a_store_does_not_open_while_there_is_no_room_for_its_reserve(virtual_host: VirtualHost) -> None:
     disk = virtual_host.disk
-    log = await opened(virtual_host)
+    log = await opened(virtual_host, StorageConfig(extend_bytes=0))
     acknowledged = await fill(log, disk, free_bytes=10_500)
     await log.close()
     disk.capacity_bytes = disk.used_bytes + RESERVE_BYTES // 2
