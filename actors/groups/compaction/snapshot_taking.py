@@ -144,7 +144,7 @@ class SnapshotTaking:
         """Report a snapshot that is confirmed, or begin one that is due. Call it between two entries."""
         if self._waiting is not None:
             self._report_if_confirmed(*self._waiting)
-        elif not self._is_writing and (self._is_due() or self._is_demanded()):
+        elif not self._is_writing and not self._replica.is_restoring and (self._is_due() or self._is_demanded()):
             self._begin()
 
     def _report_if_confirmed(self, snapshot: SnapshotId, changed_index: LogIndex) -> None:
@@ -162,7 +162,7 @@ class SnapshotTaking:
         return LogIndex(max(0, min(index, max(oldest, index - self._policy.trailing_entries))))
 
     def _is_due(self) -> bool:
-        if not self._policy.is_due(self._entries, self._bytes, 0):
+        if self._damaged is None and not self._policy.is_due(self._entries, self._bytes, 0):
             return False  # as mostly
         snapshot = self._raft.facts.snapshot
         factor = (FETCHED_MEANWHILE if self._files.is_in_use else 1) << min(self._failures, 10)
