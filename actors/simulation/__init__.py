@@ -6,6 +6,7 @@
 `simulated_client.py`: `SimulatedClient` runs a client's workload and records each operation.
 `message_capture.py`: `MessageCapture` writes the messages that nodes receive into the trace.
 `run_log.py`: `RunLog` keeps the trace of a run as text.
+`wait_descriptions.py`: says in words for what a run waits.
 `buggify.py`: `buggify("site")` enables rare branches of application code, drawn from the seed.
 `faults/`: injects faults, one module for each family of faults.
 `hostile/`: draws what a hostile client sends.

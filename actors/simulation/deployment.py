@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -52,6 +52,7 @@ class Deployment:
         on_failure: is called when a node has ended with an error of its own.
         seed: of the positions at which the logs of its groups begin.
         is_durable: whether nodes have data directories.
+        joining: the nodes that found no group: their first start is with `bootstrap="join"`.
         config: of the nodes' systems.
 
     Raises:
@@ -69,9 +70,14 @@ class Deployment:
         on_failure: Callable[[SimulatedNode, BaseException], None],
         seed: int,
         is_durable: bool,
+        joining: Collection[str] = (),
         config: SystemConfig | None,
     ) -> None:
         topology.validate()
+        if unknown := [name for name in joining if name not in topology.nodes]:
+            raise TopologyError(topology.name, (f"it has no nodes {', '.join(unknown)}, which are to join",))
+        self.joining = tuple(joining)
+        """The nodes whose first start is with `bootstrap="join"`."""
         self.checkers = checkers
         """Calls all checkers of this run."""
         self.group_checkers: dict[str, GroupChecker] = {}
@@ -86,7 +92,7 @@ class Deployment:
         """The topology with its checkers built in."""
         settings = NodeSettings(self.topology, self.addresses, is_durable, config, self._on_node_event, on_failure)
         self.nodes: Mapping[str, SimulatedNode] = {
-            name: SimulatedNode(name, world, settings) for name in topology.nodes
+            name: SimulatedNode(name, world, settings, is_joining=name in joining) for name in topology.nodes
         }
         """The nodes by name."""
 
@@ -108,10 +114,10 @@ class Deployment:
         for node in self.nodes.values():
             node.start()
 
-    def compare_states(self) -> None:
-        """Compare the states of all replicas of each Raft group, at the end of a run."""
+    def end_run(self) -> None:
+        """Compare the states of all replicas of each Raft group, and audit their disks, at the end of a run."""
         for checker in self.raft_checkers:
-            checker.compare_states()
+            checker.end_run()
 
     def node(self, name: str) -> SimulatedNode:
         """Return a node. TopologyError if no node has that name; it lists the nodes."""
@@ -131,12 +137,14 @@ class Deployment:
 
     def snapshots_on(self, node: SimulatedNode) -> list[SnapshotId]:
         """Return the snapshots that the durable registers of the Raft groups on `node` name."""
-        registers = [
-            checker.protocol_checker.disk(NodeId(node.name)).hard_state
-            for checker in self.raft_checkers
-            if node.name in checker.voters
-        ]
-        return [register.facts.snapshot for register in registers if register.facts.snapshot is not None]
+        disks = [checker.disk_of(node.name) for checker in self.raft_checkers]
+        snapshots = [disk.hard_state.facts.snapshot for disk in disks if disk is not None]
+        return [snapshot for snapshot in snapshots if snapshot is not None]
+
+    @property
+    def founders(self) -> tuple[str, ...]:
+        """The nodes that are there from the beginning: those that do not join later."""
+        return tuple(name for name in self.nodes if name not in self.joining)
 
     @property
     def raft_checkers(self) -> tuple[RaftGroupChecker, ...]:
@@ -149,25 +157,28 @@ class Deployment:
     def _with_checker(self, part: Part) -> Part:
         """Return `part` with the checker of its group: one checker for all lives of all its nodes."""
         known = self.group_checkers.get(part.name)
-        observed = (self.checkers, self._on_role, self._run_log)
         if isinstance(part, RaftPart) and part.engine is RaftActor:
-            quorum = part.config(tuple(NodeId(node) for node in part.nodes)).quorum
-            raft = (
-                known
-                if isinstance(known, RaftGroupChecker)
-                else RaftGroupChecker(part.name, part.nodes, *observed, quorum, base=self._base(part.name))
-            )
+            raft = known if isinstance(known, RaftGroupChecker) else self._new_raft_checker(part)
             self.group_checkers[part.name] = raft
             return replace(part, engine=partial(CheckedRaftActor, raft), snapshots=self._snapshots(part))
         if isinstance(part, SynodPart) and part.engine is SynodActor:
             synod = (
                 known
                 if isinstance(known, SynodGroupChecker)
-                else SynodGroupChecker(part.name, part.nodes, *observed, _synod_quorum(part))
+                else SynodGroupChecker(part.name, part.nodes, *self._observed, _synod_quorum(part))
             )
             self.group_checkers[part.name] = synod
             return replace(part, engine=partial(CheckedSynodActor, synod))
         return part
+
+    def _new_raft_checker(self, part: RaftPart) -> RaftGroupChecker:
+        quorum = part.config(tuple(NodeId(node) for node in part.nodes)).quorum
+        base = self._base(part.name)
+        return RaftGroupChecker(part.name, part.nodes, tuple(self.addresses), *self._observed, quorum, base=base)
+
+    @property
+    def _observed(self) -> tuple[RunCheckers, Callable[[TargetRole, str], None], RunLog]:
+        return self.checkers, self._on_role, self._run_log
 
     def _snapshots(self, part: RaftPart) -> SnapshotPolicy:
         """Return when the replicas of a group take snapshots: often in most runs, as no real group would."""

@@ -52,7 +52,7 @@ class NodeSettings:
 class SimulatedNode:
     """One node over all its process lives. Get it from `Simulation.node`."""
 
-    def __init__(self, name: str, world: SimulatedWorld, settings: NodeSettings) -> None:
+    def __init__(self, name: str, world: SimulatedWorld, settings: NodeSettings, *, is_joining: bool = False) -> None:
         self.name = name
         """Its name in the topology."""
         self.failure: BaseException | None = None
@@ -71,6 +71,7 @@ class SimulatedNode:
         self._node: Node | None = None
         self._main: asyncio.Task[None] | None = None
         self._is_formatted = False
+        self._is_joining = is_joining
 
     def __repr__(self) -> str:
         return f"<SimulatedNode {self.name}: {self.state}>"
@@ -182,14 +183,20 @@ class SimulatedNode:
         if not main.cancelled() and (error := main.exception()) is not None:
             raise error
 
-    def wipe(self, *, do_format: bool = False) -> None:
+    def wipe(self, *, do_format: bool = False, join: bool = False) -> None:
         """Give it a new, empty disk, see `replace_disk`; its next start fails, because the disk is not formatted.
 
-        `do_format`: format the disk under the old name at the next start. Operators must never do so: the node is then
-        another replica, and its peers, which remember the old store, refuse it.
+        Args:
+            do_format: format the disk under the old name at the next start. Operators must never do so: the node is
+                then another replica, and its peers, which remember the old store, refuse it.
+            join: format it with `bootstrap="join"` at the next start, as operators do: the node waits until it is
+                added, or the lost store is replaced (`GroupClient.replace`).
         """
         self.replace_disk(VirtualDisk())
-        self._is_formatted = not do_format
+        self._is_formatted = not (do_format or join)
+        if join:
+            self._is_joining = True
+            self.has_replaced_disk = self.has_bit_rot = False
 
     def replace_disk(self, disk: VirtualDisk) -> None:
         """Crash it if it runs, and replace its disk. It stays down, and is no longer a replica of any group."""
@@ -214,7 +221,7 @@ class SimulatedNode:
             listen=settings.addresses[self.name],
             peers={peer: address for peer, address in settings.addresses.items() if peer != self.name},
             data=DATA_DIRECTORY if settings.is_durable else None,
-            bootstrap="new" if do_format else None,
+            bootstrap=None if not do_format else "join" if self._is_joining else "new",
             host=life.host,
             config=settings.config,
         ) as node:

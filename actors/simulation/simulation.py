@@ -27,7 +27,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import itertools
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from functools import partial
 from typing import Any, Final, TypeVar, overload
 
@@ -49,6 +49,7 @@ from coterie.actors.simulation.simulated_client import (
     run_client,
 )
 from coterie.actors.simulation.simulated_node import SimulatedNode
+from coterie.actors.simulation.wait_descriptions import condition_name, waiting_place
 from coterie.actors.topology import Topology
 from coterie.errors import CoterieError, SimulationStuck
 from coterie.protocols.algorithm import NodeId
@@ -162,13 +163,13 @@ class Simulation:
         limit = loop.create_task(self._wait_for_limit(), name="overseer")
         await asyncio.wait({task, failed, limit}, return_when=asyncio.FIRST_COMPLETED)
         is_stuck = not task.done() and not failed.done()
-        where = _waiting(task) if is_stuck else ""
+        where = waiting_place(task) if is_stuck else ""
         limit.cancel()
         if not task.done():
             task.cancel()
             await asyncio.wait({task}, timeout=CLEANUP_TIMEOUT_S)
         elif self.failure is None and self._deployment is not None:
-            self._deployment.compare_states()
+            self._deployment.end_run()
         if self.failure is not None:
             raise self.failure
         if is_stuck:
@@ -221,16 +222,25 @@ class Simulation:
                 break
             await asyncio.sleep(POLL_INTERVAL_S)
         why = "" if last is None else f", last error {type(last).__name__}: {last}"
-        raise AssertionError(f"not within {within_s:g} s: {_named(condition)}{why}; {self._node_states()}")
+        raise AssertionError(f"not within {within_s:g} s: {condition_name(condition)}{why}; {self._node_states()}")
 
     # --- nodes, clients ---------------------------------------------------------------------------------------------
 
-    def deploy(self, topology: Topology, *, durable: bool = True, config: SystemConfig | None = None) -> None:
+    def deploy(
+        self,
+        topology: Topology,
+        *,
+        durable: bool = True,
+        joining: Collection[str] = (),
+        config: SystemConfig | None = None,
+    ) -> None:
         """Start every node of `topology` in its own simulated process, and begin the plan. `ready` waits for them.
 
         Args:
             topology: to run. Its groups get checkers, which end the run when an invariant is broken.
             durable: whether nodes have data directories; without one, a crashed node cannot rejoin its groups.
+            joining: the nodes whose first start is with `bootstrap="join"`: they found no group, and wait to be added
+                (`GroupClient.add`). A plan may leave them out: then its faults have other targets.
             config: of the nodes' systems.
 
         Raises:
@@ -249,11 +259,12 @@ class Simulation:
             on_failure=self._node_failed,
             seed=self.seed,
             is_durable=durable,
+            joining=joining,
             config=config,
         )
         if self._profile is not None:
             rng = self.world.rng("plan")
-            self.plan = draw_plan(self._profile, rng, topology.nodes, self._duration_s, level=Level.SYSTEM)
+            self.plan = draw_plan(self._profile, rng, deployed.founders, self._duration_s, level=Level.SYSTEM)
         deployed.start()
         self._injector = SimulationInjector(self.plan, deployed, self.world, self._run_log.record)
         self._injector.begin()
@@ -481,14 +492,3 @@ class Simulation:
         nodes = ", ".join(f"{node.name} {node.state}" for node in self.nodes)
         leaders = [f"{checker.leader or 'no node'} leads {checker.group}" for checker in self._deployment.raft_checkers]
         return "; ".join([f"nodes: {nodes}", *leaders])
-
-
-def _named(condition: Callable[[], object]) -> str:
-    name = getattr(condition, "__qualname__", repr(condition))
-    code = getattr(condition, "__code__", None)
-    return name if code is None else f"{name} ({code.co_filename}:{code.co_firstlineno})"
-
-
-def _waiting(task: asyncio.Task[Any]) -> str:
-    stack = task.get_stack()
-    return " < ".join(f"{frame.f_code.co_filename}:{frame.f_lineno}" for frame in stack[-3:]) or "nowhere"

@@ -82,6 +82,12 @@ class RaftChecker:
         self._applied = dict.fromkeys(voters, base.index)
         self._executed: list[Entry] = []
 
+    def add(self, node: NodeId) -> None:
+        """Check one more node from now on, whose disk is empty: one that joins while the run goes on."""
+        self._log.add(node)
+        self._life[node] = (node, 0)
+        self._applied[node] = self._log.base.index
+
     @property
     def committed(self) -> Sequence[Entry]:
         """The committed entries after the base, as the checker computes them."""
@@ -193,6 +199,7 @@ class RaftChecker:
     def audit(self, lost_disks: Collection[NodeId] = ()) -> None:
         """Check, on the disk images as they are now, that every committed entry is on a quorum of them.
 
+        The quorum is that of the members in the last membership entry that is committed, if members are followed.
         It takes time in proportion to the logs: call it at the end of a run. `lost_disks`: nodes whose disks are
         wiped, rotted or stale. They count as holders, because they never vote again.
         """

@@ -58,6 +58,13 @@ class RaftLogChecker:
         self._leaders: dict[Term, NodeId] = {}
         self._committed_up_to: list[tuple[Term, LogIndex]] = []
 
+    def add(self, node: NodeId) -> None:
+        """Maintain the image of one more disk, which is empty."""
+        self.disks[node] = RaftDisk()
+        self._acknowledged[node] = (Term(0), LogIndex(0))
+        for held in self._held.values():
+            held[node] = self.base.index
+
     @property
     def committed_index(self) -> LogIndex:
         """The index of the last committed entry, that of the base if there is none."""
@@ -136,13 +143,27 @@ class RaftLogChecker:
 
         `lost_disks`: nodes that lost their disks. They count as holders, because they never vote again.
         """
-        lost = [node for node in self.disks if node in lost_disks]
+        lost, is_quorum = [node for node in self.disks if node in lost_disks], self._committed_quorum()
         remembering = {node: disk for node, disk in self.disks.items() if node not in lost_disks}
         for entry in self.committed:
             holders = [node for node, disk in remembering.items() if disk.holds(entry)]
-            if not self.quorum.is_quorum([*holders, *lost]):
+            if not is_quorum([*holders, *lost]):
                 detail = f"the committed entry {entry.index} is on the disks of {holders} only, without {lost}"
                 self._context.fail("raft.commit_on_quorum", None, detail)
+
+    def _committed_quorum(self) -> Callable[[Collection[NodeId]], bool]:
+        """Return what says whether nodes may decide, by the last membership that is committed.
+
+        Dissertation §4.1: a membership decides from where it is in the log on, so a quorum of it holds its entry, and
+        with it all entries before.
+        """
+        if not self._follows_members:
+            return self.quorum.is_quorum
+        all_founders = [disk.hard_state.facts.founders for disk in self.disks.values()]
+        changes = [entry.command for entry in self.committed if entry.kind is EntryKind.MEMBERSHIP]
+        founders = next((each for each in all_founders if each is not None), None)
+        membership = Membership.decode(changes[-1]) if changes else founders
+        return self.quorum.is_quorum if membership is None else partial(decides, membership)
 
     def _check_hard_state(self, node: NodeId, old: HardState, new: HardState) -> None:
         if new.term < old.term:

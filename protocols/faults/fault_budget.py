@@ -4,7 +4,7 @@ The budget is the faults that the algorithms promise to survive. Failures beyond
 
 | within the budget | why |
 | --- | --- |
-| wiped, stale or rotted replicas: at most a minority | such a replica has lost durable state and never comes back under its old name; a majority must remain |
+| wiped, stale or rotted replicas: at most a minority | such a replica has lost durable state and never comes back; only a member with another store takes its place; a majority must remain |
 | clock rates from 0.9 to 1.1 | the drift for which time-outs (and leases) are specified |
 | everything else, in any number | messages may be lost and nodes may crash any number of times |
 

@@ -99,6 +99,8 @@ class Elections:
         else:
             reply = PreVoteReply(term, False, log.last_index, log.last_term)
         self._outbox.send(candidate, reply, self._durability.after_hard_state())
+        if self._role_state.leadership is not None:
+            self._role_state.leadership.bid_farewell(candidate)
 
     def handle_request_vote(self, candidate: NodeId, request: RequestVote) -> None:
         """Vote, refuse, or ignore (Raft Figure 2, "RequestVote RPC": receiver; §5.2, §5.4.1, §6)."""

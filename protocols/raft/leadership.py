@@ -266,6 +266,13 @@ class Leadership:
         """Return whether `peer` is sent to: it is a member, or was one until a moment ago."""
         return peer in self._progress_by_peer
 
+    def bid_farewell(self, candidate: NodeId) -> None:
+        """Send to `candidate`, which would be elected, if it is no member: it was removed, and never told."""
+        if candidate not in self._progress_by_peer:
+            next_index = LogIndex(self._log.last_index + 1)
+            self._progress_by_peer[candidate] = Progress(candidate, next_index, self._config)
+            self._farewells.begin(candidate, self._durability.hard_state.facts.membership_index)
+
     def progress_of(self, peer: NodeId) -> Progress | None:
         """Return what is known about `peer`; None if it is not sent to. Do not modify it."""
         return self._progress_by_peer.get(peer)

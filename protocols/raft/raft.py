@@ -380,7 +380,7 @@ class Raft:
         leadership, electorate = self._role_state.leadership, self._electorate
         if stranger == self._node_id or electorate.route_of(stranger) is None:
             return False
-        if isinstance(message, AppendEntriesReply):
+        if isinstance(message, AppendEntriesReply | ReadChunk):
             return leadership is not None and leadership.is_following(stranger)
         return is_heard_from_anybody(message, is_seat_open=electorate.is_seat_open(stranger))
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from coterie.actors.groups.letters.letter_admission import LetterAdmission
@@ -13,16 +13,25 @@ from coterie.actors.groups.raft_actor import RaftActor
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.simulation.scenarios.directed_runs import second_process
 from coterie.actors.simulation.scenarios.member_runs import another_store, readmitted_store, scaled_down
+from coterie.actors.simulation.scenarios.members.change_runs import (
+    all_disks_lost,
+    lone_leader_changes,
+    replaced_store_returns,
+)
 from coterie.actors.simulation.scenarios.recoveries.recovery_runs import revived_old_node
+from coterie.actors.topology import node_start
 from coterie.actors.voter_registration import VoterRegistration
 from coterie.actors.wire_names import RaftPeerMessage, RegisterStore
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.faults.kinds.fault_kinds import Level
+from coterie.protocols.raft.leadership import Leadership
 from coterie.protocols.raft.membership import electorate
 from coterie.protocols.raft.membership.electorate import Electorate
 from coterie.protocols.raft.membership.membership import Member, Membership, StoreId
+from coterie.protocols.raft.membership.reconfiguration import Reconfiguration
 from coterie.protocols.raft.raft_messages import Restored
 from coterie.protocols.simulation.mutants import DirectedTrial, Mutant, Patch
+from coterie.runtime.storage.log_store import LogStore
 from coterie.runtime.transport import peers
 from coterie.runtime.transport.handshake.identity import Peer
 
@@ -33,9 +42,10 @@ __all__ = ["MEMBER_MUTANTS"]
 
 
 def _admit_by_name(
-    self: LetterAdmission, letter: RaftPeerMessage, membership: Membership, admit: Callable[[StoreId], None]
+    self: LetterAdmission, letter: RaftPeerMessage, membership: Membership | None, admit: Callable[[StoreId], None]
 ) -> None:
-    admit(membership.store_of(letter.sender) or LetterIdentity.decode(letter.identity).store_id)
+    bound = None if membership is None else membership.store_of(letter.sender)
+    admit(bound or LetterIdentity.decode(letter.identity).store_id)
 
 
 def _take_part_at_once(self: VoterRegistration) -> None:
@@ -100,6 +110,24 @@ def _need_not_wait(known: object, old: Peer, new: Peer) -> bool:
     return False
 
 
+# Joining store founds anew: nothing marks that it is to join, so it is taken for a founder.
+
+
+async def _mark_nothing(store: LogStore, groups: Sequence[str]) -> None:
+    del store, groups
+
+
+# Change acknowledged before it is committed: as soon as its first membership is in the leader's own log.
+
+_append = Reconfiguration._append
+
+
+def _append_and_answer(self: Reconfiguration, leadership: Leadership, membership: Membership) -> None:
+    _append(self, leadership, membership)
+    if self._under_way is not None:
+        self._end(self._under_way, None)
+
+
 # Incarnation ignored: nodes of a group as it was before a restore or recovery mix with the one that began anew.
 
 
@@ -131,6 +159,21 @@ MEMBER_MUTANTS: tuple[Mutant, ...] = (
             Patch(Electorate, "hear", _hear_the_latest),
             Patch(electorate, "_key", _key_heard_last),
         ),
+    ),
+    Mutant(
+        "members: replaced store accepted",
+        DirectedTrial("replaced store returns", Level.SYSTEM, replaced_store_returns),
+        (Patch(LetterAdmission, "examine", _admit_by_name),),
+    ),
+    Mutant(
+        "members: joining store founds anew",
+        DirectedTrial("all disks lost", Level.SYSTEM, all_disks_lost),
+        (Patch(node_start, "mark_joining", _mark_nothing),),
+    ),
+    Mutant(
+        "members: change acknowledged early",
+        DirectedTrial("lone leader changes", Level.SYSTEM, lone_leader_changes),
+        (Patch(Reconfiguration, "_append", _append_and_answer),),
     ),
     Mutant(
         "members: refused store supersedes",

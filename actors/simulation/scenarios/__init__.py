@@ -16,6 +16,7 @@
 `hostile_runs.py`: simulates authenticated peers that say what they must not say, or more than they may.
 `rights_runs.py`: simulates peers that use the refs, keys, names and numbers of others.
 `compaction/`: runs groups that take snapshots all the time, and replicas that begin from them.
+`members/`: changes the members of a group while it serves, and while it has faults.
 `recoveries/`: rehearses groups that begin anew, after a lost quorum or from a backup.
 `upgrades/`: rehearses the rollout of a new release of a state machine.
 """

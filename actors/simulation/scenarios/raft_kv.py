@@ -4,6 +4,10 @@ Five nodes, each a process with transport, `SegmentedLog` and `RaftActor`; the s
 or a grid are a quorum. Ten clients get, put, delete, compare and swap, and append to lists that show the order of all
 appends. When the plan has ended there must be a leader and readable data within ten election timeouts, and then all
 replicas must become equal.
+
+In most runs in which a majority is a quorum, an operator changes the members meanwhile, and one or two more nodes wait
+to join (`MemberOperator`). At the end the last change is made or refused, every member has everything, and every other
+node says that it is none.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from functools import partial
 from typing import Final
 
 from coterie.actors.simulation.scenarios.list_store import STORE, Append, ListStore, ReadList
+from coterie.actors.simulation.scenarios.members.member_operator import MemberOperator, are_settled
 from coterie.actors.simulation.scenarios.system_scenario import SystemScenario
 from coterie.actors.simulation.simulated_client import SimulatedClient
 from coterie.actors.simulation.simulation import Simulation
@@ -39,6 +44,10 @@ LIST_KEYS: Final = 2
 ANYWHERE_PROBABILITY: Final = 0.5
 """How often a list is read at any node instead of at the leader."""
 
+CHANGING: Final = 0.8
+"""How often the members change, if a majority is a quorum."""
+
+SPARES: Final = 2
 CONVERGE_S: Final = 30.0
 FINISH_S: Final = 120.0
 POLL_INTERVAL_S: Final = 0.05
@@ -102,15 +111,21 @@ async def run(sim: Simulation) -> None:
     """Run the scenario in `sim`, which must have a plan."""
     if sim.plan is None:
         raise ValueError("the scenario takes its nodes from the plan: pass one to Simulation(plan=…)")
-    topology = Topology("raft-kv", nodes=sim.plan.nodes)
     quorum = draw_quorum(stream(f"raft-kv/{sim.seed}", "quorum"), sim.plan)
-    topology.raft(STORE, machine=ListStore, config=lambda voters: RaftConfig(voters, quorum))
-    sim.deploy(topology)
-    clients = sim.clients(CLIENTS, lambda client: KeyValueWorkload(client).run())
+    rng = stream(f"raft-kv/{sim.seed}", "members")
+    is_changing = quorum is None and sim.plan.profile not in (None, "calm") and rng.random() < CHANGING
+    spares = [f"spare{number}" for number in range(1, 1 + rng.randint(1, SPARES))] if is_changing else []
+    topology = Topology("raft-kv", nodes=[*sim.plan.nodes, *spares])
+    topology.raft(STORE, machine=ListStore, config=lambda voters: RaftConfig(voters, quorum), nodes=sim.plan.nodes)
+    sim.deploy(topology, joining=spares)
+    clients = [sim.clients(CLIENTS, lambda client: KeyValueWorkload(client).run())]
+    if is_changing:
+        clients.append(sim.clients(1, MemberOperator(sim, sim.plan, STORE, rng).run))
     await sim.until(lambda: sim.injector.is_over, within_s=sim.plan.ends_at_s + FINISH_S)
     if is_live(sim.plan):
         await _check_liveness(sim)
-        await sim.until(lambda: clients.is_done, within_s=FINISH_S)
+        await sim.until(lambda: all(each.is_done for each in clients), within_s=FINISH_S)
+        await sim.until(partial(are_settled, sim, STORE), within_s=CONVERGE_S)
         await sim.until(partial(_has_converged, sim), within_s=CONVERGE_S)
     sim.assert_linearizable()
 
@@ -130,10 +145,13 @@ async def _check_liveness(sim: Simulation) -> None:
         await asyncio.sleep(POLL_INTERVAL_S)
 
 
-def _has_converged(sim: Simulation) -> bool:
+async def _has_converged(sim: Simulation) -> bool:
     """Return whether all remaining replicas hold and have applied the same entries."""
     checker = sim.deployment.raft_checkers[0]
-    return all(checker.has_converged(node.name) for node in sim.nodes if node.is_up and not node.has_replaced_disk)
+    members = await (await sim.observer()).group(STORE).members()
+    stores = [checker.replicas.of_store(member.store) for member in members if member.store is not None]
+    nodes = [node.name for node in sim.nodes if node.is_up and not node.has_replaced_disk]
+    return all(checker.has_converged(node) for node in nodes if checker.replicas.latest(node) in stores)
 
 
 async def _retry(call: Callable[[], Awaitable[object]]) -> None:

@@ -1,7 +1,8 @@
 """`Farewells`: let a leader send to removed members until they know that they are none (dissertation §4.2.3).
 
 A member that never learns of its removal goes on to ask for votes. It gets none, but it is better told: it is sent the
-membership entry, and word that this is committed, until it has answered, or for an election time-out.
+membership entry, and word that this is committed, until it has answered, or for an election time-out. One that was away
+is told when it asks the leader for a vote.
 """
 
 from __future__ import annotations

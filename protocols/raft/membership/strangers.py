@@ -8,8 +8,9 @@ stores of this group's incarnation are heard at all.
 Removed members are no danger to it: they get no votes from nodes that hear a leader (§4.2.3) or have newer entries, and
 before they have a quorum for it they raise no term (§9.6).
 
-Answers count, so they are taken from members only; and so is a question about reads, which costs a round. A chunk of a
-snapshot is only taken from the leader that offered it.
+Answers count, so they are taken from members only, and from those to which a leader still sends because they were
+members (`Farewells`), as is a request for a chunk of a snapshot. A question about reads, which costs a round, is taken
+from members only. A chunk is only taken from the leader that offered it.
 """
 
 from __future__ import annotations

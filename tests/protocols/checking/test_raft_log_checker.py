@@ -7,8 +7,11 @@ import random
 import pytest
 
 from coterie.protocols.algorithm import NodeId
+from coterie.protocols.checking.raft_disk import founded
 from coterie.protocols.checking.raft_log_checker import RaftLogChecker
 from coterie.protocols.checking.violation import Violation, ViolationContext
+from coterie.protocols.quorums import Weighted
+from coterie.protocols.raft.membership.membership import Member, MemberRole, Membership, StoreId
 from coterie.protocols.raft.raft_messages import HardState, LogWrite
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
 
@@ -117,3 +120,67 @@ def test_audit_finds_a_committed_entry_that_a_majority_no_longer_holds() -> None
     checker.disks[B].entries.clear()
     with pytest.raises(Violation, match=r"entry 1 is on the disks of \['a'\] only, without \['c'\]"):
         checker.audit((C,))
+
+
+def following(*, without: tuple[NodeId, ...] = ()) -> RaftLogChecker:
+    """Return a checker of a group whose founders are A, B and C; entry 2 adds D, and removes those `without`."""
+    checker = RaftLogChecker((A, B, C), ViolationContext(), follows_members=True)
+    for disk in checker.disks.values():
+        disk.found(founded((A, B, C)))
+    checker.add(D)
+    members = tuple(Member(node, StoreId(node)) for node in (A, B, C, D) if node not in without)
+    joint = Entry(LogIndex(2), Term(1), EntryKind.MEMBERSHIP, Membership(members).encode())
+    log = (*entries(1, 1), joint, *entries(3, 1))
+    for node in (A, B, C, D):
+        disk, register = checker.disks[node], founded((A, B, C))
+        facts = register.facts.with_entry(joint)
+        disk.write(LogWrite(HardState(Term(1), None, facts), None, log))
+    checker.committed.extend(log)
+    return checker
+
+
+def test_a_disk_that_is_added_counts_from_then_on() -> None:
+    checker = RaftLogChecker((A, B), ViolationContext(), quorum=Weighted({A: 1, B: 1, C: 1}))
+    checker.write(A, write(1, *entries(1, 1)))
+
+    checker.add(C)
+    checker.write(C, write(1, *entries(1, 1)))
+
+    assert checker.committed_index == 1
+
+
+def test_an_audit_counts_by_the_last_members_that_are_committed() -> None:
+    checker = following()
+    checker.audit(())
+
+    del checker.disks[C].entries[2]
+    checker.audit(())
+    del checker.disks[D].entries[2]
+
+    with pytest.raises(Violation, match=r"^raft\.commit_on_quorum.*entry 3 is on the disks of \['a', 'b'\] only"):
+        checker.audit(())
+
+
+def test_an_audit_does_not_count_removed_members() -> None:
+    checker = following(without=(A,))
+    checker.audit(())
+
+    del checker.disks[C].entries[2], checker.disks[D].entries[2]
+
+    with pytest.raises(Violation, match=r"entry 3 is on the disks of \['a', 'b'\] only"):
+        checker.audit(())
+
+
+def test_joint_members_need_both_majorities_in_an_audit() -> None:
+    checker = following()
+    roles = (MemberRole.OUTGOING, MemberRole.VOTER, MemberRole.VOTER, MemberRole.INCOMING)
+    members = tuple(Member(node, StoreId(node), role) for node, role in zip((A, B, C, D), roles, strict=True))
+    joint = Entry(LogIndex(4), Term(1), EntryKind.MEMBERSHIP, Membership(members).encode())
+    checker.committed.append(joint)
+    for node in (A, B):
+        checker.disks[node].entries.append(joint)
+
+    with pytest.raises(Violation, match=r"entry 4 is on the disks of \['a', 'b'\] only"):
+        checker.audit(())
+    checker.disks[D].entries.append(joint)
+    checker.audit(())

@@ -9,6 +9,7 @@ import pytest
 
 from coterie import StateMachine
 from coterie.errors import StorageFailed
+from coterie.protocols.replicated_log import LogIndex
 from tests.actors.groups.compaction.kept_totals import (
     SMALL,
     Add,
@@ -99,6 +100,20 @@ async def test_a_node_that_was_away_fetches_a_snapshot(make_cluster: Any) -> Non
 
     await until_same_state(cluster, 45)
     assert (await status_of(cluster, follower)).snapshot_index > 20
+
+
+async def test_no_snapshot_is_taken_of_a_state_that_is_being_restored(make_cluster: Any) -> None:
+    """A snapshot was due by the entries applied before; the leader's came first (`byzantine-client`, seed 1)."""
+    cluster = await started(make_cluster, topology_of())
+    await add(cluster, 3)
+    cell: Any = cluster["n1"].system.registry.cell_at("totals")
+    cell.actor._snapshots._taking._entries = SMALL.after_entries
+    cell.actor._replica.begin_restore(LogIndex(2), lambda: None)
+
+    cell.actor._snapshots.advance()
+
+    assert cell.actor._replica.is_restoring
+    assert not cell.actor._snapshots._taking._is_writing
 
 
 async def test_a_member_with_memory_only_catches_up_by_a_snapshot(make_cluster: Any) -> None:

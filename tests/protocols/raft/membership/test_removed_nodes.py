@@ -150,6 +150,55 @@ def test_a_removed_node_that_was_never_told_cannot_disturb_the_others() -> None:
     assert (group["n1"].role, group["n1"].term, group["n2"].term) == (RaftRole.LEADER, term, term)
 
 
+def test_a_removed_node_that_was_never_told_is_told_when_it_asks_for_votes() -> None:
+    group = DirectedGroup.led_by("n1")
+    last_for(group, "n1", 3, "n2")  # n3 is silent
+    group.change("n1", Remove(N3))
+    last_for(group, "n1", 3, "n2")
+    assert group["n3"].is_member
+
+    group.now += 1.0
+    group.tick("n3")
+    group.settle()
+    for _ in range(3):
+        group.heartbeat("n1")
+
+    assert not group["n3"].is_member
+    assert names_of(group, "raft.member_removed") == ["n3"]
+    group.tick("n1")
+    assert [flight.to for flight in group.network] == [N2]
+
+
+def test_a_removed_node_that_lacks_dropped_entries_is_told_by_a_snapshot() -> None:
+    group = DirectedGroup.led_by("n1")
+    last_for(group, "n1", 3, "n2")
+    group.change("n1", Remove(N3))
+    last_for(group, "n1", 3, "n2")
+    group.take_snapshot("n1")
+    last_for(group, "n1", 1, "n2")
+
+    group.now += 1.0
+    group.tick("n3")
+    group.settle()
+    for _ in range(6):
+        group.heartbeat("n1")
+
+    assert not group["n3"].is_member
+
+
+def test_a_member_that_asks_for_votes_is_sent_to_as_before() -> None:
+    group = DirectedGroup.led_by("n1")
+    before = group["n1"].term
+
+    group.handle("n1", received("n3", pre_vote(before + 1, 99, before)))
+    group.settle()
+    group.change("n1", Remove(N2))
+    group.settle()
+
+    assert group["n3"].is_voter
+    assert group["n1"].change_status is None
+
+
 def test_a_removed_node_may_come_back_with_the_same_store() -> None:
     group = DirectedGroup.led_by("n1")
     for change in (Remove(N3), AddVoter(N3, StoreId("n3"), None)):

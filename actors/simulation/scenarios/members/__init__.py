@@ -1,0 +1,5 @@
+"""Scenarios of members that change while a simulated group serves, and while it has faults.
+
+`change_runs.py`: fixed situations in which members change: an old disk comes back, all are lost, a lone leader
+`member_operator.py`: `MemberOperator` draws changes of the members, and has them made as operators do
+"""
