@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 
 from coterie.actors.groups.compaction.group_snapshots import SnapshotFiles, snapshot_name
@@ -32,6 +33,7 @@ from coterie.protocols.sessions.kept_sessions import FrozenSession, KeptSessions
 from coterie.protocols.sessions.session_snapshot import snapshot_pieces
 from coterie.protocols.simulation.mutants import DirectedTrial, Mutant, Patch
 from coterie.runtime.storage.snapshots.snapshot_files import PartialSnapshot, snapshot_path
+from coterie.runtime.storage.snapshots.snapshot_store import SnapshotWriter
 
 __all__ = ["COMPACTION_MUTANTS"]
 
@@ -105,6 +107,14 @@ def _applied_one_less(self: SnapshotTaking, entries: Sequence[Entry]) -> None:
         self._last = before
 
 
+_drain = SnapshotTaking._drain
+
+
+async def _drain_later(self: SnapshotTaking, frames: Iterator[bytes], writer: SnapshotWriter) -> None:
+    await asyncio.sleep(0.1)
+    await _drain(self, frames, writer)
+
+
 def _saved_later(self: Replica) -> Iterator[tuple[Section, bytes]]:
     head = encode_head(ReplicaFacts(self.changed_index, self.apart_at, self._digests, self._deduplication.incarnation))
 
@@ -148,7 +158,10 @@ COMPACTION_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "snapshots: the machine is saved later than its index",
         DirectedTrial("restarts under load", Level.SYSTEM, restarts_under_load),
-        (Patch(Replica, "snapshot", _saved_later),),
+        (
+            Patch(Replica, "snapshot", _saved_later),
+            Patch(SnapshotTaking, "_drain", _drain_later),  # commands come meanwhile
+        ),
     ),
 )
 """All are killed by directed trials."""

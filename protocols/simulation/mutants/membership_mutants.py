@@ -12,6 +12,7 @@ from coterie.protocols.quorums import Joint, Majority, highest_matched
 from coterie.protocols.raft.durability import Durability
 from coterie.protocols.raft.elections import Elections
 from coterie.protocols.raft.leadership import Leadership
+from coterie.protocols.raft.log.log_adoption import LogAdoption
 from coterie.protocols.raft.membership import electorate
 from coterie.protocols.raft.membership.catch_up import CatchUp, CatchUpState
 from coterie.protocols.raft.membership.membership import Member, MemberRole, Membership, StoreId
@@ -108,6 +109,10 @@ def _may_stand_as_a_voter(self: Elections) -> bool:
     return self._electorate.is_voter
 
 
+def _ask_nobody(self: LogAdoption) -> None:
+    """Take no log from anybody."""
+
+
 def _hears_nobody_else(self: Raft, stranger: NodeId, message: RaftMessage) -> bool:
     return False
 
@@ -194,6 +199,7 @@ MEMBERSHIP_MUTANTS: tuple[Mutant, ...] = (
         "removed leader does not finish its removal",
         member_trials.removal_that_only_the_removed_leader_has,
         Patch(Elections, "may_stand", _may_stand_as_a_voter),
+        Patch(LogAdoption, "ask", _ask_nobody),  # the second way to the entry
     ),
     _changing(
         "no vote for a candidate that is not known",

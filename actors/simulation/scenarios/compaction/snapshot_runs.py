@@ -24,6 +24,7 @@ NODES: Final = ("n1", "n2", "n3")
 GROUP: Final = "store"
 EVERY_FIVE: Final = SnapshotPolicy(after_entries=5, share=0.0, trailing_entries=0)
 WITHIN_S: Final = 60.0
+CLIENTS: Final = 12
 SETTLE_S: Final = 20.0
 THINK_S: Final = 0.01
 BEFORE_THE_END_BYTES: Final = 60
@@ -111,7 +112,7 @@ def _is_beyond(sim: Simulation, name: str, base_index: int) -> bool:
 
 
 def restarts_under_load(seed: int) -> None:
-    """Restart the nodes one after the other while four clients raise the total: no command counts twice, or not.
+    """Restart the nodes one after the other while clients raise the total: no command counts twice, or not.
 
     Raises:
         Violation: `raft.state_equal`, `snapshot.replica_apart`: a replica has another total.
@@ -125,7 +126,7 @@ async def _restart_under_load(sim: Simulation) -> None:
     sim.deploy(_topology(Totals))
     await sim.ready()
     ended: list[bool] = []
-    clients = sim.clients(4, partial(_raise_until, ended))
+    clients = sim.clients(CLIENTS, partial(_raise_until, ended))
     for name in NODES:
         await sim.until(partial(_is_beyond_and_equal, sim, name, _base_index(sim, name)), within_s=WITHIN_S)
         sim.node(name).restart()

@@ -17,7 +17,7 @@ from coterie.actors.groups.backups.backup_serving import BackupServing
 from coterie.actors.groups.backups.backup_transfer import BackupProgress
 from coterie.runtime.refs import Address
 from coterie.testing import Cluster
-from tests.actors.groups.compaction.kept_totals import Totals, add, started, topology_of
+from tests.actors.groups.compaction.kept_totals import Add, Total, Totals, add, started, topology_of
 
 pytestmark = pytest.mark.virtual
 
@@ -249,9 +249,11 @@ async def test_a_machine_that_cannot_be_saved_is_told(make_cluster: Any) -> None
 
 
 class Unsavable(Totals):
-    def __init__(self) -> None:
-        super().__init__()
+    """From its first command on: before that nobody could know."""
+
+    def apply(self, command: Add | Total, /) -> int:
         self.wake_up = lambda: None
+        return super().apply(command)
 
 
 async def test_a_snapshot_is_confirmed_once_a_quorum_answers_again(make_cluster: Any) -> None:

@@ -123,7 +123,7 @@ def test_a_scenario_with_nodes_of_its_own_has_no_others() -> None:
 
 @pytest.mark.slow
 def test_replicas_of_raft_kv_take_send_and_install_snapshots() -> None:
-    result = RAFT_KV.run(0, traced=True)
+    result = RAFT_KV.run(2, traced=True)
 
     found = {line.what for line in result.trace}
     assert result.violation is None

@@ -6,7 +6,7 @@ import pytest
 
 from coterie.protocols.simulation.mutants import MUTANTS, Mutant, run_mutant
 
-INVARIANTS_OF = {"members": "raft", "log base": "raft"}
+INVARIANTS_OF = {"members": "raft", "log base": "raft", "snapshot": "raft"}
 """Whose invariants find the mutants of a family, where it is not the family's own."""
 
 
