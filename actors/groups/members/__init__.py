@@ -2,6 +2,7 @@
 
 `group_operations.py`: `GroupOperations`, what operators ask of a group through a client
 `joining.py`: `Joining`, lets a store join a group that exists already
+`learned_addresses.py`: `LearnedAddresses`, the addresses that the groups of one node have learned
 `member_messages.py`: what operators ask of a leader about the members, and how a leader invites a store
 `operator_requests.py`: `OperatorRequests`, hands what operators ask for to the protocol, and answers them.
 `peer_refs.py`: `PeerRefs`, the actors of a group on other nodes, and the links to them

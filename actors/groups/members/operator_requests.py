@@ -16,6 +16,7 @@ from coterie.actors.groups.backups.backup_messages import ReadBackup, TakeBackup
 from coterie.actors.groups.backups.backup_serving import BackupServing
 from coterie.actors.groups.evolution.schema_keeper import SchemaKeeper
 from coterie.actors.groups.group_messages import GroupStatus, HandOver, HandOverAnswer, ReportStatus
+from coterie.actors.groups.members.learned_addresses import LearnedAddresses
 from coterie.actors.groups.members.member_messages import (
     ChangeGroupMembers,
     InvitationRefused,
@@ -65,11 +66,10 @@ ASK_AGAIN_S: Final = 0.2
 HAS_ENDED: Final = "unknown: this node has stopped: ask for the members, and repeat the command if it is needed"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Change:
     request: ChangeGroupMembers
     later: Later[MembersChanged]
-    undo_link: Callable[[], None] = lambda: None
 
 
 class OperatorRequests:
@@ -109,6 +109,8 @@ class OperatorRequests:
         self._changes: dict[int, _Change] = {}
         self._preparing: dict[asyncio.Task[None], _Change] = {}
         self._ask_at_s = 0.0
+        self._addresses = context.system.extension(LearnedAddresses)
+        self._holder = f"{context.self_ref.path}#change"
 
     def receive(
         self, msg: HandOver | ChangeGroupMembers | TakeBackup | ReadBackup, later: Later[Any], *, takes_part: bool
@@ -185,9 +187,7 @@ class OperatorRequests:
 
     def _answer(self, change: _Change, reason: str | None, *, is_passing: bool = False) -> None:
         members = group_members(self._raft.facts.known_members)
-        wanted = (change.request.node, change.request.address)
-        if reason is not None and all((member.node, member.address) != wanted for member in members):
-            change.undo_link()
+        self._addresses.release(change.request.node, self._holder)  # a member's address is in the log
         change.later.reply(MembersChanged(reason is None, reason or "", self._raft.leader, members, is_passing))
 
     async def _prepare(self, change: _Change) -> None:
@@ -250,7 +250,7 @@ class OperatorRequests:
         if msg.node == self._node:
             return msg.address
         if msg.address is not None:
-            change.undo_link = self._peers.link(msg.node, msg.address)
+            self._addresses.hold(msg.node, msg.address, self._holder)
         known = network.address_of(msg.node)
         if known is None:
             raise ValueError(f"no address of {msg.node} is known: give it")

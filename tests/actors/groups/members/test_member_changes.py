@@ -456,3 +456,25 @@ async def test_finished_changes_can_be_repeated_also_once_the_node_leads(cluster
     await group.transfer("n4")
 
     assert roles(await group.add("n4"))["n4"] == "voter"
+
+
+async def test_a_node_that_leaves_one_group_keeps_the_links_of_another(make_cluster: Callable[..., Cluster]) -> None:
+    topology = topology_of()
+    topology.raft("others", machine=Totals, nodes=NODES[:3])
+    cluster = make_cluster(topology, joining=NODES[3:])
+    await cluster.start()
+    client = await cluster.client()
+    for name in NODES[:3]:  # as if they had never been told where it is
+        cluster[name].system.remoting.network().remove_peer("n5")
+    for name in ("totals", "others"):
+        await client.group(name).add("n5", cluster.addresses["n5"])
+    await client.group("totals").remove("n5")
+    await asyncio.sleep(1)
+
+    def knowing() -> list[str]:
+        nodes = NODES[:3]
+        return [name for name in nodes if "n5" in cluster[name].system.remoting.network().member_addresses]
+
+    assert knowing() == list(NODES[:3])
+    await client.group("others").remove("n5")
+    await until(lambda: knowing() == [])
