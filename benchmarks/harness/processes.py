@@ -7,12 +7,13 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from coterie.import_order import child_environment, module_command
 from coterie.node_process import signal_process
 
-__all__ = ["Child", "cpu_seconds", "free_ports", "peak_bytes", "reset_peak", "resident_bytes"]
+__all__ = ["Child", "cpu_seconds", "free_ports", "peak_bytes", "reset_peak", "resident_bytes", "start_kept"]
 
 _STDERR_BYTES = 16_384
 _LAST_WORDS_CHARS = 500
@@ -38,28 +39,23 @@ class Child:
 
     async def start(self) -> None:
         """Start it and wait until it is ready. RuntimeError if it ends before that."""
-        made = asyncio.ensure_future(
-            asyncio.create_subprocess_exec(
-                *module_command(*self.arguments),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE if self._keeps_stderr else None,
-                start_new_session=True,
-                env=child_environment(),
-            )
+        process = await start_kept(
+            self._keep,
+            *module_command(*self.arguments),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE if self._keeps_stderr else None,
+            env=child_environment(),
         )
-        try:
-            process = await asyncio.shield(made)
-        except asyncio.CancelledError:
-            self._process = await made  # `end` must find the process after an interrupt
-            raise
-        self._process = process
         if process.stderr is not None:
             self._stderr_reader = asyncio.create_task(self._read_stderr(process.stderr))
         assert process.stdout is not None
         self.first_line = await process.stdout.readline()
         if self._ready not in self.first_line:
             raise RuntimeError(f"`python -m {' '.join(self.arguments)}` ended before it was ready")
+
+    def _keep(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
 
     def say(self, line: str) -> None:
         """Write a line to its stdin. RuntimeError if it was not started."""
@@ -132,6 +128,22 @@ class Child:
     def _kill_session(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
+
+
+async def start_kept(
+    keep: Callable[[asyncio.subprocess.Process], None], *command: str, **options: Any
+) -> asyncio.subprocess.Process:
+    """Start a process in a session of its own, and call `keep` with it, also if this is cancelled meanwhile: to end it.
+
+    Ctrl-C reaches only the benchmark. `options`: as for `asyncio.create_subprocess_exec`.
+    """
+    made = asyncio.ensure_future(asyncio.create_subprocess_exec(*command, start_new_session=True, **options))
+    try:
+        await asyncio.shield(made)
+    finally:
+        process = await made
+        keep(process)
+    return process
 
 
 def cpu_seconds(pids: Sequence[int]) -> float:

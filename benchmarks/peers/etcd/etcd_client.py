@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self
 
+from benchmarks.harness.processes import start_kept
 from benchmarks.peers.etcd.etcd_packages import GO_SOURCES
 from coterie.node_process import signal_process
 
@@ -99,22 +100,21 @@ class GoProgram:
     async def __aenter__(self) -> Self:
         """Build it if it is not built yet, and start it."""
         command = await asyncio.to_thread(built_program) if self._command is None else self._command
-        made = asyncio.ensure_future(
-            asyncio.create_subprocess_exec(
+        try:
+            await start_kept(
+                self._keep,
                 *command,
                 *self._arguments,
                 stdin=asyncio.subprocess.PIPE,  # it ends when this ends
                 stdout=asyncio.subprocess.PIPE,
-                start_new_session=True,  # Ctrl-C reaches only the benchmark, which then ends it
             )
-        )
-        try:
-            self._process = await asyncio.shield(made)
         except asyncio.CancelledError:
-            self._process = await made
             await self._end()
             raise
         return self
+
+    def _keep(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

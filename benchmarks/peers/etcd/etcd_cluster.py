@@ -17,11 +17,12 @@ import tempfile
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
 
-from benchmarks.harness.processes import cpu_seconds, free_ports
+from benchmarks.harness.processes import cpu_seconds, free_ports, start_kept
 from coterie.node_process import signal_process
 
 __all__ = ["EtcdCluster", "EtcdStatus"]
@@ -89,22 +90,15 @@ class EtcdCluster:
     async def start(self, name: str) -> None:
         """Start a member, for the first time or with the data that it has."""
         with self._open_log(name) as log:
-            made = asyncio.ensure_future(
-                asyncio.create_subprocess_exec(
-                    *self.command(name),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,  # Ctrl-C reaches only the benchmark, which then ends it
-                    env={key: value for key, value in os.environ.items() if not key.startswith("ETCD_")},
-                    preexec_fn=_end_with_parent,
-                )
+            await start_kept(
+                partial(self._process_by_member.__setitem__, name),
+                *self.command(name),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={key: value for key, value in os.environ.items() if not key.startswith("ETCD_")},
+                preexec_fn=_end_with_parent,
             )
-            try:
-                self._process_by_member[name] = await asyncio.shield(made)
-            except asyncio.CancelledError:
-                self._process_by_member[name] = await made  # `_end` must find it after an interrupt
-                raise
 
     def command(self, name: str) -> list[str]:
         """Return the command that runs a member."""
