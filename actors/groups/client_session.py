@@ -1,14 +1,24 @@
-"""`Session`: numbers a client's commands, so that a retry is not executed twice; tracks the numbers still in use."""
+"""`Session`: numbers a client's commands, so that a retry is not executed twice; tracks the numbers still in use.
+
+`OwnSession` opens the one that a client has for itself.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
+from typing import TYPE_CHECKING
 
-from coterie.protocols.sessions import SessionId
+from coterie.actors.groups.routed_command import RoutedCommand, refused
+from coterie.errors import CommandError, CommandRefused, CommandTimeout, Outcome
+from coterie.protocols.sessions import SESSION_ID_BYTES, Opened, SessionId, encode_open_session
 from coterie.runtime.messages.message import message
 
-__all__ = ["Identity", "Session", "SessionSequences"]
+if TYPE_CHECKING:
+    from coterie.actors.groups.leader_router import LeaderRouter
+    from coterie.runtime.system import System
+
+__all__ = ["Identity", "OwnSession", "Session", "SessionSequences"]
 
 
 @message(name="session.Identity")
@@ -105,3 +115,63 @@ class SessionSequences:
     def low_water(self) -> int:
         """The oldest sequence that is not settled."""
         return next(iter(self._unsettled), self._next_sequence)
+
+
+class OwnSession:
+    """The session that a client has for itself: opened when it is needed, and again when the group has forgotten it."""
+
+    def __init__(self, system: System, group: str, router: LeaderRouter) -> None:
+        self._system = system
+        self._group = group
+        self._router = router
+        self.session: Session | None = None
+        """None: it is not open."""
+        self._opening = asyncio.Lock()
+        self._nonce: bytes | None = None  # of an opening that was begun and not answered
+
+    async def open(self, deadline: float) -> Session:
+        """Open the session once for all concurrent callers; each waits no longer than its own `deadline`.
+
+        Raises:
+            CommandTimeout, CommandRefused: it is not open, and nothing was executed.
+        """
+        monotonic = self._system.host.clock.monotonic
+        try:
+            async with asyncio.timeout(deadline - monotonic()):
+                await self._opening.acquire()
+        except TimeoutError as error:
+            text = f"group {self._group!r} opened no session in time (another caller is still opening it)"
+            raise CommandTimeout(f"{text}: the command was not executed", Outcome.DEFINITE) from error
+        try:
+            if self.session is None:
+                self._nonce = self._nonce or self._new_nonce()
+                self.session = await self._open(self._nonce, deadline - monotonic())
+                self._nonce = None
+            return self.session
+        except CommandTimeout as error:
+            raise CommandTimeout(f"{error}; the command was not executed", Outcome.DEFINITE) from error
+        except CommandError as error:
+            text = f"group {self._group!r} opened no session ({error}): the command was not executed"
+            raise CommandRefused(text) from error
+        finally:
+            self._opening.release()
+
+    async def open_another(self, timeout_s: float) -> Session:
+        """Open a session that is not kept here. CommandTimeout: no reply in time."""
+        return await self._open(self._new_nonce(), timeout_s)
+
+    def forget(self, session: Session) -> None:
+        """Open another one when one is needed, if this is the present one."""
+        if self.session is session:
+            self.session = None
+
+    def _new_nonce(self) -> bytes:
+        return self._system.host.random.getrandbits(8 * SESSION_ID_BYTES).to_bytes(SESSION_ID_BYTES, "big")
+
+    async def _open(self, nonce: bytes, timeout_s: float) -> Session:
+        """Open the session of `nonce`: the same one each time, while it is open."""
+        routed = RoutedCommand(subject="the opening of a session")
+        reply = await self._router.execute(encode_open_session(nonce), timeout_s=timeout_s, routed=routed)
+        if not isinstance(reply, Opened):
+            raise refused(f"group {self._group!r} answered the opening of a session with {reply}", routed)
+        return Session(reply.session)

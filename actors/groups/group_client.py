@@ -15,7 +15,7 @@ import msgpack
 
 from coterie.actors.detection.node_health import NodeHealth
 from coterie.actors.groups.backups.backup_transfer import BackupProgress, BackupTransfer, TakenBackup
-from coterie.actors.groups.client_session import Identity, Session
+from coterie.actors.groups.client_session import Identity, OwnSession, Session
 from coterie.actors.groups.group_messages import (
     CodeReport,
     GroupMember,
@@ -28,12 +28,11 @@ from coterie.actors.groups.group_messages import (
 from coterie.actors.groups.leader_router import KnownNames, LeaderRouter
 from coterie.actors.groups.members.group_operations import GroupOperations, Progress
 from coterie.actors.groups.members.member_messages import ChangeGroupMembers, MemberAction
-from coterie.actors.groups.routed_command import RoutedCommand, Way, refused
+from coterie.actors.groups.reply_room import LARGE_BYTES
+from coterie.actors.groups.routed_command import COMMANDS, RoutedCommand, Way, refused
 from coterie.actors.groups.state_machine import Query, StateMachine, commands_of
 from coterie.actors.groups.typed_commands import Pack, decode_result, encode_command
 from coterie.errors import (
-    CommandError,
-    CommandRefused,
     CommandTimeout,
     CommandTooLate,
     CoterieError,
@@ -42,7 +41,6 @@ from coterie.errors import (
     ReplyTooLarge,
 )
 from coterie.protocols.sessions import (
-    SESSION_ID_BYTES,
     Done,
     Malformed,
     NotActive,
@@ -53,7 +51,6 @@ from coterie.protocols.sessions import (
     StaleCommand,
     TooLarge,
     UnknownSession,
-    encode_open_session,
     encode_plain,
     encode_session_command,
 )
@@ -129,9 +126,7 @@ class GroupClient(Generic[C]):
         self._machine_name = "" if machine is None else machine.__name__
         self._commands = None if machine is None else {described.cls for described in commands_of(machine)}
         self._pack: Pack = msgpack.Packer().pack
-        self._opening = asyncio.Lock()
-        self._session: Session | None = None
-        self._nonce: bytes | None = None  # of an opening that was begun and not answered
+        self._own = OwnSession(system, group, self._router)
 
     async def execute(self, command: AskOf[C, R], *, timeout_s: float = TIMEOUT_S) -> R:
         """Execute a command exactly once (a `Query`: as `read` does) and return its reply.
@@ -196,8 +191,15 @@ class GroupClient(Generic[C]):
         return StaleRead(value, asked, answer.index, answer.behind, answer.heard_s)
 
     async def _read(self, query: AskOf[C, R], payload: bytes, way: Way, timeout_s: float) -> R:
-        routed = RoutedCommand(kind=type(query), way=way)
-        reply = await self._router.execute(encode_plain(payload), timeout_s=timeout_s, routed=routed)
+        check_timeout(timeout_s)
+        monotonic, kind, command = self._system.host.clock.monotonic, type(query), encode_plain(payload)
+        deadline = monotonic() + timeout_s
+        attempt = self._router.first_attempt(command, timeout_s, (way, kind), kind)
+        first = None if attempt is None else await attempt
+        if type(first) is Done and len(first[0]) < LARGE_BYTES:
+            return decode_result(query, first[0], self._place)
+        left_s, routed = max(0.0, deadline - monotonic()), RoutedCommand(kind=kind, way=way)
+        reply = await self._router.execute(command, timeout_s=left_s, routed=routed, first=first)
         return self._result(query, reply, RoutedCommand())
 
     def _check_query(self, query: object) -> None:
@@ -224,7 +226,7 @@ class GroupClient(Generic[C]):
         Raises:
             CommandTimeout: no reply in time. If the session was opened nevertheless, it is evicted in the end.
         """
-        return await self._open(self._new_nonce(), timeout_s)
+        return await self._own.open_another(timeout_s)
 
     async def status(self, *, timeout_s: float = 2.0) -> dict[str, GroupStatus | CoterieError]:
         """Return the status of each node of the group, or the error of one that does not answer."""
@@ -383,13 +385,16 @@ class GroupClient(Generic[C]):
         monotonic = self._system.host.clock.monotonic
         deadline = monotonic() + timeout_s
         while True:
-            session = self._session or await self._own_session(deadline)
+            session = self._own.session or await self._own.open(deadline)
             sequence = session.sequences.take() or await self._take_when_room(session, deadline)
-            routed = RoutedCommand(kind=type(command))
             try:
                 framed = encode_session_command(session.id, sequence, session.low_water, payload)
-                left_s = max(0.0, deadline - monotonic())
-                reply = await self._router.execute(framed, timeout_s=left_s, routed=routed)
+                attempt = self._router.first_attempt(framed, deadline - monotonic(), COMMANDS, type(command))
+                first = None if attempt is None else await attempt
+                if type(first) is Done and len(first[0]) < LARGE_BYTES:
+                    return decode_result(command, first[0], self._place)
+                left_s, routed = max(0.0, deadline - monotonic()), RoutedCommand(kind=type(command))
+                reply = await self._router.execute(framed, timeout_s=left_s, routed=routed, first=first)
                 if type(reply) is SessionFull:
                     reply = await self._execute_later(session, sequence, payload, deadline, routed)
             finally:
@@ -397,7 +402,9 @@ class GroupClient(Generic[C]):
             if type(reply) is Done:
                 return decode_result(command, reply.payload, self._place)
             if isinstance(reply, UnknownSession | StaleCommand):
-                self._forget(session)  # evicted while idle, or another program has used it: it is of no use any more
+                self._own.forget(
+                    session
+                )  # evicted while idle, or another program has used it: it is of no use any more
                 if routed.outcome is Outcome.DEFINITE and not isinstance(reply, StaleCommand):
                     continue  # nothing was executed, so retry in a new session
             return self._result(command, reply, routed)
@@ -431,44 +438,6 @@ class GroupClient(Generic[C]):
             text = f"the session of this client for group {self._group!r} had no room in time"
             text = f"{text} ({session.sequences.limit_text}); have fewer commands in flight: this one was not executed"
             raise CommandTimeout(text, Outcome.DEFINITE) from error
-
-    async def _own_session(self, deadline: float) -> Session:
-        """Open the session once for all concurrent callers; each waits no longer than its own `deadline`."""
-        monotonic = self._system.host.clock.monotonic
-        try:
-            async with asyncio.timeout(deadline - monotonic()):
-                await self._opening.acquire()
-        except TimeoutError as error:
-            text = f"group {self._group!r} opened no session in time (another caller is still opening it)"
-            raise CommandTimeout(f"{text}: the command was not executed", Outcome.DEFINITE) from error
-        try:
-            if self._session is None:
-                self._nonce = self._nonce or self._new_nonce()
-                self._session = await self._open(self._nonce, deadline - monotonic())
-                self._nonce = None
-            return self._session
-        except CommandTimeout as error:
-            raise CommandTimeout(f"{error}; the command was not executed", Outcome.DEFINITE) from error
-        except CommandError as error:
-            text = f"group {self._group!r} opened no session ({error}): the command was not executed"
-            raise CommandRefused(text) from error
-        finally:
-            self._opening.release()
-
-    def _new_nonce(self) -> bytes:
-        return self._system.host.random.getrandbits(8 * SESSION_ID_BYTES).to_bytes(SESSION_ID_BYTES, "big")
-
-    async def _open(self, nonce: bytes, timeout_s: float) -> Session:
-        """Open the session of `nonce`: the same one each time, while it is open."""
-        routed = RoutedCommand(subject="the opening of a session")
-        reply = await self._router.execute(encode_open_session(nonce), timeout_s=timeout_s, routed=routed)
-        if not isinstance(reply, Opened):
-            raise refused(f"group {self._group!r} answered the opening of a session with {reply}", routed)
-        return Session(reply.session)
-
-    def _forget(self, session: Session) -> None:
-        if self._session is session:
-            self._session = None
 
     def _result(self, command: AskOf[C, R], reply: Reply | TooLarge | NotActive, routed: RoutedCommand) -> R:
         name = type(command).__name__

@@ -7,7 +7,7 @@ from typing import Final
 
 from coterie.errors import CommandError, CommandRefused, CommandUnsettled, Outcome
 
-__all__ = ["ALONE", "RoutedCommand", "Way", "refused"]
+__all__ = ["ALONE", "COMMANDS", "Route", "RoutedCommand", "Way", "refused"]
 
 ALONE: Final = 1 << 62
 """As `reply_bytes`: more than any answer has, so that the command shares its answer with no other."""
@@ -26,6 +26,12 @@ class Way(enum.Enum):
     EXECUTE = "execute"
     READ = "read"
     READ_ANYWHERE = "read_anywhere"
+
+
+Route = tuple[Way, type[object] | None]
+"""What is sent together: commands; or queries of one class: a machine reads all of them without the log, or none."""
+
+COMMANDS: Final[Route] = (Way.EXECUTE, None)
 
 
 class RoutedCommand:
@@ -54,6 +60,11 @@ class RoutedCommand:
         self.kind = kind
         self.pauses = 0
         self.reply_bytes = 0
+
+    @property
+    def route(self) -> Route:
+        """With what it is sent."""
+        return COMMANDS if self.way is Way.EXECUTE else (self.way, self.kind)
 
     def attempt_ended(self, outcome: Outcome) -> None:
         """Note the outcome of an attempt that brought no reply."""

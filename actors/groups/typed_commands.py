@@ -10,12 +10,14 @@ import typing
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
+import msgpack
+
 from coterie.errors import BadMessage, CommandFailed, CommandRefused, MessageTypeError
 from coterie.runtime.messages.message import AskOf, message_type
 from coterie.runtime.messages.unpacking import allowed_parts, unpack_recorded
 from coterie.runtime.messages.value_codecs import NO_REFS
 
-__all__ = ["FAILED", "OK", "REASON_CHARS_MAX", "REFUSED", "Pack", "decode_result", "encode_command"]
+__all__ = ["FAILED", "OK", "OK_NONE", "REASON_CHARS_MAX", "REFUSED", "Pack", "decode_result", "encode_command"]
 
 R = TypeVar("R")
 
@@ -29,6 +31,9 @@ OK, REFUSED, FAILED = range(3)
 
 REASON_CHARS_MAX: Final = 1000
 """The part of an error's text that is the reply: replies are stored in the session of the command."""
+
+OK_NONE: Final[bytes] = msgpack.packb((OK, None))
+"""The encoded reply None."""
 
 Pack = Callable[[object], bytes]
 """`msgpack.Packer().pack`: reused where many commands are packed, because `msgpack.packb` makes a packer per call."""
@@ -63,6 +68,8 @@ def decode_result(command: AskOf[Any, R], payload: bytes, place: str = "") -> R:
         CommandFailed: the machine raised, or its reply is not of the declared type; changes made before that remain,
             the same on all replicas.
     """
+    if payload == OK_NONE and type(None) in message_type(type(command)).reply.exact:  # as mostly of a write
+        return typing.cast("R", None)
     decoded = unpack_recorded(payload)
     kind, name = decoded[0], type(command).__name__
     if kind == REFUSED:

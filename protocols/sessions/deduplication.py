@@ -279,7 +279,7 @@ class Deduplication:
         kept_bytes = self._kept_bytes = self._kept_bytes + session.keep(sequence, reply)
         if kept_bytes > limits.all_bytes:
             self._make_room()
-        return Done(reply)
+        return tuple.__new__(Done, (reply,))  # a third of the time of Done(…)
 
     def _make_room(self) -> None:
         while (excess_bytes := self._kept_bytes - self._limits.all_bytes) > 0:

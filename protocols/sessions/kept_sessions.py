@@ -116,7 +116,8 @@ class KeptSession:
         kept, passed = self.reply_by_sequence, self.low_water
         self.low_water = low_water
         if low_water - passed == 1:  # as mostly: clients that are busy raise it with each command
-            freed = _counted(kept.pop(passed)) if passed in kept else 0
+            reply = kept.pop(passed, None)  # `_counted` is inlined here
+            freed = 0 if reply is None else KEPT_OVERHEAD_BYTES + (len(reply) if type(reply) is bytes else 0)
         elif low_water - passed <= len(kept):
             freed = sum(_counted(kept.pop(number)) for number in range(passed, low_water) if number in kept)
         else:

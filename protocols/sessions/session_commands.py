@@ -196,7 +196,7 @@ def decode_command(data: bytes) -> Command:
             _, session, sequence, low_water = _HEADER.unpack_from(data)
         except struct.error as error:
             raise _wrong_size(kind, data) from error
-        return SessionCommand(session, sequence, low_water, data[_HEADER.size :])
+        return tuple.__new__(SessionCommand, (session, sequence, low_water, data[_HEADER_BYTES:]))
     if kind == _BATCH:
         return CommandBatch(split_parts(data))
     if kind == _PLAIN:

@@ -27,7 +27,15 @@ from typing import Any, Final, NoReturn
 
 import msgpack
 
-__all__ = ["COUNTED_BYTES", "INT_KEYS_MAX", "allowed_parts", "parts_max", "unpack_recorded", "unpack_value"]
+__all__ = [
+    "COUNTED_BYTES",
+    "INT_KEYS_MAX",
+    "RecordedUnpacker",
+    "allowed_parts",
+    "parts_max",
+    "unpack_recorded",
+    "unpack_value",
+]
 
 WALKED_BYTES: Final = 1024
 """Up to this size, false lengths reserve at most 3 MB: fewer headers fit in, and none may announce more items than
@@ -96,6 +104,33 @@ def unpack_recorded(data: bytes | bytearray) -> Any:
     return _unpackb(data, object_pairs_hook=_recorded_map)
 
 
+class RecordedUnpacker:
+    """Unpacks as `unpack_recorded` does; a short value in half the time, because it keeps one `msgpack.Unpacker`."""
+
+    def __init__(self) -> None:
+        self._begin()
+
+    def unpack(self, data: bytes) -> Any:
+        """Return the value in `data`. Raises what `unpack_recorded` raises; which of it, may differ."""
+        if len(data) > WALKED_BYTES:
+            return unpack_recorded(data)
+        try:
+            self._feed(data)
+            value = self._unpack()
+            self._end += len(data)
+            if self._tell() != self._end:
+                raise msgpack.UnpackValueError("bytes follow the value")
+        except BaseException:
+            self._begin()  # what was not read must not stand before the next value
+            raise
+        return value
+
+    def _begin(self) -> None:
+        unpacker = msgpack.Unpacker(object_pairs_hook=_recorded_map, max_buffer_size=WALKED_BYTES, **_STRICT)
+        self._feed, self._unpack, self._tell = unpacker.feed, unpacker.unpack, unpacker.tell
+        self._end = 0
+
+
 def parts_max(size_bytes: int) -> int:
     """Return how many parts a value of that size, above `COUNTED_BYTES`, may have."""
     return _FREE_PARTS + size_bytes // _BYTES_PER_PART
@@ -127,9 +162,13 @@ def _refuse_extension(code: int, data: bytes) -> NoReturn:
     raise ValueError(f"an extension type ({code}) where a value is due")
 
 
-_unpackb: Final[Callable[..., Any]] = partial(
-    msgpack.unpackb, use_list=False, strict_map_key=False, max_ext_len=0, ext_hook=_refuse_extension
-)
+_STRICT: Final[dict[str, Any]] = {
+    "use_list": False,
+    "strict_map_key": False,
+    "max_ext_len": 0,
+    "ext_hook": _refuse_extension,
+}
+_unpackb: Final[Callable[..., Any]] = partial(msgpack.unpackb, **_STRICT)
 
 
 def _walk(data: bytes | bytearray) -> None:

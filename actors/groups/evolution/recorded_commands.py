@@ -17,7 +17,7 @@ from coterie.errors import BadMessage
 from coterie.protocols.evolution.schema import Schema
 from coterie.protocols.evolution.schema_types import messages_in, type_text
 from coterie.runtime.messages.message_codecs import MessageType
-from coterie.runtime.messages.unpacking import COUNTED_BYTES, allowed_parts, unpack_recorded, unpack_value
+from coterie.runtime.messages.unpacking import COUNTED_BYTES, RecordedUnpacker, allowed_parts, unpack_value
 from coterie.runtime.messages.value_codecs import NO_REFS, Codec, codec_of
 
 __all__ = ["NESTING_MAX", "NOT_A_COMMAND", "TOO_MANY_PARTS", "RecordedCommand", "RecordedCommands"]
@@ -41,9 +41,11 @@ class RecordedCommand:
         self.is_query = schema.commands[name].is_query
         self.is_recursive = _holds_itself(schema, name)
         self.record: RecordedRecord = types.record(described)
+        self.decode = self.record.decode
         reply = types.field_type(schema.commands[name].reply, described.reply_type)
         self.reply_text = type_text(schema.commands[name].reply)
         self.reply: Codec = codec_of(reply, f"the reply of {name!r}")
+        self.takes_none = type(None) in self.reply.exact
 
 
 class RecordedCommands:
@@ -59,6 +61,7 @@ class RecordedCommands:
 
     def __init__(self, schema: Schema, commands: Iterable[MessageType]) -> None:
         self.schema = schema
+        self._unpack = RecordedUnpacker().unpack
         self._known = {described.name: described for described in commands}
         if missing := [name for name in schema.commands if name not in self._known]:
             raise ValueError(f"the code has no command {missing[0]!r}, which is recorded")
@@ -81,7 +84,7 @@ class RecordedCommands:
             BadMessage: it is not allowed by the schema; the text is the same on every replica.
         """
         try:
-            name, row = unpack_recorded(command)
+            name, row = self._unpack(command)
         except (ValueError, TypeError, msgpack.UnpackException) as error:
             raise BadMessage(NOT_A_COMMAND) from error
         recorded = self._by_name.get(name) if type(name) is str else None
@@ -89,7 +92,7 @@ class RecordedCommands:
             raise BadMessage(_not_active(name))
         if recorded.is_recursive and _depth(row) > NESTING_MAX:
             raise BadMessage(f"command {name!r} is nested more than {NESTING_MAX} deep")
-        return recorded, recorded.record.decode(row, NO_REFS)
+        return recorded, recorded.decode(row, NO_REFS)
 
     def refusal(self, command: bytes) -> str | None:
         """Return why a command must not be put into the log; None if its name and its number of fields are active.

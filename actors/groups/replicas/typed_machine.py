@@ -15,7 +15,7 @@ from coterie.actors.groups.evolution.machine_schema import machine_schema
 from coterie.actors.groups.evolution.recorded_commands import RecordedCommand, RecordedCommands
 from coterie.actors.groups.snapshots.machine_snapshot import is_partly_restored
 from coterie.actors.groups.state_machine import StateMachine, commands_of, is_generator, queries_read_by
-from coterie.actors.groups.typed_commands import FAILED, OK, REASON_CHARS_MAX, REFUSED, Pack
+from coterie.actors.groups.typed_commands import FAILED, OK, OK_NONE, REASON_CHARS_MAX, REFUSED, Pack
 from coterie.errors import BadMessage, CommandRefused, SnapshotFailed
 from coterie.protocols.evolution.schema import Schema
 from coterie.protocols.evolution.schema_text import SchemaHash, schema_hash
@@ -95,7 +95,8 @@ class TypedMachine:
         self._has_adopted = False
         self.awaits_schema = False
         """Whether this replica has not come to a schema yet: then it knows no command."""
-        self._read_heads = tuple(msgpack.packb((one.name, None))[:-1] for one in queries_read_by(type(machine)))
+        self._read_names = frozenset(one.name for one in queries_read_by(type(machine)))
+        self._read_heads = tuple(msgpack.packb((name, None))[:-1] for name in sorted(self._read_names))
         self._report: ReportFailure = lambda failed, index, command, error: None
 
     def report_failures_to(self, report: ReportFailure) -> None:
@@ -204,7 +205,12 @@ class TypedMachine:
         Raises:
             KeyboardInterrupt: Ctrl-C.
         """
-        return self._execute(Failed.READ, self.machine.index, command, self.machine.read)
+        decoded: object = None
+        try:
+            recorded, decoded = self._active.decode(command)
+            return self._encode(recorded, self.machine.read(decoded))
+        except BaseException as error:  # noqa: BLE001 (it is an outcome, or raised again)
+            return self._failed(Failed.READ, self.machine.index, command, decoded, error)
 
     def apply(self, index: LogIndex, command: bytes) -> bytes:
         """Decode, execute, encode. An error is a reply, too: all replicas must continue in the same way.
@@ -212,37 +218,37 @@ class TypedMachine:
         Raises:
             BaseException: one of the `LOCAL_CONDITIONS`, or a group with one: the command counts as not applied.
         """
-        self.machine.index = index
-        is_read = self._read_heads and command.startswith(self._read_heads)  # it may be in the log nevertheless
-        return self._execute(Failed.APPLY, index, command, self.machine.read if is_read else self.machine.apply)
-
-    def _execute(self, failed: Failed, index: LogIndex, command: bytes, execute: Callable[[Any], object]) -> bytes:
         decoded: object = None
+        machine = self.machine
+        machine.index = index
         try:
             recorded, decoded = self._active.decode(command)
-            result = execute(decoded)
-            try:
-                is_exact = type(result) in recorded.reply.exact
-                return self._pack((OK, result)) if is_exact else self._encode(recorded, result)
-            except _NOT_ENCODABLE as error:
-                raise _wrong_reply(recorded, result, error) from error
-        except CommandRefused as error:
-            return self._error_reply(REFUSED, error)
+            # A query that `read` answers may be in the log nevertheless.
+            result = machine.read(decoded) if recorded.name in self._read_names else machine.apply(decoded)
+            if result is None and recorded.takes_none:
+                return OK_NONE
+            return self._encode(recorded, result)
         except BaseException as error:  # noqa: BLE001 (it is an outcome, or raised again)
-            local = local_cause(error)
-            is_refused = decoded is None and local is None and issubclass(type(error), BadMessage)
-            culprit = local
-            if local is None:
-                culprit = raised_by_user(error) if is_refused else error
-            with contextlib.suppress(BaseException):  # what a log or the error's own code does must change nothing
-                if culprit is not None:
-                    what = Failed.DECODE if is_refused else failed
-                    self._report(what, index, command if decoded is None else decoded, culprit)
-            if is_refused:
-                return self._error_reply(REFUSED, error)
-            if local is not None and (failed is not Failed.READ or issubclass(type(local), KeyboardInterrupt)):
-                raise local  # noqa: B904 (it keeps its own cause)
-            return self._error_reply(FAILED, error)
+            return self._failed(Failed.APPLY, index, command, decoded, error)
+
+    def _failed(self, failed: Failed, index: LogIndex, command: bytes, decoded: object, error: BaseException) -> bytes:
+        """Return the reply that an exception is, and report it; or raise it again."""
+        if issubclass(type(error), CommandRefused):
+            return self._error_reply(REFUSED, error)
+        local = local_cause(error)
+        is_refused = decoded is None and local is None and issubclass(type(error), BadMessage)
+        culprit = local
+        if local is None:
+            culprit = raised_by_user(error) if is_refused else error
+        with contextlib.suppress(BaseException):  # what a log or the error's own code does must change nothing
+            if culprit is not None:
+                what = Failed.DECODE if is_refused else failed
+                self._report(what, index, command if decoded is None else decoded, culprit)
+        if is_refused:
+            return self._error_reply(REFUSED, error)
+        if local is not None and (failed is not Failed.READ or issubclass(type(local), KeyboardInterrupt)):
+            raise local
+        return self._error_reply(FAILED, error)
 
     varying_mark = _ERROR_ROW
     """The first bytes of the replies of which `digested` leaves something out."""
@@ -258,7 +264,15 @@ class TypedMachine:
         return self._pack((kind, error_type))
 
     def _encode(self, recorded: RecordedCommand, result: object) -> bytes:
-        """Encode a reply. One of `_NOT_ENCODABLE` if it is not of the type that the command declares."""
+        """Encode a reply. BadMessage if it is not of the type that the command declares."""
+        try:
+            is_exact = type(result) in recorded.reply.exact
+            return self._pack((OK, result)) if is_exact else self._encode_checked(recorded, result)
+        except _NOT_ENCODABLE as error:
+            raise _wrong_reply(recorded, result, error) from error
+
+    def _encode_checked(self, recorded: RecordedCommand, result: object) -> bytes:
+        """Encode a reply as its codec does. One of `_NOT_ENCODABLE` if it is not of the type."""
         if inspect.iscoroutine(result):
             result.close()
             raise TypeError("it returned a coroutine: it must be a def, not an async def, and await nothing")

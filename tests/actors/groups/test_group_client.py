@@ -107,7 +107,7 @@ async def test_a_session_that_another_program_has_disturbed_is_given_up(cluster:
     """Ids of sessions cannot be guessed; but who has read one could make its owner fail for good."""
     group, other = (await cluster.client()).group("store"), (await cluster.client()).group("store")
     assert await group.execute(Increment(b"n")) == 1
-    stolen = group._session.id
+    stolen = group._own.session.id
     await other.execute_as(Identity(stolen, 2**40, 2**40), Increment(b"m"))
 
     outcomes = []
@@ -117,7 +117,7 @@ async def test_a_session_that_another_program_has_disturbed_is_given_up(cluster:
         except CommandTooLate as error:
             outcomes.append(error.outcome)
     assert outcomes == [Outcome.UNKNOWN, 2, 3]
-    assert group._session.id != stolen
+    assert group._own.session.id != stolen
 
 
 async def test_nobody_waits_longer_than_his_time_for_a_session_that_cannot_be_opened(cluster: Any) -> None:

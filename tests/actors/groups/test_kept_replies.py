@@ -175,7 +175,7 @@ async def test_a_command_that_a_full_session_refuses_until_its_time_is_over_was_
     await cluster.start()
     group = (await cluster.client()).group("store")
     await group.execute(Blow(0, 1))
-    held = group._session.sequences.take()
+    held = group._own.session.sequences.take()
     for at in range(1, 11):  # half of what the group keeps: as much as is free then
         await group.execute(Blow(at, 50_000))
 
@@ -183,7 +183,7 @@ async def test_a_command_that_a_full_session_refuses_until_its_time_is_over_was_
         await group.execute(Blow(20, 50_000), timeout_s=1.0)
 
     assert caught.value.outcome is Outcome.DEFINITE
-    group._session.sequences.give_back(held)
+    group._own.session.sequences.give_back(held)
     assert len(await group.execute(Blow(21, 50_000))) == 50_000
     assert all(20 not in sessions._machine.machine.executed for sessions in groups)  # type: ignore[attr-defined]
 
@@ -197,7 +197,7 @@ async def test_a_client_that_opens_sessions_without_end_ends_only_its_own(
     shop = (await cluster.client()).group("store")
     rogue = await cluster.client()
     assert await shop.execute(Increment(b"n")) == 1
-    mine = shop._session.id
+    mine = shop._own.session.id
 
     leader = await cluster.leader_of("store")
     for number in range(20):
@@ -205,5 +205,5 @@ async def test_a_client_that_opens_sessions_without_end_ends_only_its_own(
         await rogue.system.at(Address(leader, "store")).ask(Execute(opening))
 
     assert await shop.execute(Increment(b"n")) == 2
-    assert shop._session.id == mine
+    assert shop._own.session.id == mine
     assert {len(sessions) for sessions in groups} == {LIMITS.sessions}

@@ -99,7 +99,7 @@ async def test_a_command_of_an_old_session_is_not_executed_and_says_so(
     make_cluster: Any, begin_anew: BeginAnew
 ) -> None:
     cluster, client, disk = await stopped(make_cluster)
-    session = client.group(GROUP)._session
+    session = client.group(GROUP)._own.session
     identity = await session.next()
     await begin_anew(cluster, disk)
     await cluster.start("n1")

@@ -274,8 +274,8 @@ async def test_sessions_end_and_a_handle_that_had_one_opens_another(make_cluster
     cluster = await started(make_cluster, topology_of(snapshots=RARELY))
     group = (await cluster.client()).group(GROUP)
     assert await group.execute(Add(1), timeout_s=60) == 1
-    assert group._session is not None
-    old = group._session.id
+    assert group._own.session is not None
+    old = group._own.session.id
     for name in tuple(cluster):
         await cluster.kill(name)
     await recovered(cluster.disks["n1"])
@@ -283,7 +283,7 @@ async def test_sessions_end_and_a_handle_that_had_one_opens_another(make_cluster
 
     assert await group.execute(Add(1), timeout_s=60) == 2
 
-    assert group._session.id != old
+    assert group._own.session.id != old
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -17,6 +17,7 @@ from coterie.runtime.messages.unpacking import (
     COUNTED_BYTES,
     INT_KEYS_MAX,
     WALKED_BYTES,
+    RecordedUnpacker,
     allowed_parts,
     parts_max,
     unpack_recorded,
@@ -211,3 +212,39 @@ def test_a_map_has_no_more_int_keys_than_may_collide() -> None:
         with pytest.raises(ValueError, match="keys of type int, which may collide: at most 1024"):
             unpack_value(packed)
         assert len(unpack_recorded(packed)) == len(keys)
+
+
+def outcome(unpack: Callable[[bytes], Any], data: bytes) -> Any:
+    try:
+        return unpack(data)
+    except (ValueError, TypeError, msgpack.UnpackException):
+        return "refused"
+
+
+def test_a_reused_unpacker_gives_what_a_new_one_gives_whatever_came_before() -> None:
+    rng = random.Random(4)
+    kept = RecordedUnpacker()
+    parts = [b"\x92", b"\xa2ab", b"\xc0", b"\x05", b"\x81\x01", b"\xdc\x00\x03", b"\xdd\xff\xff\xff\xff", b"\xc4\x02xy"]
+    parts += [b"\xc1", b"\xd4\x01\x00", b"\x90", b"\xc6\x00\x00\xff\xff", b"\x81\xca\x00\x00\x00\x00\xc0", b"z" * 300]
+    found = []
+    for _ in range(20_000):
+        data = b"".join(rng.choices(parts, k=rng.randrange(8)))
+        found.append(outcome(kept.unpack, data))
+        assert found[-1] == outcome(unpack_recorded, data), data
+    assert 1000 < found.count("refused") < 19_000
+    long = pack(["x"] * LONG)
+    assert kept.unpack(long) == unpack_recorded(long)
+
+
+def test_a_reused_unpacker_does_not_grow() -> None:
+    kept = RecordedUnpacker()
+    data = pack(["kv.Put", [b"key", b"v" * 900]])
+    for _ in range(100):
+        kept.unpack(data)
+    tracemalloc.start()
+    try:
+        for _ in range(50_000):  # 46 MB
+            kept.unpack(data)
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
