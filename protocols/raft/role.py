@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import enum
 import random
+from typing import Final
 
 from coterie.errors import InvariantViolated
 from coterie.protocols.algorithm import NodeId
@@ -38,6 +39,12 @@ from coterie.protocols.raft.raft_observations import (
 from coterie.protocols.replicated_log import EntryKind, LogIndex, Term
 
 __all__ = ["RaftRole", "RoleState"]
+
+
+PROMPT_TERMS: Final = 2
+"""So many terms without a leader may follow each other before the election time-outs become longer: votes split."""
+
+DOUBLINGS_MAX: Final = 5
 
 
 class RaftRole(enum.Enum):
@@ -92,6 +99,7 @@ class RoleState:
         self._proposals = proposals
         self._rng = rng
         self._leader_heard_at_s = 0.0
+        self._terms_without_leader = 0  # since one was recognised
 
     @property
     def term(self) -> Term:
@@ -124,9 +132,15 @@ class RoleState:
         return max(0.0, now - checked_at_s + self.config.election_timeout_max_s)  # a quorum answered before the check
 
     def reset_election_timer(self) -> None:
-        """Draw a new election time-out (Raft §5.2: randomised, so that split votes are rare)."""
+        """Draw a new election time-out (Raft §5.2: randomised, so that split votes are rare).
+
+        It is doubled with each term that goes by without a leader, but for the first ones. Raft needs a time-out that
+        is long beside a round of votes (§5.6), which are written to disks: on slow ones none would ever be elected.
+        """
         shortest_s, longest_s = self.config.election_timeout_min_s, self.config.election_timeout_max_s
-        self.election_deadline = self.now + (shortest_s + (longest_s - shortest_s) * self._rng.random())
+        doublings = min(max(0, self._terms_without_leader - PROMPT_TERMS), DOUBLINGS_MAX)
+        drawn_s = shortest_s + (longest_s - shortest_s) * self._rng.random()
+        self.election_deadline = self.now + drawn_s * 2**doublings
 
     # Moves.
 
@@ -138,6 +152,7 @@ class RoleState:
         if term <= self.term:
             raise InvariantViolated(f"{self.node_id} cannot go from term {self.term} to {term}: terms only grow")
         self.outbox.observe(TERM_ADVANCED, term=term, previous_term=self.term)
+        self._terms_without_leader += 1
         self._leave_leadership("newer_term", leader)
         self.durability.set_hard_state(term, voted_for)
         self._become_follower()
@@ -148,6 +163,7 @@ class RoleState:
         if self.role is RaftRole.LEADER or (known is not None and known != leader):
             raise InvariantViolated(f"term {self.term} has two leaders, {known} and {leader} (Raft §5.2)")
         self._leader_heard_at_s = self.now
+        self._terms_without_leader = 0
         self.reset_election_timer()
         if known is None:
             self._become_follower()
@@ -194,6 +210,7 @@ class RoleState:
     def become_candidate(self) -> None:
         """Become a candidate in a new term (Raft §5.2): term and own vote are one write."""
         self.durability.set_hard_state(Term(self.term + 1), self.node_id)
+        self._terms_without_leader += 1
         self.role = RaftRole.CANDIDATE
         self.leader = None
         self.reset_election_timer()
@@ -203,6 +220,7 @@ class RoleState:
         """Lead the present term, and begin with an entry of its own (Raft §8: only that lets older entries commit)."""
         self.role = RaftRole.LEADER
         self.leader = self.node_id
+        self._terms_without_leader = 0
         self.outbox.observe(LEADER_ELECTED, term=self.term, last_index=self.log.last_index)
         self.leadership = Leadership(
             self.node_id,
