@@ -44,7 +44,7 @@ def _topology(policy: SnapshotPolicy) -> Topology:
 
 
 by_log = _topology(SnapshotPolicy(after_bytes=1 << 40, after_entries=10**9))
-by_snapshot = _topology(SnapshotPolicy(after_entries=20_000, share=0.0, trailing_entries=1000))
+by_snapshot = _topology(SnapshotPolicy(after_bytes=1 << 20, share=0.0, trailing_entries=0))
 
 
 async def _coterie(way: str, entries: int) -> float:
@@ -59,6 +59,7 @@ async def _coterie(way: str, entries: int) -> float:
             await store.put(b"first", b"")
             leader = (await cluster.leader(client)).node
             follower = next(name for name in cluster.names if name != leader)
+            had = (await client.group(STORE).status())[follower]
             await cluster.child_by_node[follower].end()
             left = iter(range(entries))
 
@@ -67,15 +68,32 @@ async def _coterie(way: str, entries: int) -> float:
                     await store.put(b"key-%d" % random.randrange(KEYS), VALUE)
 
             await asyncio.gather(*(write() for _ in range(CLIENTS)))
-            goal = (await cluster.leader(client)).commit_index
+            goal = await _goal(cluster, client, had, is_snapshot=way == "snapshot")
             began_s = time.monotonic()
             await cluster.start(follower)
             async with asyncio.timeout(LIMIT_S):
                 while True:
-                    status = (await client.group(STORE).status()).get(follower)
-                    if isinstance(status, GroupStatus) and status.applied_index >= goal:
+                    now = (await client.group(STORE).status()).get(follower)
+                    if isinstance(now, GroupStatus) and now.applied_index >= goal:
                         return time.monotonic() - began_s
                     await asyncio.sleep(POLL_S)
+
+
+async def _goal(cluster: BenchmarkCluster, client: Client, had: object, *, is_snapshot: bool) -> int:
+    """Return up to which index the follower must come; wait until the leader has dropped what it needs.
+
+    RuntimeError if the leader has dropped it, and should not have.
+    """
+    if not isinstance(had, GroupStatus):
+        raise RuntimeError(f"the follower did not answer: {had}")
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            leader = await cluster.leader(client)
+            if is_snapshot == (leader.base_index > had.last_index):
+                return leader.commit_index
+            if not is_snapshot:
+                raise RuntimeError(f"the follower has entries up to {had.last_index}, the leader {leader.base_index}")
+            await asyncio.sleep(POLL_S)
 
 
 async def _etcd(entries: int, command: Sequence[str]) -> float:
