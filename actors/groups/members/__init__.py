@@ -1,6 +1,7 @@
 """Members: what operators change about the members of a group and its leader, at the level of actors.
 
 `group_operations.py`: `GroupOperations`, what operators ask of a group through a client
+`invitations.py`: `Invitations`, how a leader reaches a node that is to join its group
 `joining.py`: `Joining`, lets a store join a group that exists already
 `learned_addresses.py`: `LearnedAddresses`, the addresses that the groups of one node have learned
 `member_messages.py`: what operators ask of a leader about the members, and how a leader invites a store
