@@ -81,7 +81,6 @@ from coterie.protocols.raft.snapshots.snapshot_messages import (
     ChunkLoaded,
     ChunkStored,
     InstallSnapshot,
-    LoadChunk,
     ReadChunk,
     SnapshotStored,
     SnapshotTaken,
@@ -480,7 +479,7 @@ class Raft:
             case InstallSnapshot():
                 self._fetch.handle_offer(sender, message)
             case ReadChunk():
-                self._outbox.add(LoadChunk(sender, message.digest, message.offset))
+                self._fetch.handle_request(sender, message)
             case Chunk():
                 self._fetch.handle_chunk(sender, message)
             case _:

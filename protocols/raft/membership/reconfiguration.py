@@ -23,7 +23,7 @@ from typing import Final
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft.leadership import Leadership
-from coterie.protocols.raft.membership.catch_up import CatchUp, CatchUpState
+from coterie.protocols.raft.membership.catch_up import FETCHES_MAX, CatchUp, CatchUpState
 from coterie.protocols.raft.membership.member_changes import MemberChange, NextStep, Remove, next_step
 from coterie.protocols.raft.membership.membership import Member, Membership, StoreId
 from coterie.protocols.raft.raft_effects import ChangeEnded, ChangeMembers
@@ -42,7 +42,11 @@ NOT_BEGUN: Final = "this node leads no more; nothing was changed: repeat the com
 
 GIVEN_UP: Final = {
     CatchUpState.SILENT: "does not answer: start it, or check that it can be reached",
-    CatchUpState.STALLED: "answers, but takes no entries: its disk may be stuck",
+    CatchUpState.STALLED: "answers, but takes no entries: its disk may be stuck or full",
+    CatchUpState.LOSES_SNAPSHOTS: (
+        f"has begun to fetch a snapshot more than {FETCHES_MAX} times, and has none: its disk may be full (its log has "
+        "group.snapshot_not_received)"
+    ),
     CatchUpState.TOO_SLOW: "is too slow: entries come faster than it takes them",
 }
 
@@ -233,7 +237,7 @@ class Reconfiguration:
             match_index=LogIndex(0) if progress is None else progress.match_index,
             last_index=last_index,
             has_answered=under_way.leadership.has_answered_lately(key),
-            gets_snapshot=progress is not None and progress.needs_snapshot,
+            fetched=progress.fetched if progress is not None and progress.needs_snapshot else None,
             now=state.now,
         )
         if found in GIVEN_UP:

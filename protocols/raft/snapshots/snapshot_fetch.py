@@ -18,6 +18,7 @@ from coterie.protocols.raft.snapshots.snapshot_messages import (
     Chunk,
     ChunkStored,
     InstallSnapshot,
+    LoadChunk,
     ReadChunk,
     SnapshotStored,
     StoreChunk,
@@ -123,6 +124,12 @@ class SnapshotFetch:
         under_way.size_bytes, under_way.is_storing = event.size_bytes, False
         if event.size_bytes < under_way.snapshot.size_bytes:
             self._ask(under_way)
+
+    def handle_request(self, reader: NodeId, message: ReadChunk) -> None:
+        """Load the chunk for which another node asks."""
+        if (leadership := self._role_state.leadership) is not None:
+            leadership.asked_for_chunk(reader, message.digest, message.offset)
+        self._role_state.outbox.add(LoadChunk(reader, message.digest, message.offset))
 
     def take(self, event: SnapshotStored) -> tuple[NodeId, Term, Round] | None:
         """End the fetch of this snapshot; return who offered it, in which term and round; None: it was given up."""
