@@ -89,7 +89,7 @@ GOLDEN = {
     "group.ChangeMembers": "ChangeGroupMembers(action, node, store, address)",
     "group.InvitationRefused": "InvitationRefused(reason)",
     "group.InviteStore": "InviteStore(sender, incarnation, founders, stores)",
-    "group.MembersChanged": "MembersChanged(is_done, reason, leader, members, is_passing)",
+    "group.MembersChanged": "MembersChanged(is_done, reason, leader, members, is_passing, has_changed, index)",
     "group.StoreInvited": "StoreInvited(node, store)",
     "group.Member": "GroupMember(node, store, role, address)",
     "group.Read": "ReadQueries(command)",

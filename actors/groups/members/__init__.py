@@ -1,5 +1,6 @@
 """Members: what operators change about the members of a group and its leader, at the level of actors.
 
+`group_members.py`: `GroupMembers`, the members of a group as a client was told them
 `group_operations.py`: `GroupOperations`, what operators ask of a group through a client
 `invitations.py`: `Invitations`, how a leader reaches a node that is to join its group
 `joining.py`: `Joining`, lets a store join a group that exists already

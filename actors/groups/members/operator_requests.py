@@ -140,7 +140,8 @@ class OperatorRequests:
     def change_ended(self, effect: ChangeEnded) -> None:
         """Answer who asked."""
         change = self._changes.pop(effect.ref)
-        self._answer(change, None if effect.is_done else effect.reason, is_passing=effect.is_passing)
+        reason = None if effect.is_done else effect.reason
+        self._answer(change, reason, is_passing=effect.is_passing, has_changed=effect.has_changed)
 
     def advance(self, now: float) -> None:
         """Ask a learner that has caught up whether it follows the active schema (`now`: monotonic, s)."""
@@ -170,10 +171,15 @@ class OperatorRequests:
         for later in self._transfers.values():
             later.reply(HandOverAnswer(True, "", None))
 
-    def _answer(self, change: _Change, reason: str | None, *, is_passing: bool = False) -> None:
+    def _answer(
+        self, change: _Change, reason: str | None, *, is_passing: bool = False, has_changed: bool = False
+    ) -> None:
         members = group_members(self._raft.facts.known_members)
         self._invitations.release(change.request.node)
-        change.later.reply(MembersChanged(reason is None, reason or "", self._raft.leader, members, is_passing))
+        leader, index = self._raft.leader, self._raft.last_index
+        change.later.reply(
+            MembersChanged(reason is None, reason or "", leader, members, is_passing, has_changed, index)
+        )
 
     async def _prepare(self, change: _Change) -> None:
         try:

@@ -299,7 +299,7 @@ class Reconfiguration:
         state.outbox.observe(
             CHANGE_ENDED, term=state.term, change=str(under_way.change), is_done=is_done, reason=reason or ""
         )
-        state.outbox.add(ChangeEnded(under_way.ref, is_done, reason or "", is_passing))
+        state.outbox.add(ChangeEnded(under_way.ref, is_done, reason or "", is_passing, under_way.has_appended))
 
 
 def _is_joint(membership: Membership | None) -> bool:
