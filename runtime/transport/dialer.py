@@ -117,6 +117,8 @@ class Dialer:
             self._shared.identity = replace(self._shared.identity, cluster=passed.cluster)
         refusal = self._peers.refusal(passed.peer)
         if refusal is not None:
+            opened.clear()
+            control.close()  # in order: its handshake has not failed at the other end
             raise HandshakeRefused(refusal.reason.value, refusal.text)
         self._last_node = passed.peer.node
         with self._peers.dialling(passed.peer) as is_the_only_one:

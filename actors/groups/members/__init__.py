@@ -9,4 +9,5 @@
 `operator_requests.py`: `OperatorRequests`, hands what operators ask for to the protocol, and answers them.
 `peer_refs.py`: `PeerRefs`, the actors of a group on other nodes, and the links to them
 `recovered_stores.py`: remembers for which incarnation of a group a store counts again that has lost promises.
+`store_watch.py`: `StoreWatch`, lets a leader say which node runs with another store than the member on it
 """

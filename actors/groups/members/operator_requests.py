@@ -19,6 +19,7 @@ from coterie.actors.groups.group_messages import GroupStatus, HandOver, HandOver
 from coterie.actors.groups.members.invitations import ASK_S, Invitations
 from coterie.actors.groups.members.member_messages import ChangeGroupMembers, MemberAction, MembersChanged
 from coterie.actors.groups.members.peer_refs import PeerRefs
+from coterie.actors.groups.members.store_watch import StoreWatch
 from coterie.actors.groups.replicas.replica_status import group_members
 from coterie.errors import CoterieError
 from coterie.protocols.algorithm import NodeId
@@ -96,6 +97,7 @@ class OperatorRequests:
         self._preparing: dict[asyncio.Task[None], _Change] = {}
         self._ask_at_s = 0.0
         self._invitations = Invitations(node, raft, peers, context)
+        self._store_watch = StoreWatch(raft, context, self._is_being_replaced)
 
     def receive(
         self, msg: HandOver | ChangeGroupMembers | TakeBackup | ReadBackup, later: Later[Any], *, takes_part: bool
@@ -144,7 +146,11 @@ class OperatorRequests:
         self._answer(change, reason, is_passing=effect.is_passing, has_changed=effect.has_changed)
 
     def advance(self, now: float) -> None:
-        """Ask a learner that has caught up whether it follows the active schema (`now`: monotonic, s)."""
+        """Look after the members (`now`: monotonic, s).
+
+        A learner that has caught up is asked whether it follows the active schema.
+        """
+        self._store_watch.advance(now)
         if not self._changes or now < self._ask_at_s:
             return
         status = self._raft.change_status
@@ -153,6 +159,10 @@ class OperatorRequests:
             learner = status.waits_for[0]
             asked: asyncio.Future[GroupStatus] = self._peers[learner].ask(ReportStatus(), timeout_s=ASK_S)
             asked.add_done_callback(lambda done: self._learner_answered(learner, done))
+
+    def _is_being_replaced(self, node: str) -> bool:
+        changes = [*self._preparing.values(), *self._changes.values()]
+        return any(change.request.node == node and change.request.action is MemberAction.REPLACE for change in changes)
 
     @property
     def activity(self) -> str | None:
