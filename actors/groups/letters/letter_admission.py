@@ -24,14 +24,15 @@ from coterie.actors.wire_names import RaftChunk, RaftPeerMessage
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.evolution.schema_text import SchemaHash
 from coterie.protocols.raft.membership.membership import Membership, StoreId
-from coterie.protocols.raft.raft_messages import AppendEntries
+from coterie.protocols.raft.raft_messages import AppendEntries, NotAMember
 from coterie.protocols.raft.snapshots.snapshot_messages import Chunk, InstallSnapshot
 from coterie.runtime.storage.history.generation import Generation, contradiction
 
 __all__ = ["LetterAdmission"]
 
 
-_OF_LEADERS: Final = (AppendEntries, InstallSnapshot, Chunk)
+_OF_LATER_MEMBERS: Final = (AppendEntries, InstallSnapshot, Chunk, NotAMember)
+"""They come from members that know more: also if this node knows another store, or none, on their node."""
 
 
 class LetterAdmission:
@@ -92,7 +93,7 @@ class LetterAdmission:
         elif store in bound or (has_open_seat and self._peer_stores.has_heard(sender, store)):
             self._examine_generation(letter, identity, admit)
         elif not has_open_seat:
-            if bound and not isinstance(letter.body, _OF_LEADERS):
+            if bound and not isinstance(letter.body, _OF_LATER_MEMBERS):
                 advice = replacement_advice(self._group, sender, bound[0])
                 advice = f"if this store was replaced, stop its process, and remove its data; else {advice}"
                 self._tell(letter, "store.refused", store=store, remembered=", ".join(bound), advice=advice)

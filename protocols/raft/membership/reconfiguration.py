@@ -184,7 +184,8 @@ class Reconfiguration:
         if self._was_member and not state.electorate.is_member:
             self._was_member = False
             index = state.durability.hard_state.facts.membership_index
-            state.outbox.observe(MEMBER_REMOVED, term=state.term, index=index)
+            if index > state.electorate.expelled_at:  # else that was observed when it was told
+                state.outbox.observe(MEMBER_REMOVED, term=state.term, index=index)
 
     def _lead(self, leadership: Leadership, membership: Membership) -> None:
         """As the leader: the effective membership is committed, and the next one may be appended."""
