@@ -132,7 +132,9 @@ GOLDEN = {
     "node.WaitLine": "WaitLine(asker, target, message, left_s)",
     "node.Directory": "NodeDirectory(address_by_node, groups)",
     "node.ReportDirectory": "ReportDirectory()",
-    "node.Report": "NodeReport(node, cluster, groups, synods, pools, links, actors, balancers, nodes, ended)",
+    "node.Report": (
+        "NodeReport(node, cluster, groups, synods, pools, links, actors, balancers, nodes, ended, all_groups, serving)"
+    ),
     "node.ReportNode": "ReportNode()",
     "pool.CallerReport": (
         "CallerReport(name, kind, policy, explanation, retries, retries_refused, hedges, targets_total, targets)"
