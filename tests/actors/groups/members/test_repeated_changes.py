@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from coterie import CommandRefused, CommandTimeout
+from coterie.actors.groups.group_messages import GroupStatus
 from coterie.actors.groups.members.group_members import GroupMembers
 from coterie.actors.groups.members.group_operations import LEADERLESS_S, SAY_EVERY_S
 from coterie.actors.groups.members.operator_requests import OperatorRequests
@@ -162,3 +164,27 @@ async def test_members_that_nobody_tells_are_a_time_out(cluster: Cluster, monkey
 
     with pytest.raises(CommandTimeout, match="no node said in time that it leads"):
         await group.members(timeout_s=3)
+
+
+async def test_of_two_replicas_without_a_leader_the_one_with_the_longer_log_is_believed(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = await group_of(cluster)
+    await add(group, 3)
+    found = (await group.status())["n1"]
+    assert isinstance(found, GroupStatus)
+    three = tuple(member for member in found.members if member.node in NODES[:3])
+    said = {
+        "n1": replace(found, node="n1", role="follower", leader=None, last_index=9, members=three[:2]),
+        "n2": replace(found, node="n2", role="follower", leader=None, last_index=17, members=three),
+        "n5": replace(found, node="n5", role="not_a_member", leader=None, last_index=99, members=()),
+    }
+
+    async def status(*, timeout_s: float) -> dict[str, GroupStatus]:
+        return said
+
+    monkeypatch.setattr(group._operations, "_status", status)
+
+    members = await group.members()
+
+    assert (members.node, members.last_index, members) == ("n2", 17, three)

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from coterie.actors.groups.members.invitations import Invitations
+from coterie.protocols.algorithm import NodeId
+from coterie.protocols.raft.membership.membership import StoreId
 from coterie.testing import Cluster
 from tests.actors.groups.members.test_member_changes import NODES, add, group_of, store_of, topology_of
 
@@ -90,3 +93,23 @@ async def test_a_wiped_founder_that_was_formatted_anew_is_an_error_with_the_comm
     refusals = texts_of("store.refused", caplog)
     assert refusals
     assert all(f"coterie raft replace totals n3 --store {lost[:8]}" in text for text in refusals)
+
+
+async def test_nothing_is_told_while_an_operator_replaces_the_store(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = await group_of(cluster)
+    await add(group, 3)
+    lost = store_of(await group.members(), "n3")
+    ask = Invitations._ask
+
+    async def late(self: Invitations, node: NodeId) -> StoreId:
+        await asyncio.sleep(20)
+        return await ask(self, node)
+
+    monkeypatch.setattr(Invitations, "_ask", late)
+    await wipe(cluster, "n3", caplog, join=True)
+
+    await group.replace("n3", store=lost[:6])
+
+    assert alarming(caplog) == []
