@@ -28,7 +28,8 @@ class NodeReport:
     """One node: its name and cluster, the names of what it runs by kind, and the peers it is linked to now.
 
     `nodes`: all nodes of its topology, and those of which its groups have learned. `ended`: the parts whose actor is
-    gone for good: its restart budget is spent, or it has stopped itself.
+    gone for good: its restart budget is spent, or it has stopped itself. `all_groups`: the groups of its topology, on
+    whichever nodes they run. `serving`: the nodes on which its topology places anything else, but for the detector.
     """
 
     node: str
@@ -41,6 +42,8 @@ class NodeReport:
     balancers: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
     ended: tuple[str, ...] = ()
+    all_groups: tuple[str, ...] = ()
+    serving: tuple[str, ...] = ()
 
 
 @message(name="node.Directory")
@@ -67,7 +70,8 @@ class ReportNode(Ask[NodeReport]):
 class NodeReportActor(Actor[ReportNode | ReportDirectory | ReportActors | ReportMembers | ReportPools]):
     """Reports what its node runs, inspects its actors and pools, and passes on what its failure detector reports.
 
-    `nodes`: those of the topology. `all_groups`: its groups, also those that run on other nodes only.
+    `nodes`: those of the topology. `all_groups`: its groups, also those that run on other nodes only. `serving`: the
+    nodes that have other parts than groups and a detector.
     `groups` … `balancers` are the names of the node's parts; `has_detector`: whether it runs a failure detector.
     """
 
@@ -76,6 +80,7 @@ class NodeReportActor(Actor[ReportNode | ReportDirectory | ReportActors | Report
         *,
         nodes: tuple[str, ...],
         all_groups: tuple[str, ...],
+        serving: tuple[str, ...],
         groups: tuple[str, ...],
         synods: tuple[str, ...],
         pools: tuple[str, ...],
@@ -85,6 +90,7 @@ class NodeReportActor(Actor[ReportNode | ReportDirectory | ReportActors | Report
     ) -> None:
         self._nodes = nodes
         self._all_groups = all_groups
+        self._serving = serving
         self._groups = groups
         self._synods = synods
         self._pools = pools
@@ -126,7 +132,7 @@ class NodeReportActor(Actor[ReportNode | ReportDirectory | ReportActors | Report
         named = dict.fromkeys((*self._groups, *self._synods, *self._pools, *self._actors, *self._balancers))
         ended = tuple(name for name in named if system.registry.cell_at(name) is None)
         nodes = tuple(dict.fromkeys((*self._nodes, *system.remoting.network().member_addresses)))
-        return NodeReport(system.node, cluster, *parts, nodes, ended)
+        return NodeReport(system.node, cluster, *parts, nodes, ended, self._all_groups, self._serving)
 
     def _directory(self) -> NodeDirectory:
         members = self.context.system.remoting.network().member_addresses

@@ -29,6 +29,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, assert_never
 
+from coterie.actors.groups.members.store_watch import replacement_advice
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.wire_names import FoundersDiffer, RegisterStore, StoreRegistered
 from coterie.errors import InvariantViolated, UnsupportedFormat
@@ -254,7 +255,8 @@ class VoterRegistration:
             return
         if peer not in self._peers:
             return
-        remembered = self._bound_store(peer) or self._peer_stores.store_of(peer)
+        bound = self._bound_store(peer)
+        remembered = bound or self._peer_stores.store_of(peer)
         if remembered is not None:
             self._confirm(peer, remembered)
         is_remembered = remembered == request.store or (
@@ -262,7 +264,10 @@ class VoterRegistration:
             and self._peer_stores.register(peer, request.store, lambda: self._confirm(peer, request.store))
         )
         if not is_remembered:
-            self._context.log.error("store.refused", peer=peer, store=request.store, remembered=remembered)
+            facts: dict[str, object] = {"peer": peer, "store": request.store, "remembered": remembered}
+            if bound is not None:  # the log of a Raft group does: the store can be replaced
+                facts["advice"] = replacement_advice(self._context.self_ref.path, peer, bound)
+            self._context.log.error("store.refused", **facts)
 
     def _refuse_founders(self, request: RegisterStore) -> None:
         """Answer also a node that is no member here: in its own list of founders it is one."""

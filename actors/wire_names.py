@@ -14,6 +14,7 @@ from coterie.protocols.raft.raft_messages import (
     AppendEntries,
     AppendEntriesReply,
     LogSuffix,
+    NotAMember,
     PreVote,
     PreVoteReply,
     ReadIndex,
@@ -52,6 +53,7 @@ NAMES: Final[dict[str, type]] = {
     "raft.Chunk": Chunk,
     "raft.InstallSnapshot": InstallSnapshot,
     "raft.LogSuffix": LogSuffix,
+    "raft.NotAMember": NotAMember,
     "raft.PreVote": PreVote,
     "raft.PreVoteReply": PreVoteReply,
     "raft.ReadChunk": ReadChunk,
@@ -95,6 +97,7 @@ class RaftPeerMessage:
         | ReadLog
         | LogSuffix
         | TimeoutNow
+        | NotAMember
         | InstallSnapshot
         | ReadChunk
         | DigestRequest

@@ -18,7 +18,6 @@ from coterie.actors.groups.backups.backup_transfer import BackupProgress, Backup
 from coterie.actors.groups.client_session import Identity, OwnSession, Session
 from coterie.actors.groups.group_messages import (
     CodeReport,
-    GroupMember,
     GroupStatus,
     LeaderIs,
     ReportCode,
@@ -26,6 +25,7 @@ from coterie.actors.groups.group_messages import (
     SchemaActivated,
 )
 from coterie.actors.groups.leader_router import KnownNames, LeaderRouter
+from coterie.actors.groups.members.group_members import GroupMembers, Transferred
 from coterie.actors.groups.members.group_operations import GroupOperations, Progress
 from coterie.actors.groups.members.member_messages import ChangeGroupMembers, MemberAction
 from coterie.actors.groups.reply_room import LARGE_BYTES
@@ -258,8 +258,8 @@ class GroupClient(Generic[C]):
         """
         return await self._operations.activate(timeout_s)
 
-    async def transfer(self, to: str | None = None, *, timeout_s: float = TIMEOUT_S) -> str:
-        """Let the leader hand over to the node `to`, or (None) to the one that is furthest; return the new leader.
+    async def transfer(self, to: str | None = None, *, timeout_s: float = TIMEOUT_S) -> Transferred:
+        """Let the leader hand over to the node `to`, or (None) to the one that is furthest; return who leads then.
 
         No command is lost: those that come meanwhile are refused definitely, and their handles send them again. It
         takes some round trips, and no election time-out.
@@ -297,8 +297,11 @@ class GroupClient(Generic[C]):
         )
         return await transfer.write(path, overwrite=overwrite)
 
-    async def members(self, *, timeout_s: float = TIMEOUT_S) -> tuple[GroupMember, ...]:
-        """Return the members of the group, as its leader has them. CommandTimeout: nobody said in time who leads."""
+    async def members(self, *, timeout_s: float = TIMEOUT_S) -> GroupMembers:
+        """Return the members of the group, as its leader has them; if none leads, as the newest replica knows them.
+
+        CommandTimeout: no node told them in time.
+        """
         return await self._operations.members(timeout_s)
 
     async def add(
@@ -309,17 +312,17 @@ class GroupClient(Generic[C]):
         learner: bool = False,
         timeout_s: float = CHANGE_S,
         on_progress: Progress | None = None,
-    ) -> tuple[GroupMember, ...]:
+    ) -> GroupMembers:
         """Add `node`, which was started to join: as a learner that votes once it has caught up; return the members.
 
-        All changes of members can be repeated: what is done already is not done again.
+        All changes of members can be repeated: what is done already is not done again, and `has_changed` is False.
 
         Args:
             node: its name. It runs with the group in its topology, and with `bootstrap="join"` at its first start.
             address: where it is reached (`host:port`): nodes and clients learn it. None: where the leader reaches it.
             learner: it stays a learner: it gets everything, and does not vote.
             timeout_s: for the whole change.
-            on_progress: called with how far it is, in words, when that changes.
+            on_progress: called with how far it is, in words, when that changes, once a second at most.
 
         Raises:
             CommandRefused: it was refused, or given up; the text says why, and what to do.
@@ -330,13 +333,13 @@ class GroupClient(Generic[C]):
 
     async def promote(
         self, node: str, *, timeout_s: float = CHANGE_S, on_progress: Progress | None = None
-    ) -> tuple[GroupMember, ...]:
+    ) -> GroupMembers:
         """Let the learner on `node` vote, once it has caught up and follows the active schema. As `add`."""
         return await self._operations.change(ChangeGroupMembers(MemberAction.PROMOTE, node), timeout_s, on_progress)
 
     async def remove(
         self, node: str, *, timeout_s: float = CHANGE_S, on_progress: Progress | None = None
-    ) -> tuple[GroupMember, ...]:
+    ) -> GroupMembers:
         """Let `node` be no member any more; if it leads, it hands over. As `add`."""
         return await self._operations.change(ChangeGroupMembers(MemberAction.REMOVE, node), timeout_s, on_progress)
 
@@ -348,7 +351,7 @@ class GroupClient(Generic[C]):
         address: str | None = None,
         timeout_s: float = CHANGE_S,
         on_progress: Progress | None = None,
-    ) -> tuple[GroupMember, ...]:
+    ) -> GroupMembers:
         """Let the store with which `node` runs now take the place of `store`, which is lost. As `add`.
 
         `store`: how the id of the lost store begins, as `members` has it. The node was started with an empty data

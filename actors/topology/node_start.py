@@ -104,10 +104,13 @@ def spawn_parts(node: Node, parts: Sequence[Part], nodes: Sequence[str]) -> None
     def names_of(kind: type[Part]) -> tuple[str, ...]:
         return tuple(part.name for part in here if isinstance(part, kind))
 
+    others = [part for part in parts if not isinstance(part, RaftPart | DetectorPart)]
+    serving = dict.fromkeys(place for part in others for place in part.nodes)
     report_actor = partial(
         NodeReportActor,
         nodes=tuple(nodes),
         all_groups=node.topology.group_names,
+        serving=tuple(serving),
         groups=names_of(RaftPart),
         synods=names_of(SynodPart),
         pools=names_of(PoolPart),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft.membership.group_facts import KEPT
+from coterie.protocols.raft.membership.removal_notices import RemovalNotices
 from coterie.protocols.raft.raft_messages import PreVote, PreVoteReply, RequestVote, RequestVoteReply, TimeoutNow
 from coterie.protocols.raft.raft_observations import VOTE_GRANTED
 from coterie.protocols.raft.role import RaftRole, RoleState
@@ -15,10 +16,20 @@ __all__ = ["Elections"]
 class Elections:
     """The rules of voting, on one node, and the votes that it has received."""
 
-    __slots__ = ("_durability", "_electorate", "_granted_by", "_log", "_log_end_by_voter", "_outbox", "_role_state")
+    __slots__ = (
+        "_durability",
+        "_electorate",
+        "_granted_by",
+        "_log",
+        "_log_end_by_voter",
+        "_outbox",
+        "_role_state",
+        "notices",
+    )
 
     def __init__(self, role_state: RoleState) -> None:
         self._role_state = role_state
+        self.notices = RemovalNotices(role_state)
         self._log = role_state.log
         self._durability = role_state.durability
         self._outbox = role_state.outbox
@@ -101,6 +112,8 @@ class Elections:
         self._outbox.send(candidate, reply, self._durability.after_hard_state())
         if self._role_state.leadership is not None:
             self._role_state.leadership.bid_farewell(candidate)
+        else:
+            self.notices.answer(candidate)
 
     def handle_request_vote(self, candidate: NodeId, request: RequestVote) -> None:
         """Vote, refuse, or ignore (Raft Figure 2, "RequestVote RPC": receiver; §5.2, §5.4.1, §6)."""
@@ -130,6 +143,8 @@ class Elections:
         Such a one may have the longest log, and get no entry from anybody else: without it no leader might be elected
         (dissertation §4.2.2). It does not count its own vote, and leaves once its removal is committed.
         """
+        if self._electorate.is_expelled:
+            return False
         if self._electorate.is_voter:
             return True
         facts = self._durability.hard_state.facts

@@ -219,6 +219,11 @@ class Leadership:
             if progress.next_index <= self._log.base.index:
                 self._need_snapshot(progress)
 
+    def asked_for_chunk(self, peer: NodeId, digest: bytes, offset: int) -> None:
+        """Note how far `peer` is in fetching a snapshot."""
+        if (progress := self._progress_by_peer.get(peer)) is not None:
+            progress.asked_for_chunk(digest, offset)
+
     # Check-quorum.
 
     def highest_answered_round(self) -> Round:

@@ -58,6 +58,7 @@ from coterie.protocols.raft.raft_messages import (
     AppendEntries,
     AppendEntriesReply,
     LogSuffix,
+    NotAMember,
     PreVote,
     PreVoteReply,
     RaftMessage,
@@ -81,7 +82,6 @@ from coterie.protocols.raft.snapshots.snapshot_messages import (
     ChunkLoaded,
     ChunkStored,
     InstallSnapshot,
-    LoadChunk,
     ReadChunk,
     SnapshotStored,
     SnapshotTaken,
@@ -267,7 +267,7 @@ class Raft:
 
     @property
     def is_member(self) -> bool:
-        """Whether this node's store is that of a member, as of the end of the log: of a voter or of a learner."""
+        """Whether this node's store is that of a member, of a voter or of a learner, as far as it knows."""
         return self._electorate.is_member
 
     @property
@@ -407,9 +407,8 @@ class Raft:
                 self._compaction.stored(event)
             case ChunkStored():
                 self._fetch.stored(event)
-            case ChunkLoaded(reader, digest, offset, data):
-                chunk = Chunk(self.term, digest, offset, data)
-                self._outbox.send(reader, chunk, self._durability.after_hard_state())
+            case ChunkLoaded():
+                self._fetch.loaded(event)
             case _:
                 assert_never(event)
 
@@ -471,18 +470,16 @@ class Raft:
 
     def _receive_rare(self, sender: NodeId, message: RareMessage) -> None:
         match message:
+            case NotAMember():
+                self._elections.notices.handle(sender, message)
             case ReadIndex():
                 self._reads.handle_read_index(sender, message)
             case ReadIndexReply():
                 self._reads.handle_read_index_reply(sender, message)
             case ReadLog() | LogSuffix():
                 self._adoption.handle(sender, message)
-            case InstallSnapshot():
-                self._fetch.handle_offer(sender, message)
-            case ReadChunk():
-                self._outbox.add(LoadChunk(sender, message.digest, message.offset))
-            case Chunk():
-                self._fetch.handle_chunk(sender, message)
+            case InstallSnapshot() | ReadChunk() | Chunk():
+                self._fetch.handle(sender, message)
             case _:
                 assert_never(message)
 

@@ -111,13 +111,15 @@ class ChangeEnded:
 
     Else `reason` says why not: the change was refused and nothing has changed, or how far it came, or that this is
     unknown. A change can be repeated: what is done already is not done again. `is_passing`: it is worth repeating soon,
-    at the leader then: this one leads no more, or has only just begun to.
+    at the leader then: this one leads no more, or has only just begun to. `has_changed`: this request has put a
+    membership into the log.
     """
 
     ref: int
     is_done: bool
     reason: str
     is_passing: bool = False
+    has_changed: bool = False
 
 
 RareEvent = (

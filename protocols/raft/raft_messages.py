@@ -17,6 +17,7 @@ __all__ = [
     "HardState",
     "LogSuffix",
     "LogWrite",
+    "NotAMember",
     "PreVote",
     "PreVoteReply",
     "RaftMessage",
@@ -179,6 +180,18 @@ class ReadIndexReply:
     index: LogIndex | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class NotAMember:
+    """Tells the receiver, which asked for a vote, that it was removed: the committed members lack its store.
+
+    `index`: of the entry of these members. `membership`: they, encoded. `term`: of the sender.
+    """
+
+    term: Term
+    index: LogIndex
+    membership: bytes
+
+
 RaftMessage = (
     RequestVote
     | RequestVoteReply
@@ -191,12 +204,13 @@ RaftMessage = (
     | ReadLog
     | LogSuffix
     | TimeoutNow
+    | NotAMember
     | InstallSnapshot
     | ReadChunk
     | Chunk
 )
 
-RareMessage = ReadIndex | ReadIndexReply | ReadLog | LogSuffix | InstallSnapshot | ReadChunk | Chunk
+RareMessage = NotAMember | ReadIndex | ReadIndexReply | ReadLog | LogSuffix | InstallSnapshot | ReadChunk | Chunk
 """The messages that are part neither of an election nor of every command."""
 
 

@@ -22,6 +22,7 @@ from coterie.runtime.remote.pending_requests import OutgoingAsk, PendingRequest
 from coterie.runtime.remote.refused_handshakes import RefusedHandshakes
 from coterie.runtime.remote.remote_config import RemoteConfig
 from coterie.runtime.remote.remote_watches import RemoteWatches
+from coterie.runtime.transport.handshake.handshake_messages import RefusalReason
 from coterie.runtime.transport.handshake.identity import PeerRole
 from coterie.runtime.transport.transport import Transport
 from coterie.runtime.user_code import notify
@@ -280,10 +281,16 @@ class Remoting:
         self._notify("lost", peer, reason)
 
     def refused(self, address: str, reason: str, *, is_dialled: bool = False) -> None:
-        """Log a failed handshake: as a warning, or as debug output if one of its kind was logged recently."""
+        """Log a failed handshake: as a warning, or as debug output if one of its kind was logged recently.
+
+        One that passes as soon as a former process of that name is lost is no warning.
+        """
         for listener in list(self.refusal_listeners):
             listener(address, reason)
         times = self.refused_handshakes.note(address, reason, is_dialled=is_dialled)
+        if times and reason.startswith(f"{RefusalReason.FORMER_STORE.value}:"):
+            self.system.log.info("transport.handshake_deferred", address=address, reason=reason, times=times)
+            return
         log = self.system.log.warning if times else self.system.log.debug
         log("transport.handshake_refused", address=address, reason=reason, times=max(1, times))
 

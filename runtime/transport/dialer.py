@@ -1,4 +1,7 @@
-"""`Dialer`: opens the two TCP connections of a link to a peer, and dials again whenever the link is down."""
+"""`Dialer`: opens the two TCP connections of a link to a peer, and dials again whenever the link is down.
+
+`try_target` only asks which node answers at an address.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from coterie.runtime.transport.link import Link, LinkState
 from coterie.runtime.transport.peers import Peers
 from coterie.runtime.transport.transport_state import TransportState
 
-__all__ = ["DialTarget", "Dialer"]
+__all__ = ["DialTarget", "Dialer", "try_target"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,8 @@ class Dialer:
             self._shared.identity = replace(self._shared.identity, cluster=passed.cluster)
         refusal = self._peers.refusal(passed.peer)
         if refusal is not None:
+            opened.clear()
+            control.close()  # in order: its handshake has not failed at the other end
             raise HandshakeRefused(refusal.reason.value, refusal.text)
         self._last_node = passed.peer.node
         with self._peers.dialling(passed.peer) as is_the_only_one:
@@ -129,24 +134,60 @@ class Dialer:
         self, opened: list[Connection], lane_class: int, link_id: int, expected: str | Peer
     ) -> tuple[Connection, Passed]:
         shared = self._shared
-        handshake = DialerHandshake(
-            shared.identity,
-            lane_class=lane_class,
-            link_id=link_id,
-            expected=expected,
-            credentials=shared.credentials(),
-            versions=shared.config.versions,
-        )
-        attempt = _DialAttempt(handshake, shared)
-        connection = Connection(attempt, self._shared)
-        connection.lane_class = lane_class
-        opened.append(connection)
-        async with asyncio.timeout(self._shared.config.handshake_timeout_s):
-            await self._network.connect(lambda: connection, self._target.host, self._target.port)
-        step = await attempt.result
-        if isinstance(step, HandshakeRefusal):
-            raise HandshakeRefused(step.reason.value, step.text)
-        return connection, step
+        handshake = _handshake(shared, lane_class=lane_class, link_id=link_id, expected=expected)
+        return await _connect(self._target, self._network, shared, opened, handshake, lane_class)
+
+
+async def try_target(target: DialTarget, host: Host, network: Connections, shared: TransportState) -> Peer:
+    """Return which node answers at `target`, authenticated as for a link; no link is made, and none is changed.
+
+    Raises:
+        HandshakeRefused: what listens there is no node of this cluster, or takes no link from this one.
+        OSError: nothing listens there.
+        UnicodeError: that cannot be the name of a host.
+    """
+    opened: list[Connection] = []
+    handshake = _handshake(shared, lane_class=0, link_id=host.random.getrandbits(64), expected=target.node)
+    try:
+        connection, passed = await _connect(target, network, shared, opened, handshake, 0)
+        opened.clear()
+        connection.close()  # in order: the other end reports no handshake that has failed
+        return passed.peer
+    finally:
+        for connection in opened:
+            connection.abort()
+
+
+def _handshake(shared: TransportState, *, lane_class: int, link_id: int, expected: str | Peer) -> DialerHandshake:
+    return DialerHandshake(
+        shared.identity,
+        lane_class=lane_class,
+        link_id=link_id,
+        expected=expected,
+        credentials=shared.credentials(),
+        versions=shared.config.versions,
+    )
+
+
+async def _connect(
+    target: DialTarget,
+    network: Connections,
+    shared: TransportState,
+    opened: list[Connection],
+    handshake: DialerHandshake,
+    lane_class: int,
+) -> tuple[Connection, Passed]:
+    """Open one connection, and return it once its handshake has passed. The caller aborts what is in `opened`."""
+    attempt = _DialAttempt(handshake, shared)
+    connection = Connection(attempt, shared)
+    connection.lane_class = lane_class
+    opened.append(connection)
+    async with asyncio.timeout(shared.config.handshake_timeout_s):
+        await network.connect(lambda: connection, target.host, target.port)
+    step = await attempt.result
+    if isinstance(step, HandshakeRefusal):
+        raise HandshakeRefused(step.reason.value, step.text)
+    return connection, step
 
 
 class _DialAttempt:

@@ -83,8 +83,11 @@ class LinkListener:
         self._pair(connection, _with_certificate(step, connection.certificate))
 
     def connection_ended(self, connection: Connection) -> None:
-        """Abort: the connection ended before its link was made."""
+        """Abort: the connection ended before its link was made; one that had passed only asked who answers here."""
         connection.abort()
+        if connection in self._unpaired.values():
+            self._forget(connection)
+            return
         self.connection_lost(connection, "the other end closed it")
 
     def connection_lost(self, connection: Connection, reason: str) -> None:

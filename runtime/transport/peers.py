@@ -150,7 +150,10 @@ class Peers:
                 return refuse(RefusalReason.NAME_IN_USE, _living_client_text(peer))
             return None
         if known.peer is not None and _must_wait_for(known, known.peer, peer):
-            return refuse(RefusalReason.OTHER_STORE, _other_store_text(known, known.peer, peer))
+            if known.link is not None:
+                return refuse(RefusalReason.OTHER_STORE, _other_store_text(known.peer, peer))
+            left_s = self._shared.config.lost_after_s - known.absent_s
+            return refuse(RefusalReason.FORMER_STORE, _former_store_text(known.peer, peer, max(0.0, left_s)))
         if known.peer is not None and _is_other_life(known.peer, peer) and self._is_heard(known):
             return refuse(RefusalReason.COPIED_STORE, _copied_store_text(peer))
         return None
@@ -302,12 +305,19 @@ def _must_wait_for(known: _PeerEntry, old: Peer, new: Peer) -> bool:
     return not is_trusted_alone and (known.link is not None or not known.is_lost)
 
 
-def _other_store_text(known: _PeerEntry, old: Peer, new: Peer) -> str:
-    since = "is linked" if known.link is not None else f"was linked until {known.absent_s:.1f} s ago"
+def _other_store_text(old: Peer, new: Peer) -> str:
     ours = f"store {_short(new.store)}" if new.store else "no store"
     return (
-        f"two processes call themselves {new.node!r}: one with store {_short(old.store)} {since}, this one has {ours}; "
-        f"stop the wrong one, or start it on the right data directory"
+        f"two processes call themselves {new.node!r}: one with store {_short(old.store)} is linked, this one has "
+        f"{ours}; stop the wrong one, or start it on the right data directory"
+    )
+
+
+def _former_store_text(old: Peer, new: Peer, left_s: float) -> str:
+    ours = f"store {_short(new.store)}" if new.store else "no store"
+    return (
+        f"this process of {new.node!r} has {ours}, its former one had store {_short(old.store)}: it is let in once the "
+        f"former one has been out of reach for {left_s:.1f} s more; if it still runs, stop the wrong one"
     )
 
 

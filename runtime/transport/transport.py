@@ -21,7 +21,7 @@ from coterie.runtime.hosts.tls_config import TlsConfig
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.unpacking import allowed_parts
 from coterie.runtime.transport.descriptor_budget import AcceptLimits, DescriptorBudget, check_room
-from coterie.runtime.transport.dialer import Dialer, DialTarget
+from coterie.runtime.transport.dialer import Dialer, DialTarget, try_target
 from coterie.runtime.transport.framing.items import PACK_ERRORS, SHORT_BYTES, ItemPacker
 from coterie.runtime.transport.handshake.identity import Peer, PeerRole, SystemIdentity
 from coterie.runtime.transport.handshake.shared_key import Auth, ClientKey, SharedKey
@@ -177,6 +177,18 @@ class Transport:
         self._check_open()
         target = DialTarget(host, port, node)
         self._keep_dialling(_dial_key(target), target)
+
+    async def try_address(self, host: str, port: int) -> Peer:
+        """Return which node of our cluster answers at (host, port), authenticated. No link is made, and none changed.
+
+        Raises:
+            HandshakeRefused: what listens there is no node of this cluster, or takes no link from this one.
+            OSError: nothing listens there.
+            UnicodeError: `host` cannot be the name of a host.
+            TransportError: the transport is closed.
+        """
+        self._check_open()
+        return await try_target(DialTarget(host, port), self._host, self._network(), self._shared)
 
     def stop_dialling(self, host: str, port: int, *, node: str = "") -> None:
         """Undo `dial` with the same arguments; a link that is up stays. No effect if it was not dialled."""

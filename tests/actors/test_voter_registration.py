@@ -292,6 +292,8 @@ async def test_a_store_that_the_log_binds_counts_more_than_one_that_was_confirme
         group.up["n2"].registration.handle_request(group.request("n1", store))
 
     assert group.messages == [("n1", StoreRegistered("n2", "n1/1"))] * 2
+    advice = str(group.up["n2"].logged[-1][1].pop("advice"))
+    assert advice.endswith("coterie raft replace g n1 --store n1/1")
     assert group.up["n2"].logged[-1][1] == {"peer": "n1", "store": "n1/wrong", "remembered": "n1/1"}
 
 

@@ -39,6 +39,7 @@ from coterie.protocols.raft.raft_messages import (
     AppendEntries,
     AppendEntriesReply,
     LogSuffix,
+    NotAMember,
     PreVote,
     PreVoteReply,
     RaftMessage,
@@ -89,7 +90,7 @@ GOLDEN = {
     "group.ChangeMembers": "ChangeGroupMembers(action, node, store, address)",
     "group.InvitationRefused": "InvitationRefused(reason)",
     "group.InviteStore": "InviteStore(sender, incarnation, founders, stores)",
-    "group.MembersChanged": "MembersChanged(is_done, reason, leader, members, is_passing)",
+    "group.MembersChanged": "MembersChanged(is_done, reason, leader, members, is_passing, has_changed, index)",
     "group.StoreInvited": "StoreInvited(node, store)",
     "group.Member": "GroupMember(node, store, role, address)",
     "group.Read": "ReadQueries(command)",
@@ -131,7 +132,9 @@ GOLDEN = {
     "node.WaitLine": "WaitLine(asker, target, message, left_s)",
     "node.Directory": "NodeDirectory(address_by_node, groups)",
     "node.ReportDirectory": "ReportDirectory()",
-    "node.Report": "NodeReport(node, cluster, groups, synods, pools, links, actors, balancers, nodes, ended)",
+    "node.Report": (
+        "NodeReport(node, cluster, groups, synods, pools, links, actors, balancers, nodes, ended, all_groups, serving)"
+    ),
     "node.ReportNode": "ReportNode()",
     "pool.CallerReport": (
         "CallerReport(name, kind, policy, explanation, retries, retries_refused, hedges, targets_total, targets)"
@@ -160,6 +163,7 @@ GOLDEN = {
     "raft.InstallSnapshot": "InstallSnapshot(term, round, snapshot)",
     "raft.Letter": "RaftPeerMessage(sender, identity, body)",
     "raft.LogSuffix": "LogSuffix(term, last_log_index, last_log_term, prev_log_index, prev_log_term, entries)",
+    "raft.NotAMember": "NotAMember(term, index, membership)",
     "raft.PreVote": "PreVote(term, last_log_index, last_log_term)",
     "raft.PreVoteReply": "PreVoteReply(term, granted, last_log_index, last_log_term)",
     "raft.ReadChunk": "ReadChunk(term, digest, offset)",
@@ -281,6 +285,7 @@ RAFT: list[RaftMessage] = [
     ReadIndexReply(T, 1, I),
     RequestVote(T, I, T, is_transfer=True),
     TimeoutNow(T),
+    NotAMember(T, LogIndex(7), b"members"),
     InstallSnapshot(T, 5, SnapshotId(LogPosition(I, T), 2**53, 2**40, bytes(range(32)))),
     ReadChunk(T, bytes(32), 2**40),
     Chunk(T, bytes(32), 0, bytes(1000)),

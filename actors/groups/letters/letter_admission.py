@@ -18,25 +18,28 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from coterie.actors.groups.letters.letter_identity import LetterIdentity
+from coterie.actors.groups.members.store_watch import replacement_advice
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.wire_names import RaftChunk, RaftPeerMessage
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.evolution.schema_text import SchemaHash
 from coterie.protocols.raft.membership.membership import Membership, StoreId
-from coterie.protocols.raft.raft_messages import AppendEntries
+from coterie.protocols.raft.raft_messages import AppendEntries, NotAMember
 from coterie.protocols.raft.snapshots.snapshot_messages import Chunk, InstallSnapshot
 from coterie.runtime.storage.history.generation import Generation, contradiction
 
 __all__ = ["LetterAdmission"]
 
 
-_OF_LEADERS: Final = (AppendEntries, InstallSnapshot, Chunk)
+_OF_LATER_MEMBERS: Final = (AppendEntries, InstallSnapshot, Chunk, NotAMember)
+"""They come from members that know more: also if this node knows another store, or none, on their node."""
 
 
 class LetterAdmission:
     """The judgement of one node about its peers' letters, for one life of its actor.
 
     Args:
+        group: its name.
         incarnation: of the group.
         peer_stores: the stores that this node remembers.
         log: the actor's log; each sender that is refused is told there once for each identity.
@@ -47,6 +50,7 @@ class LetterAdmission:
 
     def __init__(
         self,
+        group: str,
         incarnation: bytes,
         peer_stores: PeerStores,
         log: Any,
@@ -55,6 +59,7 @@ class LetterAdmission:
         accuse: Callable[[str, StoreId, Generation], None],
         on_schema: Callable[[str, SchemaHash], None],
     ) -> None:
+        self._group = group
         self._incarnation = incarnation
         self._peer_stores = peer_stores
         self._node_of = node_of
@@ -88,8 +93,10 @@ class LetterAdmission:
         elif store in bound or (has_open_seat and self._peer_stores.has_heard(sender, store)):
             self._examine_generation(letter, identity, admit)
         elif not has_open_seat:
-            if bound and not isinstance(letter.body, _OF_LEADERS):
-                self._tell(letter, "store.refused", store=store, remembered=", ".join(bound))
+            if bound and not isinstance(letter.body, _OF_LATER_MEMBERS):
+                advice = replacement_advice(self._group, sender, bound[0])
+                advice = f"if this store was replaced, stop its process, and remove its data; else {advice}"
+                self._tell(letter, "store.refused", store=store, remembered=", ".join(bound), advice=advice)
             admit(store)
         elif not self._peer_stores.hear(sender, store, lambda: admit(store)):
             self._refuse(letter, "store.refused", store=store, remembered=self._peer_stores.store_of(sender))

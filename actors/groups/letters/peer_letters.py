@@ -76,6 +76,7 @@ class PeerLetters:
         self.identity = identity.encode()
         """What its letters say of where they come from."""
         self.admission = LetterAdmission(
+            context.self_ref.path,
             incarnation,
             peer_stores,
             context.log,

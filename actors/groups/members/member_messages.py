@@ -33,7 +33,8 @@ class MembersChanged:
     """How a change ended. `is_done`: the group has the new `members`.
 
     Else `reason` says why not. `is_passing`: repeat it soon, at `leader` if that is known: a leader has changed, or was
-    only just elected.
+    only just elected. `has_changed`: this request has put other members, or another address, into the log. `index`: the
+    last entry of the log then.
     """
 
     is_done: bool
@@ -41,6 +42,8 @@ class MembersChanged:
     leader: str | None
     members: tuple[GroupMember, ...] = ()
     is_passing: bool = False
+    has_changed: bool = False
+    index: int = 0
 
 
 @message(name="group.ChangeMembers", speaker=Speaker.OPERATOR)

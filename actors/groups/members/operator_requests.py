@@ -16,19 +16,12 @@ from coterie.actors.groups.backups.backup_messages import ReadBackup, TakeBackup
 from coterie.actors.groups.backups.backup_serving import BackupServing
 from coterie.actors.groups.evolution.schema_keeper import SchemaKeeper
 from coterie.actors.groups.group_messages import GroupStatus, HandOver, HandOverAnswer, ReportStatus
-from coterie.actors.groups.members.learned_addresses import LearnedAddresses
-from coterie.actors.groups.members.member_messages import (
-    ChangeGroupMembers,
-    InvitationRefused,
-    InviteStore,
-    MemberAction,
-    MembersChanged,
-    StoreInvited,
-)
+from coterie.actors.groups.members.invitations import ASK_S, Invitations
+from coterie.actors.groups.members.member_messages import ChangeGroupMembers, MemberAction, MembersChanged
 from coterie.actors.groups.members.peer_refs import PeerRefs
+from coterie.actors.groups.members.store_watch import StoreWatch
 from coterie.actors.groups.replicas.replica_status import group_members
-from coterie.actors.network_addresses import format_address
-from coterie.errors import ActorNotFound, CoterieError
+from coterie.errors import CoterieError
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft.membership.member_changes import (
     AddLearner,
@@ -38,7 +31,7 @@ from coterie.protocols.raft.membership.member_changes import (
     Remove,
     ReplaceStore,
 )
-from coterie.protocols.raft.membership.membership import MemberRole, StoreId
+from coterie.protocols.raft.membership.membership import Member, MemberRole, StoreId
 from coterie.protocols.raft.membership.reconfiguration import ChangePhase
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_effects import (
@@ -53,12 +46,6 @@ from coterie.protocols.raft.role import RaftRole
 from coterie.runtime.actor import Context, Later
 
 __all__ = ["OperatorRequests"]
-
-LINK_S: Final = 10.0
-"""For so long a node is waited for that is to join."""
-
-LINK_LOOK_S: Final = 0.05
-ASK_S: Final = 5.0
 
 ASK_AGAIN_S: Final = 0.2
 """The interval at which a learner is asked whether it follows the active schema."""
@@ -109,8 +96,8 @@ class OperatorRequests:
         self._changes: dict[int, _Change] = {}
         self._preparing: dict[asyncio.Task[None], _Change] = {}
         self._ask_at_s = 0.0
-        self._addresses = context.system.extension(LearnedAddresses)
-        self._holder = f"{context.self_ref.path}#change"
+        self._invitations = Invitations(node, raft, peers, context)
+        self._store_watch = StoreWatch(raft, context, self._is_being_replaced)
 
     def receive(
         self, msg: HandOver | ChangeGroupMembers | TakeBackup | ReadBackup, later: Later[Any], *, takes_part: bool
@@ -155,10 +142,15 @@ class OperatorRequests:
     def change_ended(self, effect: ChangeEnded) -> None:
         """Answer who asked."""
         change = self._changes.pop(effect.ref)
-        self._answer(change, None if effect.is_done else effect.reason, is_passing=effect.is_passing)
+        reason = None if effect.is_done else effect.reason
+        self._answer(change, reason, is_passing=effect.is_passing, has_changed=effect.has_changed)
 
     def advance(self, now: float) -> None:
-        """Ask a learner that has caught up whether it follows the active schema (`now`: monotonic, s)."""
+        """Look after the members (`now`: monotonic, s).
+
+        A learner that has caught up is asked whether it follows the active schema.
+        """
+        self._store_watch.advance(now)
         if not self._changes or now < self._ask_at_s:
             return
         status = self._raft.change_status
@@ -167,6 +159,10 @@ class OperatorRequests:
             learner = status.waits_for[0]
             asked: asyncio.Future[GroupStatus] = self._peers[learner].ask(ReportStatus(), timeout_s=ASK_S)
             asked.add_done_callback(lambda done: self._learner_answered(learner, done))
+
+    def _is_being_replaced(self, node: str) -> bool:
+        changes = [*self._preparing.values(), *self._changes.values()]
+        return any(change.request.node == node and change.request.action is MemberAction.REPLACE for change in changes)
 
     @property
     def activity(self) -> str | None:
@@ -185,10 +181,15 @@ class OperatorRequests:
         for later in self._transfers.values():
             later.reply(HandOverAnswer(True, "", None))
 
-    def _answer(self, change: _Change, reason: str | None, *, is_passing: bool = False) -> None:
+    def _answer(
+        self, change: _Change, reason: str | None, *, is_passing: bool = False, has_changed: bool = False
+    ) -> None:
         members = group_members(self._raft.facts.known_members)
-        self._addresses.release(change.request.node, self._holder)  # a member's address is in the log
-        change.later.reply(MembersChanged(reason is None, reason or "", self._raft.leader, members, is_passing))
+        self._invitations.release(change.request.node)
+        leader, index = self._raft.leader, self._raft.last_index
+        change.later.reply(
+            MembersChanged(reason is None, reason or "", leader, members, is_passing, has_changed, index)
+        )
 
     async def _prepare(self, change: _Change) -> None:
         try:
@@ -214,80 +215,50 @@ class OperatorRequests:
             case MemberAction.REMOVE:
                 return Remove(node)
             case MemberAction.REPLACE:
-                return await self._replacement(change, node)
+                return await self._replacement(msg, node)
             case _:
-                address = self._link(change)
-                store = await self._invite(node)
-                kind = AddVoter if msg.action is MemberAction.ADD else AddLearner
-                return kind(node, store, address)
+                return await self._addition(msg, node)
 
-    async def _replacement(self, change: _Change, node: NodeId) -> ReplaceStore:
-        msg = change.request
+    async def _addition(self, msg: ChangeGroupMembers, node: NodeId) -> MemberChange:
+        kind = AddVoter if msg.action is MemberAction.ADD else AddLearner
+        present = self._settled_member(msg, node)
+        if present is not None and (kind is AddVoter) is (present.role is not MemberRole.LEARNER):
+            return kind(node, StoreId(str(present.store_id)))
+        store, address = await self._invitations.invite(msg)
+        return kind(node, store, address)
+
+    async def _replacement(self, msg: ChangeGroupMembers, node: NodeId) -> ReplaceStore:
         present = [member for member in self._raft.facts.known_members if member.node == node]
         if not present:
             members = ", ".join(dict.fromkeys(member.node for member in self._raft.facts.known_members))
             raise ValueError(f"{node} is no member of the group: its members are {members}")
-        address = self._link(change)
-        store = await self._invite(node)
-        old = next((member for member in present if member.role is not MemberRole.LEARNER), present[0]).store_id or ""
-        is_named = bool(msg.store) and old.startswith(str(msg.store))
-        if old == store and is_named:
+        settled = self._settled_member(msg, node)
+        if settled is not None and not _is_named(settled, msg) and self._was_replaced(node, str(msg.store)):
+            return ReplaceStore(node, StoreId(str(settled.store_id)))
+        store, address = await self._invitations.invite(msg)
+        member = next((member for member in present if member.role is not MemberRole.LEARNER), present[0])
+        old = member.store_id or ""
+        if old == store and _is_named(member, msg) and msg.address is None:  # else its address alone is to change
             raise ValueError(f"{node} runs with the store {old}: it is not lost; give it an empty data directory first")
-        if old == store and not self._was_replaced(node, str(msg.store)):
+        if old == store and not _is_named(member, msg) and not self._was_replaced(node, str(msg.store)):
             raise ValueError(f"{node} runs with its present store {old}, and no store {msg.store} of it is known")
-        if old != store and not is_named:
+        if old != store and not _is_named(member, msg):
             raise ValueError(f"the store of {node} that is replaced is {old}, not {msg.store or 'told'}")
         return ReplaceStore(node, store, None if msg.address is None else address)
+
+    def _settled_member(self, msg: ChangeGroupMembers, node: NodeId) -> Member | None:
+        """Return the only member on `node` if, as far as is known here, that is how it runs, and where; else None."""
+        present = [member for member in self._raft.facts.known_members if member.node == node]
+        if len(present) != 1 or present[0].store_id is None or msg.address not in (None, present[0].address):
+            return None
+        process = self._context.system.remoting.network().known_peer(node)
+        is_other = process is not None and process.store not in ("", present[0].store_id)
+        return None if is_other else present[0]
 
     def _was_replaced(self, node: NodeId, store: str) -> bool:
         """Return whether a store that begins like `store` was that of `node` before the last change."""
         known = [member for _, membership in self._raft.facts.memberships for member in membership.members_on(node)]
         return any(str(member.store_id).startswith(store) for member in known if member.store_id is not None)
-
-    def _link(self, change: _Change) -> str | None:
-        """Keep a link to the node; return its address. ValueError if none is known."""
-        network, msg = self._context.system.remoting.network(), change.request
-        if msg.node == self._node:
-            return msg.address
-        if msg.address is not None:
-            self._addresses.hold(msg.node, msg.address, self._holder)
-        known = network.address_of(msg.node)
-        if known is None:
-            raise ValueError(f"no address of {msg.node} is known: give it")
-        return format_address(known)
-
-    async def _invite(self, node: NodeId) -> StoreId:
-        """Return the store of `node`, which is ready to join. ValueError if it is not."""
-        if node == self._node:
-            return StoreId(self._raft.node_id)
-        await self._wait_for_link(node)
-        facts = self._raft.facts
-        founders = b"" if facts.founders is None else facts.founders.encode()
-        ask: asyncio.Future[StoreInvited | InvitationRefused]
-        stores = tuple(member.store_id for member in facts.known_members if member.store_id is not None)
-        ask = self._peers[node].ask(InviteStore(self._node, facts.incarnation, founders, stores), timeout_s=ASK_S)
-        try:
-            answer = await ask
-        except ActorNotFound as error:
-            raise ValueError(
-                f"{node} runs no replica of this group: declare the group in its topology, and start it with an empty "
-                "data directory and --bootstrap join"
-            ) from error
-        except CoterieError as error:
-            raise ValueError(f"{node} did not answer: {error}") from error
-        if isinstance(answer, InvitationRefused):
-            raise ValueError(f"{node} cannot join: {answer.reason}")
-        return StoreId(answer.store)
-
-    async def _wait_for_link(self, node: NodeId) -> None:
-        system = self._context.system
-        end_s = self._context.clock.monotonic() + LINK_S
-        while node not in system.remoting.linked_names:
-            if self._context.clock.monotonic() >= end_s:
-                address = system.remoting.network().address_of(node)
-                place = "" if address is None else f" at {format_address(address)}"
-                raise ValueError(f"{node} cannot be reached{place}: start it, or give its address")
-            await asyncio.sleep(LINK_LOOK_S)
 
     def _learner_answered(self, node: str, asked: asyncio.Future[GroupStatus]) -> None:
         if asked.cancelled() or not self._changes:
@@ -304,3 +275,8 @@ class OperatorRequests:
         if answer.revision != active:
             return f"{node} follows revision {answer.revision} of the schema, not {active}"
         return None
+
+
+def _is_named(member: Member, msg: ChangeGroupMembers) -> bool:
+    """Return whether the operator has named the store of `member`, by how its id begins."""
+    return bool(msg.store) and str(member.store_id).startswith(str(msg.store))

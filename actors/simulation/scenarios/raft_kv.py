@@ -149,6 +149,8 @@ async def _has_converged(sim: Simulation) -> bool:
     """Return whether all remaining replicas hold and have applied the same entries."""
     checker = sim.deployment.raft_checkers[0]
     members = await (await sim.observer()).group(STORE).members()
+    if members.leader is None:
+        return False
     stores = [checker.replicas.of_store(member.store) for member in members if member.store is not None]
     nodes = [node.name for node in sim.nodes if node.is_up and not node.has_replaced_disk]
     return all(checker.has_converged(node) for node in nodes if checker.replicas.latest(node) in stores)

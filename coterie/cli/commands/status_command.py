@@ -10,6 +10,8 @@ Name the address of every node, or at least of one that is up: nodes that do not
     3          unknown: there is no such group
     4          unreachable: no node accepts the client, or none that answers has that group
     5          degraded: a node does not answer, or takes no full part in a group; the last lines say which
+
+A node that does not answer is no reason if it is a member of no group (any more) and serves nothing else.
 """
 
 from __future__ import annotations
@@ -41,6 +43,8 @@ COMMIT_PAUSE_S = 1.0
 
 Statuses = Mapping[str, GroupStatus | CoterieError]
 """The status of each node of a group, or the error in its place."""
+
+OUT: Final = " (nothing is expected of it: it is a member of no group; take it out of Topology(nodes=…))"
 
 FULL_PARTS: Final = ("leader", "follower", "pre_candidate", "candidate")
 """The roles of voters that do all that is asked of them."""
@@ -156,7 +160,8 @@ def _standstills(seen: _ClusterStatus) -> Iterator[str]:
 def _troubles(seen: _ClusterStatus) -> Iterator[str]:
     for node, report in seen.nodes.items():
         if isinstance(report, CoterieError):
-            yield f"node {node} does not answer"
+            if not _is_out(node, seen):
+                yield f"node {node} does not answer"
         else:
             for name in report.ended:
                 yield f"node {node}: {name} has ended for good (its log says why: actor.gave_up): start the node again"
@@ -170,10 +175,32 @@ def _troubles(seen: _ClusterStatus) -> Iterator[str]:
                 yield f"group {group}: {node} runs with another store than the one that is a member"
             elif status.role not in (*FULL_PARTS, NOT_A_MEMBER):
                 yield f"group {group}: {node} is {status.role}"
-            elif status.leader is None and any(_leads(other) for other in statuses.values()):
+            elif (
+                status.role != NOT_A_MEMBER
+                and status.leader is None
+                and any(_leads(other) for other in statuses.values())
+            ):
                 yield f"group {group}: {node} knows no leader, although there is one"
             if isinstance(status, GroupStatus) and status.trouble is not None:
                 yield f"group {group}: {node} has found that {status.trouble}"
+
+
+def _is_out(node: str, seen: _ClusterStatus) -> bool:
+    """Return whether nothing is expected of a node: it is a member of no group, for certain, and serves nothing else.
+
+    Such a node was removed from its groups, or was never added to one.
+    """
+    reports = [report for report in seen.nodes.values() if isinstance(report, NodeReport)]
+    groups = {group for report in reports for group in (*report.all_groups, *report.groups)}
+    if not groups or any(node in report.serving for report in reports):
+        return False
+    for group in groups:
+        leaders = [
+            each for each in seen.groups.get(group, {}).values() if isinstance(each, GroupStatus) and _leads(each)
+        ]
+        if not leaders or any(member.node == node for leader in leaders for member in leader.members):
+            return False
+    return True
 
 
 def _seats_of(node: str, statuses: Iterable[GroupStatus | CoterieError]) -> list[str]:
@@ -196,7 +223,7 @@ def _lines(seen: _ClusterStatus) -> Iterator[str]:
             parts = ", ".join(names) or "nothing"
             yield f"node {node} of {report.cluster}: runs {parts}; linked with {', '.join(report.links) or 'no node'}"
         else:
-            yield f"node {node}: {report}"
+            yield f"node {node}: {report}{OUT if _is_out(node, seen) else ''}"
     for group, statuses in seen.groups.items():
         yield from ("", f"group {group}")
         yield f"  {'node':<12} {'role':<12} {'term':>6} {'leader':<12} {'last':>10} {'commit':>10} {'applied':>10}"

@@ -8,5 +8,6 @@
 `membership.py`: `Membership`, lists the members, and encodes the list durably.
 `quorum_records.py`: encodes and decodes the quorum of a group.
 `reconfiguration.py`: `Reconfiguration`, changes the members by joint consensus, and lets removed nodes leave.
+`removal_notices.py`: `RemovalNotices`, tells a removed node that it is none, if no leader reaches it.
 `strangers.py`: which messages are taken from stores that are no members, as far as a node knows.
 """

@@ -4,6 +4,9 @@ The entries are sent in rounds: a round ends when the learner has everything tha
 beginning. A learner that needs less than an election time-out for a round is near enough: as a voter it will not hold
 up the group for longer than an election does. One that is too slow for that in every one of ten rounds is given up, as
 is one that is silent or makes no progress.
+
+One that needs the leader's snapshot makes progress while it asks for later chunks. To store the last one may take long,
+so its patience is longer; one that begins again and again, since it cannot keep what it gets, is given up, too.
 """
 
 from __future__ import annotations
@@ -19,6 +22,12 @@ ROUNDS_MAX: Final = 10
 SILENCES_MAX: Final = 10
 """For how many (longest) election time-outs a learner may be silent, or make no progress."""
 
+CHUNK_SILENCES_MAX: Final = 75
+"""The same for one that is sent a snapshot, and asks for no later chunk: 30 s, if an election time-out has 0.4 s."""
+
+FETCHES_MAX: Final = 5
+"""How often a learner may begin to fetch a snapshot anew without having one in the end."""
+
 
 class CatchUpState(enum.Enum):
     """What is known about the learner."""
@@ -28,6 +37,7 @@ class CatchUpState(enum.Enum):
     TOO_SLOW = "too slow"
     SILENT = "silent"
     STALLED = "stalled"
+    LOSES_SNAPSHOTS = "loses snapshots"
 
 
 class CatchUp:
@@ -42,6 +52,8 @@ class CatchUp:
     __slots__ = (
         "_answered_at_s",
         "_began_at_s",
+        "_fetched",
+        "_fetches_before",
         "_longest_s",
         "_match_index",
         "_moved_at_s",
@@ -57,9 +69,17 @@ class CatchUp:
         self._round = 1
         self._began_at_s = self._moved_at_s = self._answered_at_s = now
         self._match_index = LogIndex(0)
+        self._fetched: tuple[int, int] | None = None
+        self._fetches_before = 0  # when it had a snapshot at last, or was seen first
 
     def observe(
-        self, *, match_index: LogIndex, last_index: LogIndex, has_answered: bool, gets_snapshot: bool, now: float
+        self,
+        *,
+        match_index: LogIndex,
+        last_index: LogIndex,
+        has_answered: bool,
+        fetched: tuple[int, int] | None,
+        now: float,
     ) -> CatchUpState:
         """Compare the learner with the leader's log; return what that shows.
 
@@ -67,18 +87,23 @@ class CatchUp:
             match_index: what the learner is known to hold.
             last_index: the end of the leader's log.
             has_answered: whether it has answered lately; else it has not caught up, whatever it holds.
-            gets_snapshot: whether it is sent a snapshot: then it makes no progress in the log.
+            fetched: if it is sent a snapshot: how often it has begun to fetch one, and from which byte on it lacks it.
             now: monotonic, s.
         """
         if has_answered:
             self._answered_at_s = now
-        if match_index > self._match_index or gets_snapshot:
-            self._match_index, self._moved_at_s = match_index, now
+        if match_index > self._match_index or fetched != self._fetched:
+            self._moved_at_s = now
+        if fetched is not None and (self._fetched is None or match_index > self._match_index):
+            self._fetches_before = fetched[0]
+        self._match_index, self._fetched = max(self._match_index, match_index), fetched
         if has_answered and match_index >= self._target:
             return self._end_round(last_index, now)
-        patience_s = SILENCES_MAX * self._longest_s
-        if now - self._answered_at_s >= patience_s:
+        if now - self._answered_at_s >= SILENCES_MAX * self._longest_s:
             return CatchUpState.SILENT
+        if fetched is not None and fetched[0] - self._fetches_before > FETCHES_MAX:
+            return CatchUpState.LOSES_SNAPSHOTS
+        patience_s = (SILENCES_MAX if fetched is None else CHUNK_SILENCES_MAX) * self._longest_s
         return CatchUpState.STALLED if now - self._moved_at_s >= patience_s else CatchUpState.BEHIND
 
     def _end_round(self, last_index: LogIndex, now: float) -> CatchUpState:

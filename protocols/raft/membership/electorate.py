@@ -23,6 +23,7 @@ from typing import Final
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.quorums import Quorum
 from coterie.protocols.raft.membership.membership import Member, MemberRole, Membership, StoreId
+from coterie.protocols.replicated_log import LogIndex
 
 __all__ = ["Electorate", "is_placeholder"]
 
@@ -61,6 +62,8 @@ class Electorate:
         "_key_by_member",
         "_node_by_key",
         "_node_by_stranger",
+        "expelled_at",
+        "is_expelled",
         "is_recorded",
         "membership",
         "own_key",
@@ -86,12 +89,16 @@ class Electorate:
         """Which voters may decide, by their keys."""
         self.is_recorded = False
         """Whether the membership has every store that is known here."""
+        self.is_expelled = False
+        """Whether a later membership, which is not in the log here, is known to lack this node (`RemovalNotices`)."""
+        self.expelled_at = LogIndex(0)
+        """The index of the entry of the last such membership that this node was told of; 0: of none."""
         self._refresh()
 
     def adopt(self, membership: Membership | None) -> None:
         """Let `membership` be the effective one. Where members are that it lacks is remembered."""
         former = self._node_by_key
-        self.membership = membership
+        self.membership, self.is_expelled = membership, False
         self._refresh()
         for key, node in former.items():
             if key not in self._node_by_key and not is_placeholder(key):
@@ -125,8 +132,8 @@ class Electorate:
 
     @property
     def is_member(self) -> bool:
-        """Whether this node's own store is that of a member."""
-        return self.own_key in self._node_by_key
+        """Whether this node's own store is that of a member, as far as it knows."""
+        return not self.is_expelled and self.own_key in self._node_by_key
 
     def stays(self, key: NodeId) -> bool:
         """Return whether `key` is a voter that stays one: it is not on its way out."""

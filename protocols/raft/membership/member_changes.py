@@ -84,7 +84,10 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class ReplaceStore:
-    """Let `store` take the place of the present store of `node`; `address` None: that of the present one."""
+    """Let `store` take the place of the present store of `node`; `address` None: that of the present one.
+
+    If it has taken that place already, only the address is changed, if it is another one.
+    """
 
     node: NodeId
     store: StoreId
@@ -198,7 +201,10 @@ def _remove(node: NodeId, membership: Membership, former_nodes: Collection[NodeI
 
 def _replace_store(change: ReplaceStore, membership: Membership) -> NextStep:
     present = _members_on(change.node, membership)
-    if any(member.store_id == change.store for member in present):
+    known = next((member for member in present if member.store_id == change.store), None)
+    if known is not None and change.address not in (None, known.address):
+        return NextStep(_changed(membership, [known], replace(known, address=change.address)))  # the quorum is the same
+    if known is not None:
         is_learner_only = len(present) == 1
         return DONE if is_learner_only else _promote(change.node, membership)
     _check_store_is_free(change.store, membership)

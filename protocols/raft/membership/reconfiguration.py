@@ -23,7 +23,7 @@ from typing import Final
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft.leadership import Leadership
-from coterie.protocols.raft.membership.catch_up import CatchUp, CatchUpState
+from coterie.protocols.raft.membership.catch_up import FETCHES_MAX, CatchUp, CatchUpState
 from coterie.protocols.raft.membership.member_changes import MemberChange, NextStep, Remove, next_step
 from coterie.protocols.raft.membership.membership import Member, Membership, StoreId
 from coterie.protocols.raft.raft_effects import ChangeEnded, ChangeMembers
@@ -42,7 +42,11 @@ NOT_BEGUN: Final = "this node leads no more; nothing was changed: repeat the com
 
 GIVEN_UP: Final = {
     CatchUpState.SILENT: "does not answer: start it, or check that it can be reached",
-    CatchUpState.STALLED: "answers, but takes no entries: its disk may be stuck",
+    CatchUpState.STALLED: "answers, but takes no entries: its disk may be stuck or full",
+    CatchUpState.LOSES_SNAPSHOTS: (
+        f"has begun to fetch a snapshot more than {FETCHES_MAX} times, and has none: its disk may be full (its log has "
+        "group.snapshot_not_received)"
+    ),
     CatchUpState.TOO_SLOW: "is too slow: entries come faster than it takes them",
 }
 
@@ -180,7 +184,8 @@ class Reconfiguration:
         if self._was_member and not state.electorate.is_member:
             self._was_member = False
             index = state.durability.hard_state.facts.membership_index
-            state.outbox.observe(MEMBER_REMOVED, term=state.term, index=index)
+            if index > state.electorate.expelled_at:  # else that was observed when it was told
+                state.outbox.observe(MEMBER_REMOVED, term=state.term, index=index)
 
     def _lead(self, leadership: Leadership, membership: Membership) -> None:
         """As the leader: the effective membership is committed, and the next one may be appended."""
@@ -233,7 +238,7 @@ class Reconfiguration:
             match_index=LogIndex(0) if progress is None else progress.match_index,
             last_index=last_index,
             has_answered=under_way.leadership.has_answered_lately(key),
-            gets_snapshot=progress is not None and progress.needs_snapshot,
+            fetched=progress.fetched if progress is not None and progress.needs_snapshot else None,
             now=state.now,
         )
         if found in GIVEN_UP:
@@ -295,7 +300,7 @@ class Reconfiguration:
         state.outbox.observe(
             CHANGE_ENDED, term=state.term, change=str(under_way.change), is_done=is_done, reason=reason or ""
         )
-        state.outbox.add(ChangeEnded(under_way.ref, is_done, reason or "", is_passing))
+        state.outbox.add(ChangeEnded(under_way.ref, is_done, reason or "", is_passing, under_way.has_appended))
 
 
 def _is_joint(membership: Membership | None) -> bool:

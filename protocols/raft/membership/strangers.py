@@ -10,7 +10,8 @@ before they have a quorum for it they raise no term (§9.6).
 
 Answers count, so they are taken from members only, and from those to which a leader still sends because they were
 members (`Farewells`), as is a request for a chunk of a snapshot. A question about reads, which costs a round, is taken
-from members only. A chunk is only taken from the leader that offered it.
+from members only. A chunk is only taken from the leader that offered it. A node believes that it was removed only if a
+member of the later membership says so (`removal_notices`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Final
 
 from coterie.protocols.raft.raft_messages import (
     AppendEntries,
+    NotAMember,
     PreVote,
     RaftMessage,
     ReadIndexReply,
@@ -29,7 +31,8 @@ from coterie.protocols.raft.snapshots.snapshot_messages import Chunk, InstallSna
 
 __all__ = ["is_heard_from_anybody"]
 
-_OF_ANYBODY: Final = (AppendEntries, InstallSnapshot, Chunk, PreVote, RequestVote, TimeoutNow, ReadIndexReply)
+_OF_LEADERS: Final = (AppendEntries, InstallSnapshot, Chunk, TimeoutNow, ReadIndexReply)
+_OF_ANYBODY: Final = (*_OF_LEADERS, PreVote, RequestVote, NotAMember)
 
 
 def is_heard_from_anybody(message: RaftMessage, *, is_seat_open: bool) -> bool:

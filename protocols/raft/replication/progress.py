@@ -28,10 +28,12 @@ class Progress:
 
     __slots__ = (
         "_config",
+        "_fetched_digest",
         "_inflight",
         "_inflight_bytes",
         "_is_awaiting_probe",
         "answered_round",
+        "fetched",
         "has_lost_entries",
         "is_probing",
         "match_index",
@@ -48,6 +50,9 @@ class Progress:
         self.is_probing = True
         self.needs_snapshot = False
         """Whether the peer lacks entries at or below the base of the leader's log."""
+        self.fetched = (0, 0)
+        """How often the peer has begun to fetch a snapshot, and from which byte on it has asked for this one last."""
+        self._fetched_digest = b""
         self.answered_round = Round(0)
         """The highest round whose messages the peer has answered; 0 for none."""
         self.matched_in_round = Round(0)
@@ -130,6 +135,12 @@ class Progress:
         self.next_index = max(LogIndex(self.match_index + 1), first_index)
         self._inflight.clear()
         self._inflight_bytes = 0
+
+    def asked_for_chunk(self, digest: bytes, offset: int) -> None:
+        """Note that the peer has asked for the chunk at `offset` of the snapshot `digest`."""
+        fetches, latest = self.fetched
+        begins = digest != self._fetched_digest or offset < latest
+        self._fetched_digest, self.fetched = digest, (fetches + begins, offset)
 
     def refused(self, next_index: LogIndex) -> None:
         """Take a refusal: probe from `next_index` on (never at or below what already matched).

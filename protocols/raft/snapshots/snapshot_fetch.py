@@ -8,6 +8,7 @@ may be gone at the leader, and the newer one is fetched instead; as long as chun
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import assert_never
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft.raft_messages import AppendEntriesReply, Round
@@ -16,8 +17,10 @@ from coterie.protocols.raft.role import RoleState
 from coterie.protocols.raft.snapshots.snapshot_id import SNAPSHOT_DIGEST_BYTES, SnapshotId
 from coterie.protocols.raft.snapshots.snapshot_messages import (
     Chunk,
+    ChunkLoaded,
     ChunkStored,
     InstallSnapshot,
+    LoadChunk,
     ReadChunk,
     SnapshotStored,
     StoreChunk,
@@ -71,6 +74,18 @@ class SnapshotFetch:
         under_way = self._under_way
         return None if under_way is None else (under_way.snapshot, under_way.size_bytes)
 
+    def handle(self, sender: NodeId, message: InstallSnapshot | ReadChunk | Chunk) -> None:
+        """Take a message about a snapshot: as the follower that fetches it, or as the one that gives it."""
+        match message:
+            case InstallSnapshot():
+                self.handle_offer(sender, message)
+            case ReadChunk():
+                self.handle_request(sender, message)
+            case Chunk():
+                self.handle_chunk(sender, message)
+            case _:
+                assert_never(message)
+
     def handle_offer(self, leader: NodeId, message: InstallSnapshot) -> None:
         """Ask for the next chunk of what `leader` offers, unless it is on its way, or this log has all of it."""
         state, snapshot = self._role_state, message.snapshot
@@ -123,6 +138,18 @@ class SnapshotFetch:
         under_way.size_bytes, under_way.is_storing = event.size_bytes, False
         if event.size_bytes < under_way.snapshot.size_bytes:
             self._ask(under_way)
+
+    def handle_request(self, reader: NodeId, message: ReadChunk) -> None:
+        """Load the chunk for which another node asks."""
+        if (leadership := self._role_state.leadership) is not None:
+            leadership.asked_for_chunk(reader, message.digest, message.offset)
+        self._role_state.outbox.add(LoadChunk(reader, message.digest, message.offset))
+
+    def loaded(self, event: ChunkLoaded) -> None:
+        """Send the chunk that was loaded."""
+        state = self._role_state
+        chunk = Chunk(state.term, event.digest, event.offset, event.data)
+        state.outbox.send(event.reader, chunk, state.durability.after_hard_state())
 
     def take(self, event: SnapshotStored) -> tuple[NodeId, Term, Round] | None:
         """End the fetch of this snapshot; return who offered it, in which term and round; None: it was given up."""

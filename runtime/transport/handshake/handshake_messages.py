@@ -61,6 +61,7 @@ class RefusalReason(enum.Enum):
     NAME_IN_USE = "name_in_use"  # another client of that name is linked, and is heard
     SUPERSEDED = "superseded"  # a newer incarnation of that node was linked
     OTHER_STORE = "other_store"  # another process runs under that name, with another store
+    FORMER_STORE = "former_store"  # another process ran under that name, with another store, and is not lost yet
     COPIED_STORE = "copied_store"  # another process runs under that name, with a copy of the store
     BAD_LINK = "bad_link"  # a second connection without its first, or a first one twice
     TOO_MANY_CONNECTIONS = "too_many_connections"

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coterie.runtime.transport import Peer, PeerRole, TransportConfig
+from coterie.errors import HandshakeRefused
+from coterie.runtime.transport import Peer, PeerRole, SharedKey, TransportConfig
 from coterie.runtime.transport.framing.frames import FrameEncoder
 from coterie.runtime.transport.handshake.handshake_messages import RefusalReason, refuse
 
@@ -295,3 +296,34 @@ async def test_a_dialer_that_fails_unexpectedly_is_not_silent(world: World) -> N
 
     assert [type(context["exception"]) for context in seen] == [ZeroDivisionError]
     assert "will not dial again" in str(seen[0]["message"])
+
+
+async def test_an_address_is_tried_without_a_link_and_the_other_end_reports_nothing(world: World) -> None:
+    a, b = await world.start("a"), await world.start("b", store="b" * 32)
+
+    peer = await a.transport.try_address(*b.address)
+    await asyncio.sleep(10.0)
+
+    assert (peer.node, peer.store) == ("b", "b" * 32)
+    assert (a.told, b.told) == ([], [])
+    assert not b.transport._shared.connections
+
+
+async def test_a_link_stays_while_its_address_is_tried(world: World) -> None:
+    a, b = await world.pair()
+
+    for _ in range(3):
+        assert (await a.transport.try_address(*b.address)).node == "b"
+    await asyncio.sleep(10.0)
+
+    assert (a.recorder.kinds().count("down"), b.recorder.kinds().count("down")) == (0, 0)
+
+
+async def test_who_does_not_know_the_key_is_not_believed_when_an_address_is_tried(world: World) -> None:
+    a = await world.start("a", auth=SharedKey(b"k" * 32))
+    b = await world.start("b", auth=SharedKey(b"x" * 32))
+
+    with pytest.raises(HandshakeRefused, match="wrong_key"):
+        await a.transport.try_address(*b.address)
+    with pytest.raises(ConnectionRefusedError):
+        await a.transport.try_address("b", 9)

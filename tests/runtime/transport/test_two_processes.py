@@ -124,7 +124,9 @@ async def test_another_store_gets_in_once_the_first_process_is_lost(world: World
     new = process(world, n2, THEIRS)
     await asyncio.sleep(3.0)
     assert not new.recorder.up
-    assert "was linked until" in str(new.recorder.only("refused")[-1][2])
+    reasons = {str(event[2]) for node in (n2, new) for event in node.recorder.only("refused")}
+    assert all(reason.startswith("former_store: this process of 'n1' has store bbbbbbbb") for reason in reasons)
+    assert all("is let in once the former one has been out of reach for" in reason for reason in reasons)
 
     await world.linked(new)
 
@@ -181,5 +183,6 @@ async def test_the_dialling_side_keeps_the_store_that_it_knows_too(world: World)
     world.network.reset("n1", "n2")
     await asyncio.sleep(2.0)
 
-    assert str(n1.recorder.only("refused")[0][2]).startswith("other_store")
+    assert str(n1.recorder.only("refused")[0][2]).startswith("former_store")
+    assert not other.recorder.only("refused")  # n1 asked who it is, and ended that in order
     assert not other.recorder.up

@@ -109,6 +109,8 @@ class MemberOperator:
             members = await group.members(timeout_s=MEMBERS_S)
         except CoterieError:
             return None
+        if members.leader is None:
+            return None  # a replica's word may be old
         gone = [node for node in self._sim.nodes if node.is_gone]
         if gone and self._rng.random() < REPAIRED:
             node = self._rng.choice(gone)
@@ -193,6 +195,8 @@ async def are_settled(sim: Simulation, group: str) -> bool:
     """
     handle = (await sim.observer()).group(group)
     members = await handle.members()
+    if members.leader is None:
+        return False
     stores = {member.store for member in members}
     statuses = await handle.status()
     found = [(node.name, statuses.get(node.name)) for node in sim.nodes if node.is_up and not node.has_replaced_disk]

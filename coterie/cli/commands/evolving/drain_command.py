@@ -76,6 +76,6 @@ async def _leader_after(client: Client, group: str, node: str) -> str | None:
     if isinstance(status, CoterieError):
         raise status
     if isinstance(status, GroupStatus) and status.role == "leader":
-        leader: str = await handle.transfer()
+        leader: str = (await handle.transfer()).leader
         return leader
     return status.leader if isinstance(status, GroupStatus) else None

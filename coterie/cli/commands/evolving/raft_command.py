@@ -18,11 +18,14 @@ contradicts each other; 5 if a member does not answer, and all is well with the 
 Exit code of `transfer`: 0 if another node leads now; else 1, and the leader goes on.
 A node that is added, or whose disk was lost, runs with an empty data directory and `--bootstrap join`. `add` and
 `replace` let it catch up, then vote (`add --learner`: it does not vote until `promote`); `replace` names the lost store
-by the beginning of its id, which `members` shows. One change at a time; each prints its progress, and can be repeated.
+by the beginning of its id, which `members` shows. An address that is given is tried before anything is changed; a
+repeat with another one changes it. One change at a time; each prints its progress, and can be repeated: if all is done
+already, it says that nothing was changed (`changed` false). Ctrl-C ends the command, and not the change.
 `recover` is for a group that has lost its quorum for good: see `coterie raft recover --help`.
 
 Exit code of `activate`: 0 if the version of the leader's code is active now, also if it was before; else 1.
 Exit code of `add`, `promote`, `remove`, `replace`: 0 if the group has these members now; else 1, with the reason.
+Exit code of `members`: 1 (unavailable) if no node leads the group: then they are shown as one of the nodes knows them.
 """
 
 from __future__ import annotations
@@ -98,8 +101,9 @@ async def _transfer(connection: ClusterConnection, group: str, to: str | None, o
     async with connection.client_of_all() as client:
         await check_group(client, group)
         async with naming_no_leader(client, group):
-            leader = await client.group(group).transfer(to)
-    out.show({"group": group, "leader": leader}, [f"group {group!r}: {leader} leads"])
+            ended = await client.group(group).transfer(to)
+    line = f"group {group!r}: {ended.leader} leads" + ("" if ended.has_changed else " already: nothing was changed")
+    out.show({"group": group, "leader": ended.leader, "changed": ended.has_changed}, [line])
     return 0
 
 

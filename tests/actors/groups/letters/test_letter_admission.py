@@ -21,6 +21,11 @@ OURS, ANOTHER = b"o" * 16, b"a" * 16
 RIGHT, WRONG, OTHERS = StoreId("0a" * 16), StoreId("0b" * 16), StoreId("0c" * 16)
 UNBOUND = Membership.founding([NodeId("n1"), NodeId("n2")])
 BOUND = UNBOUND.with_stores({NodeId("n2"): RIGHT})
+ADVICE = (
+    "if this store was replaced, stop its process, and remove its data; else put the data directory of n2 with the "
+    "store 0a0a0a0a back, if it exists; if it is lost: start n2 with an empty one and --bootstrap join, then coterie "
+    "raft replace g n2 --store 0a0a0a0a"
+)
 
 
 class Memory:
@@ -62,6 +67,7 @@ class AdmissionUnderTest:
         self.accused: list[tuple[str, StoreId, Generation]] = []
         self.schemas: list[tuple[str, SchemaHash]] = []
         self.admission = LetterAdmission(
+            "g",
             OURS,
             self.memory,  # type: ignore[arg-type]
             self,
@@ -102,7 +108,9 @@ def test_another_store_than_the_bound_one_is_told_of_and_is_a_stranger(under_tes
     under_test.examine(letter(WRONG), BOUND)
 
     assert under_test.admitted == [WRONG]  # to the protocol: it has the key of no member
-    assert under_test.logged == [("store.refused", {"peer": "n2", "store": WRONG, "remembered": RIGHT})]
+    assert under_test.logged == [
+        ("store.refused", {"peer": "n2", "store": WRONG, "remembered": RIGHT, "advice": ADVICE})
+    ]
 
 
 def test_a_leader_that_the_log_does_not_name_is_a_stranger_and_nothing_to_tell(under_test: AdmissionUnderTest) -> None:

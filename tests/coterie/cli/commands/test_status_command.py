@@ -154,6 +154,62 @@ def test_a_node_that_is_no_member_of_a_group_is_not_missed_in_it(
     assert "no actor" not in printed
 
 
+ANSWER = replace(report("n1"), all_groups=("store",))
+
+
+def removed_n4(answer: NodeReport, group: Mapping[str, GroupStatus | CoterieError]) -> dict[str, Any]:
+    """Return what the nodes say while n4, which is in no group, does not answer."""
+    nodes = {**NODES, "n1": answer, "n4": NodeUnreachable("n4", "gone")}
+    return {"nodes": nodes, "group": group}
+
+
+def test_a_silent_node_of_which_nothing_is_expected_does_not_make_the_cluster_degraded(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, printed = status(capsys, monkeypatch, **removed_n4(ANSWER, HEALTHY))
+
+    assert (code, printed.splitlines()[-1]) == (0, "healthy")
+    assert "node n4: node 'n4' is unreachable (gone)" in printed
+    assert "nothing is expected of it: it is a member of no group; take it out of Topology(nodes=…)" in printed
+
+
+WITH_N4 = (*MEMBERS, GroupMember("n4", "ab", "learner"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "leader"),
+    [
+        (replace(ANSWER, serving=("n4",)), LEADER),  # it has an actor, a pool or a synod
+        (replace(ANSWER, all_groups=("store", "another")), LEADER),  # nobody who answers knows the members of that
+        (ANSWER, replace(LEADER, members=WITH_N4)),
+        (ANSWER, follower("n1")),  # no leader says who the members are
+    ],
+)
+def test_a_silent_node_of_which_something_may_be_expected_is_missed(
+    answer: NodeReport,
+    leader: GroupStatus,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    code, printed = status(capsys, monkeypatch, **removed_n4(answer, {**HEALTHY, "n1": leader}))
+
+    assert code in (1, 5)
+    assert "  node n4 does not answer" in printed.splitlines()
+    assert "nothing is expected" not in printed
+
+
+def test_a_node_whose_disk_was_replaced_is_told_and_never_healthy(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = {**HEALTHY, "n3": replace(follower("n3", store="cd", members=()), role="not_a_member")}
+
+    code, printed = status(capsys, monkeypatch, NODES, group)
+
+    assert code == 5
+    told = ["degraded", "  group store: n3 runs with another store than the one that is a member"]
+    assert printed.splitlines()[-2:] == told
+
+
 def test_a_node_that_answers_and_is_locked_out_makes_the_cluster_degraded(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,7 +121,7 @@ def test_a_voter_is_added_by_way_of_a_learner_and_a_joint_membership() -> None:
             present | {"n4": "incoming"},
             present | {"n4": "voter"},
         ]
-    assert group.record("n1").changes == [ChangeEnded(1, True, "")]
+    assert group.record("n1").changes == [ChangeEnded(1, True, "", has_changed=True)]
     assert group["n4"].is_voter
 
 

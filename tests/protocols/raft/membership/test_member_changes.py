@@ -50,6 +50,7 @@ PRESENT = {"s1": "voter", "s2": "voter", "s3": "voter"}
         (Promote(N3), REPLACING, PRESENT | {"s3": "outgoing", "new": "incoming"}, NEW_N3),
         (ReplaceStore(N4, NEW), WITH_LEARNER, PRESENT | {"new": "learner"}, None),
         (ReplaceStore(N3, S4), REPLACING, PRESENT | {"s4": "learner"}, None),  # another one than was begun with
+        (ReplaceStore(N3, S3, "h9:1"), THREE, PRESENT, None),  # only the address changes
         (Remove(N3), REPLACING, PRESENT, None),  # the learner first, then the voter
     ],
 )

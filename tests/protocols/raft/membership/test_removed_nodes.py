@@ -7,13 +7,14 @@ import pytest
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft import AppendEntries, RaftRole
 from coterie.protocols.raft.membership.member_changes import AddVoter, Remove
-from coterie.protocols.raft.membership.membership import StoreId
-from coterie.protocols.raft.raft_messages import TimeoutNow
-from coterie.protocols.replicated_log import Refusal
-from coterie.protocols.simulation.directed import member_trials
+from coterie.protocols.raft.membership.membership import Membership, StoreId
+from coterie.protocols.raft.raft_effects import StoreKnown
+from coterie.protocols.raft.raft_messages import NotAMember, TimeoutNow
+from coterie.protocols.replicated_log import LogIndex, Refusal
+from coterie.protocols.simulation.directed import member_groups, member_trials
 from coterie.protocols.simulation.directed.directed_group import DirectedGroup
 from coterie.protocols.simulation.directed.member_groups import last_for
-from coterie.protocols.simulation.directed.raft_shorthand import pre_vote, received, request_vote
+from coterie.protocols.simulation.directed.raft_shorthand import append, pre_vote, received, request_vote
 
 N1, N2, N3 = map(NodeId, ("n1", "n2", "n3"))
 
@@ -235,3 +236,152 @@ def test_leadership_is_not_handed_to_a_node_on_its_way_out(target: str | None) -
     group.deliver(to="n3", kind=AppendEntries)
     group.transfer("n1", target)
     assert group["n1"]._transfer.target in (None, N2)
+
+
+# A removed node that knows no present leader: `RemovalNotices`.
+
+
+def without_n3_that_was_away() -> DirectedGroup:
+    """Return a group from which n3 was removed while it was away."""
+    group = DirectedGroup.led_by("n1", 3)
+    last_for(group, "n1", 3, "n2")  # n3 is silent
+    group.change("n1", Remove(N3))
+    last_for(group, "n1", 3, "n2")
+    return group
+
+
+def asks_n2(group: DirectedGroup) -> None:
+    """Let n3 ask for votes, and n2 alone answer."""
+    group.network = []
+    group.now += 1.0
+    group.tick("n3")
+    group.settle("n2", "n3")
+
+
+def test_a_removed_node_is_told_by_any_member_and_asks_for_no_more_votes() -> None:
+    group = without_n3_that_was_away()
+    assert "n3" in members_of(group)
+
+    asks_n2(group)
+
+    assert "n3" not in members_of(group)
+    assert names_of(group, "raft.member_removed") == ["n3"]
+    for _ in range(5):
+        group.now += 1.0
+        group.tick("n3")
+    assert [flight.message for flight in group.network if flight.sender == N3] == []
+    assert group["n3"].facts.membership_index < group["n2"].facts.membership_index  # nothing durable has changed
+
+
+def test_a_member_is_told_nothing_although_it_asks_for_votes() -> None:
+    group = DirectedGroup.led_by("n1")
+    last_for(group, "n1", 3, "n2")
+
+    asks_n2(group)
+
+    assert "n3" in members_of(group)
+
+
+def told_by(group: DirectedGroup, name: str, asking: str) -> bool:
+    """Return whether node `name` tells the store `asking`, which asks it for a vote, that it is no member."""
+    group.network = []
+    term = group[name].term
+    group.handle(name, StoreKnown(NodeId(asking), StoreId(asking)), received(asking, pre_vote(term + 1, 99, term)))
+    group.work(name)
+    return any(isinstance(flight.message, NotAMember) for flight in group.network)
+
+
+def test_a_removal_that_is_not_known_to_be_committed_is_not_told() -> None:
+    group = DirectedGroup.led_by("n1")
+    last, term = group["n2"].last_index, group["n1"].term
+    entry = member_groups.membership_entry(last + 1, term, TWO)
+    group.handle("n2", received("n1", append(term, last, term, entry, commit=last)))
+    assert (group["n2"].facts.membership_index, group["n2"].commit_index) == (last + 1, last)
+    assert not told_by(group, "n2", "n3")
+
+    group.handle("n2", received("n1", append(term, last + 1, term, commit=last + 1)))
+
+    assert told_by(group, "n2", "n3")
+
+
+def test_a_node_that_is_no_member_itself_tells_nobody() -> None:
+    group = DirectedGroup.led_by("n1")
+    assert told_by(group, "n2", "n9")
+    group.change("n1", Remove(N2))
+    group.settle()
+    for _ in range(3):
+        group.heartbeat("n1")
+    assert not group["n2"].is_member
+
+    assert not told_by(group, "n2", "n9")
+
+
+def notice(group: DirectedGroup, members: Membership, index: int) -> NotAMember:
+    return NotAMember(group["n3"].term, LogIndex(index), members.encode())
+
+
+THREE = member_groups.members_of(n1="voter", n2="voter", n3="voter")
+TWO = member_groups.members_of(n1="voter", n2="voter")
+
+
+@pytest.mark.parametrize(
+    ("sender", "members", "index"),
+    [
+        ("n2", THREE, 9),  # it is a member
+        ("n2", TWO, 0),  # not later than what it knows
+        ("n4", TWO, 9),  # the sender is no member itself
+    ],
+)
+def test_a_notice_that_proves_nothing_is_not_believed(sender: str, members: Membership, index: int) -> None:
+    group = DirectedGroup.led_by("n1")
+
+    group.handle("n3", StoreKnown(NodeId(sender), StoreId(sender)), received(sender, notice(group, members, index)))
+
+    assert group["n3"].is_member
+    group.now += 1.0
+    group.tick("n3")
+    assert [flight.message for flight in group.network if flight.sender == N3]
+
+
+def test_a_notice_that_cannot_be_read_is_discarded() -> None:
+    group = DirectedGroup.led_by("n1")
+
+    group.handle("n3", received("n2", NotAMember(group["n3"].term, LogIndex(9), b"?")))
+
+    assert group["n3"].is_member
+    assert names_of(group, "raft.message_discarded") == ["n3"]
+
+
+def test_a_leader_believes_no_notice() -> None:
+    group = DirectedGroup.led_by("n1")
+    two = member_groups.members_of(n2="voter", n3="voter")
+
+    group.handle("n1", received("n2", notice(group, two, 9)))
+
+    assert group["n1"].role is RaftRole.LEADER
+    assert group["n1"].is_member
+
+
+def test_a_node_that_was_told_grants_votes_on() -> None:
+    group = without_n3_that_was_away()
+    asks_n2(group)
+    group.now += 1.0
+
+    group.handle("n3", received("n2", request_vote(group["n3"].term + 1, 99, group["n3"].term)))
+
+    assert group["n3"].voted_for == N2
+
+
+def test_a_node_that_was_told_is_a_member_again_once_its_log_says_so() -> None:
+    group = without_n3_that_was_away()
+    asks_n2(group)
+    group.elect("n1", "n2")
+    group.change("n1", AddVoter(N3, StoreId("n3"), None))
+    for _ in range(10):
+        group.heartbeat("n1")
+
+    assert group["n3"].is_voter
+    assert "n3" in members_of(group)
+    group.now += 1.0
+    group.tick("n3")
+    assert group["n3"].role is RaftRole.PRE_CANDIDATE

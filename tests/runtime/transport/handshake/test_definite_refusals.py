@@ -13,6 +13,7 @@ PASSING = {
     "superseded",
     "other_store",
     "copied_store",
+    "former_store",
     "bad_link",
     "too_many_connections",
     "closing",
