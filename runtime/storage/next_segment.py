@@ -28,10 +28,14 @@ class NextSegment:
         self._path = path
         self._salt = salt
         self._prepared: Segment | None = None
+        self._begun_number = 0
 
     def prepare(self, number: int, zeros_bytes: int) -> None:
-        """Create segment `number` durably; without space or a descriptor `take` has to. OSError if the disk fails."""
-        if self._prepared is None:
+        """Create segment `number` durably, unless a batch was quicker, which has begun it.
+
+        Without space or a descriptor nothing happens: `take` tries again. OSError if the disk fails.
+        """
+        if self._prepared is None and number > self._begun_number:
             try:
                 self._prepared = create_segment(self._disk, self._path, number, self._salt, zeros_bytes=zeros_bytes)
             except OSError as error:
@@ -48,8 +52,9 @@ class NextSegment:
         return self._prepared
 
     def begun(self) -> None:
-        """Note that the segment has begun: the log owns it."""
-        self._prepared = None
+        """Note that the segment that was taken has begun: the log owns it."""
+        if self._prepared is not None:
+            self._begun_number, self._prepared = self._prepared.number, None
 
     def discard(self) -> None:
         """Close and remove what was prepared and has not begun. Idempotent."""

@@ -35,7 +35,10 @@ SLICE_BYTES: Final = 1024 * 1024
 """So many bytes are written at once. Lower: a snapshot waits for the log's writes more often. Higher: they wait."""
 
 MARK_ENTRIES: Final = 256
-"""How exactly it is known how many bytes of the log follow an entry: to so many entries."""
+"""How exactly it is known how many bytes of the log follow an entry: to so many entries …"""
+
+MARKS: Final = 16
+"""… and to such a part of the bytes that may stay behind a snapshot."""
 
 DISK_RETRY_S: Final = 10.0
 """After so long a snapshot that the disk has failed is tried again, then after twice as long each time, up to …"""
@@ -125,9 +128,11 @@ class SnapshotTaking:
         self._entries += len(entries)
         self._bytes += size_bytes
         self._total_bytes += size_bytes
-        if not self._marks or last.index - self._marks[-1][0] >= MARK_ENTRIES:
+        trailing_bytes = self._policy.trailing_bytes
+        index, marked_bytes = self._marks[-1] if self._marks else (LogIndex(-MARK_ENTRIES), 0)
+        if last.index - index >= MARK_ENTRIES or (self._total_bytes - marked_bytes) * MARKS >= trailing_bytes:
             self._marks.append((last.index, self._total_bytes))
-            while len(self._marks) > 1 and self._marks[1][1] < self._total_bytes - self._policy.trailing_bytes:
+            while self._marks[0][1] < self._total_bytes - trailing_bytes:
                 self._marks.popleft()
 
     def restored(self, snapshot: SnapshotId) -> None:

@@ -151,6 +151,18 @@ async def test_without_space_for_it_no_segment_is_prepared_and_the_log_goes_on_w
     assert await found(log) == [b"little"] + [HALF] * 5
 
 
+@pytest.mark.virtual
+async def test_a_segment_that_has_begun_already_is_not_prepared_again() -> None:
+    disk = VirtualDisk()
+    log = await opened(disk)
+    for position in range(1, 4):  # each a batch: the second one begins a segment before the next is prepared
+        log.write(Write("g", first=position, records=[Record(1, b"%d" % position * 5000)]), lambda: None)
+    await log.state("g")
+    await asyncio.sleep(0.1)
+    disk.crash()
+    assert len(await found(await opened(disk))) == 3
+
+
 async def live(disk: VirtualDisk, rng: random.Random, acknowledged: set[int], steps: int | None) -> None:
     """Open, check, and write records of which a few are kept, until the power is cut."""
     log = await opened(disk)
@@ -165,8 +177,9 @@ async def live(disk: VirtualDisk, rng: random.Random, acknowledged: set[int], st
     for position in range(state.last + 1, state.last + 25):
         body = (b"%d." % position).ljust(rng.randrange(200, 900), b"x")
         log.write(Write("g", first=position, records=[Record(1, body)]), lambda: None)
-        await log.state("g")
-        acknowledged.add(position)
+        if rng.random() < 0.7:
+            await log.state("g")
+            acknowledged.add(position)
         if position % 3 == 0:
             log.drop_before("g", max(1, position - 4))
         if rng.random() < 0.3:
