@@ -150,10 +150,16 @@ class GroupCommit:
         """Read records of `group` at `targets` (position, segment, offset); see `read_records`."""
         return await self.run_disk(partial(read_records, targets, group.number, max_bytes, self.salt))
 
-    async def remove_oldest(self) -> None:
-        """Remove the oldest segment, which must not hold live records."""
-        await self.run_disk(partial(remove_segment, self._disk, self.segments[0]))
-        del self.segments[0]
+    async def remove_oldest(self, count: int) -> None:
+        """Remove the `count` oldest segments, which must not hold live records, one durably after the other."""
+        removed = self.segments[:count]
+
+        def remove() -> None:
+            for segment in removed:
+                remove_segment(self._disk, segment)
+
+        await self.run_disk(remove)
+        del self.segments[:count]
 
     def check(self) -> None:
         """Raise the failure if the store has stopped."""

@@ -29,10 +29,18 @@ from coterie.runtime.storage.snapshots.snapshot_store import SnapshotWriter
 __all__ = ["SnapshotTaking"]
 
 SLICE_S: Final = 0.002
-"""For so long the loop is held to encode a part of a snapshot."""
+"""For so long the loop is held to encode a part of a snapshot …"""
+
+SLICE_SHARE: Final = 0.25
+"""… or for this share of the time for which it had other things to do since the last part: else, the busier it is, the
+longer a snapshot would take, and the more log would be kept meanwhile …"""
+
+SLICE_MAX_S: Final = 0.01
+"""… but for so long at most."""
 
 SLICE_BYTES: Final = 1024 * 1024
-"""So many bytes are written at once. Lower: a snapshot waits for the log's writes more often. Higher: they wait."""
+"""So many bytes are written at once, or as many times more as the part takes longer than `SLICE_S`. Lower: a snapshot
+waits for the log's writes more often. Higher: they wait."""
 
 MARK_ENTRIES: Final = 256
 """How exactly it is known how many bytes of the log follow an entry: to so many entries …"""
@@ -88,6 +96,7 @@ class SnapshotTaking:
         self._bytes = 0
         self._marks: deque[tuple[LogIndex, int]] = deque()
         self._total_bytes = 0
+        self._meanwhile_bytes = 0  # applied while the last one was taken
         self._is_writing = False
         self.trouble: str | None = None
         """Why the last snapshot could not be taken; None: it could."""
@@ -162,7 +171,7 @@ class SnapshotTaking:
         if present is not None and (present.position.index > index or present == snapshot):
             self._waiting = None  # the leader's came, and it is newer; or the file of the present one is whole again
         elif self._replica.confirmed_index >= changed_index and self._raft.applied_index >= index:
-            self._waiting = None
+            self._waiting, self._meanwhile_bytes = None, self._bytes
             self._taken(SnapshotTaken(snapshot, self._base_index(index)))
 
     def _base_index(self, index: LogIndex) -> LogIndex:
@@ -171,7 +180,9 @@ class SnapshotTaking:
         return LogIndex(max(0, min(index, max(oldest, index - self._policy.trailing_entries))))
 
     def _is_due(self) -> bool:
-        if self._damaged is None and not self._policy.is_due(self._entries, self._bytes, 0):
+        # While it is taken about as much will be applied as during the last one. That is log on the disk, too.
+        size_bytes = self._bytes + min(self._bytes, self._meanwhile_bytes)
+        if self._damaged is None and not self._policy.is_due(self._entries, size_bytes, 0):
             return False  # as mostly
         snapshot = self._raft.facts.snapshot
         factor = (FETCHED_MEANWHILE if self._files.is_in_use else 1) << min(self._failures, 10)
@@ -181,7 +192,7 @@ class SnapshotTaking:
             self._last is not None
             and self._replica.apart_at is None
             and self._context.clock.monotonic() >= self._retry_at_s
-            and (is_damaged or self._policy.is_due(self._entries // factor, self._bytes // factor, last_bytes))
+            and (is_damaged or self._policy.is_due(self._entries // factor, size_bytes // factor, last_bytes))
         )
 
     def _is_demanded(self) -> bool:
@@ -241,13 +252,14 @@ class SnapshotTaking:
 
     async def _drain(self, frames: Iterator[bytes], writer: SnapshotWriter) -> None:
         clock = self._context.clock.monotonic
-        slice_, size_bytes, until_s = [], 0, clock() + SLICE_S
+        slice_, size_bytes, room = [], 0, _Room(clock(), 0.0)
         for frame in frames:
             slice_.append(frame)
             size_bytes += len(frame)
-            if size_bytes >= SLICE_BYTES or clock() >= until_s:
+            if size_bytes >= room.size_bytes or clock() >= room.until_s:
+                now_s = clock()
                 await writer.append(b"".join(slice_))
-                slice_, size_bytes, until_s = [], 0, clock() + SLICE_S
+                slice_, size_bytes, room = [], 0, _Room(clock(), clock() - now_s)
         if slice_:
             await writer.append(b"".join(slice_))
 
@@ -268,6 +280,15 @@ class SnapshotTaking:
         self._context.log.warning(
             "group.snapshot_failed", group=self._group, error=str(error), exc_info=error.__cause__
         )
+
+
+class _Room:
+    """How much of a snapshot is encoded at once from now on (`now_s`), after the loop did other things for `away_s`."""
+
+    def __init__(self, now_s: float, away_s: float) -> None:
+        slice_s = min(max(SLICE_S, SLICE_SHARE * away_s), SLICE_MAX_S)
+        self.until_s = now_s + slice_s
+        self.size_bytes = int(SLICE_BYTES * slice_s / SLICE_S)
 
 
 def _frames(manifest: Manifest, pieces: Iterator[tuple[int, bytes]]) -> Iterator[bytes]:

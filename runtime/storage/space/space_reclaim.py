@@ -19,6 +19,7 @@ __all__ = ["SpaceReclaimer"]
 
 _COPY_BYTES = 256 * 1024  # read and written at once; other writes wait for it
 _COPY_RECORDS = 512
+_REMOVED_AT_ONCE = 8  # other writes wait for it
 
 
 class SpaceReclaimer:
@@ -56,12 +57,17 @@ class SpaceReclaimer:
         try:
             while not self._is_stopping and (segment := self._segment_to_reclaim()) is not None:
                 await self._empty(segment)
-                if not live_by_segment(self._group_commit.groups.values())[segment.number]:
-                    await self._group_commit.remove_oldest()
+                if (count := self._dead_segments()) > 0:
+                    await self._group_commit.remove_oldest(min(count, _REMOVED_AT_ONCE))
         except StorageError:
             return  # `GroupCommit` has reported it already
         finally:
             self._task = None
+
+    def _dead_segments(self) -> int:
+        """Return how many of the oldest segments hold no live record; the last segment never counts."""
+        live, segments = live_by_segment(self._group_commit.groups.values()), self._group_commit.segments
+        return next((at for at, each in enumerate(segments[:-1]) if live[each.number]), len(segments) - 1)
 
     def _segment_to_reclaim(self) -> Segment | None:
         """Return the oldest segment if it should be removed."""
