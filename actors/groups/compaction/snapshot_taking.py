@@ -1,6 +1,7 @@
 """`SnapshotTaking`: decides when a replica takes a snapshot, writes it in slices, and reports it once it is confirmed.
 
-    applied ─▶ due? ─▶ Replica.snapshot (frozen at once) ─▶ written in slices ─▶ durable ─▶ confirmed ─▶ SnapshotTaken
+    applied ─▶ due? ─▶ Replica.snapshot (frozen at once) ─▶ written in slices ─▶ durable
+        ─▶ confirmed, and checked (`snapshot_check.py`) ─▶ SnapshotTaken
 
 A snapshot is confirmed by a checkpoint in the log: a quorum has answered as this replica did, up to the last entry that
 changed the state in it, or beyond. Before that nothing is dropped, and nothing is sent: a replica that has gone its own
@@ -11,9 +12,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 from coterie.actors.groups.compaction.group_snapshots import SnapshotFiles, snapshot_name
+from coterie.actors.groups.compaction.snapshot_check import SnapshotCheck, SnapshotUnusable
 from coterie.actors.groups.compaction.snapshot_content import Manifest, encode_frame, encode_head, encode_tail
 from coterie.actors.groups.compaction.snapshot_policy import SnapshotPolicy
 from coterie.actors.groups.replicas.replica import Replica
@@ -104,6 +106,7 @@ class SnapshotTaking:
         self._disk_failures = 0
         self._retry_at_s = 0.0
         self._damaged: SnapshotId | None = None  # another one must take its place
+        self._check = SnapshotCheck(group, store)
         self._waiting: tuple[SnapshotId, LogIndex] | None = None  # with the last entry that changed the state in it
         self._demanded_index = LogIndex(0)
         self._demand_failure: str | None = None
@@ -161,7 +164,8 @@ class SnapshotTaking:
         if self._replica.is_restoring:
             return  # it has no state until that is done
         if self._waiting is not None:
-            self._report_if_confirmed(*self._waiting)
+            if not self._is_writing:  # it is checked, too
+                self._report_if_confirmed(*self._waiting)
         elif not self._is_writing and (self._is_due() or self._is_demanded()):
             self._begin()
 
@@ -213,12 +217,12 @@ class SnapshotTaking:
         self._is_writing = True
         entries, size_bytes, self._entries, self._bytes = self._entries, self._bytes, 0, 0
         try:
-            pieces = self._replica.snapshot()
+            pieces, twin = self._replica.snapshot(), self._replica.twin_machine()
         except SnapshotFailed as error:
             self._failed(error, entries, size_bytes)
             return
         frames, changed_index = _frames(Manifest(self._group, facts), pieces), self._replica.changed_index
-        self._files.begin(self._write(position, stamp_ms, changed_index, frames, entries, size_bytes))
+        self._files.begin(self._write(position, stamp_ms, changed_index, frames, twin, entries, size_bytes))
 
     async def _write(
         self,
@@ -226,6 +230,7 @@ class SnapshotTaking:
         stamp_ms: int,
         changed_index: LogIndex,
         frames: Iterator[bytes],
+        twin: Any,
         entries: int,
         size_bytes: int,
     ) -> None:
@@ -235,20 +240,34 @@ class SnapshotTaking:
             await self._drain(frames, writer)
             snapshot = SnapshotId(position, stamp_ms, writer.size_bytes, await writer.digest())
             await writer.finish(snapshot_name(snapshot))
+            self._finished(snapshot, changed_index)
+            await self._check.run(snapshot, twin)
         except CoterieError as error:
-            if writer is not None:
-                await writer.abandon()
+            await self._give_up(writer)
             self._failed(error, entries, size_bytes)
             return
         except BaseException as error:
             if isinstance(error, MemoryError):
                 self._context.system.fail(error)
             raise
-        self._files.replaced(snapshot)
         self.trouble = None
-        self._is_writing, self._failures, self._disk_failures = False, 0, 0
-        self._waiting, self._damaged, self._writer = (snapshot, changed_index), None, None
+        self._is_writing, self._failures, self._disk_failures, self._damaged = False, 0, 0, None
         self._context.wake()
+
+    def _finished(self, snapshot: SnapshotId, changed_index: LogIndex) -> None:
+        """Let it be confirmed while it is checked."""
+        self._files.replaced(snapshot)
+        self._waiting, self._writer = (snapshot, changed_index), None
+        self._context.wake()
+
+    async def _give_up(self, writer: SnapshotWriter | None) -> None:
+        """Remove what was written, unless the register names it."""
+        if writer is not None:
+            await writer.abandon()
+        if self._waiting is not None:
+            (snapshot, _), self._waiting = self._waiting, None
+            if snapshot != self._raft.facts.snapshot:
+                await self._files.remove(snapshot)
 
     async def _drain(self, frames: Iterator[bytes], writer: SnapshotWriter) -> None:
         clock = self._context.clock.monotonic
@@ -266,7 +285,9 @@ class SnapshotTaking:
     def _failed(self, error: Exception, entries: int, size_bytes: int) -> None:
         """Tell it, and try again: once twice as much is due if the machine has failed, or after a while if the disk."""
         self._is_writing, self._writer = False, None
-        self.trouble = f"no snapshot can be taken: {error}"
+        is_unusable = isinstance(error, SnapshotUnusable)
+        what = "its snapshot cannot be used, so the log is kept" if is_unusable else "no snapshot can be taken"
+        self.trouble = f"{what}: {error}"
         if self._demanded_index:
             self._demanded_index, self._demand_failure = LogIndex(0), str(error)
         if isinstance(error, SnapshotFailed) and self._damaged is None:
@@ -277,9 +298,11 @@ class SnapshotTaking:
             self._retry_at_s = self._context.clock.monotonic() + delay_s
         self._entries += entries
         self._bytes += size_bytes
-        self._context.log.warning(
-            "group.snapshot_failed", group=self._group, error=str(error), exc_info=error.__cause__
-        )
+        log, text, cause = self._context.log, str(error), error.__cause__
+        if is_unusable:
+            log.error("group.snapshot_unusable", group=self._group, error=text, exc_info=cause)
+        else:
+            log.warning("group.snapshot_failed", group=self._group, error=text, exc_info=cause)
 
 
 class _Room:

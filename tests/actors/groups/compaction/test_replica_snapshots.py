@@ -58,7 +58,9 @@ async def test_nothing_is_dropped_before_a_quorum_has_confirmed_the_state(make_c
         assert len(cluster[name].store.snapshots.names("totals")) == 1  # it is there, and not used
 
 
-async def test_a_snapshot_of_any_replica_is_confirmed_long_before_the_next_regular_checkpoint(make_cluster: Any) -> None:
+async def test_a_snapshot_of_any_replica_is_confirmed_long_before_the_next_regular_checkpoint(
+    make_cluster: Any,
+) -> None:
     cluster = await started(make_cluster, topology_of())
     await add(cluster, 1)
     await asyncio.sleep(2 * INTERVAL_S)
