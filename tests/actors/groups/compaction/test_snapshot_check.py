@@ -137,6 +137,7 @@ async def test_a_machine_that_can_be_restored_the_next_time_is_well_again(make_c
 
 async def test_nothing_is_dropped_while_a_snapshot_is_being_checked(make_cluster: Any) -> None:
     cluster = await started(make_cluster, topology_of(nodes=1))
+    await add(cluster, 1)
     cell: Any = cluster["n1"].system.registry.cell_at("totals")
     checked = asyncio.Event()
 
