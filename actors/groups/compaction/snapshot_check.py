@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from typing import Any, Final
 
 from coterie.actors.groups.compaction.group_snapshots import CHUNK_BYTES, damage_text, snapshot_name
@@ -33,6 +34,10 @@ DIGEST_BYTES: Final = 4 * 1024 * 1024
 PIECES_AT_ONCE: Final = 4
 """So many pieces are saved again at once."""
 
+BUSY_S: Final = 0.02
+"""If the loop had so long other things to do since the last part, the next one is four times as large: the log is kept
+while a snapshot is tried."""
+
 
 class SnapshotUnusable(SnapshotFailed):
     """A snapshot that was written cannot be restored, or is another one once it was: the log is kept."""
@@ -44,11 +49,13 @@ class SnapshotCheck:
     Args:
         group: its name.
         store: where its snapshots are.
+        monotonic: the clock (s).
     """
 
-    def __init__(self, group: str, store: LogStore) -> None:
+    def __init__(self, group: str, store: LogStore, monotonic: Callable[[], float]) -> None:
         self._group = group
         self._store = store
+        self._monotonic = monotonic
         self._tried_bytes_by_schema: dict[object, int] = {}
 
     async def run(self, snapshot: SnapshotId, twin: Any) -> None:
@@ -85,11 +92,13 @@ class SnapshotCheck:
         offset, at_once = 0, DIGEST_BYTES if twin is None else CHUNK_BYTES
         try:
             while offset < snapshot.size_bytes:
+                asked_s = self._monotonic()
                 data = await self._store.snapshots.read(self._group, name, offset, at_once, digest)
                 if not data:
                     raise ValueError("it is missing" if data is None else f"{snapshot.size_bytes} bytes were written")
                 offset += len(data)
                 if twin is not None:
+                    at_once = CHUNK_BYTES * (4 if self._monotonic() - asked_s >= BUSY_S else 1)
                     _restore(twin, reader, data, saved)
             if digest.digest() != snapshot.digest:
                 raise ValueError("it is not what was written")

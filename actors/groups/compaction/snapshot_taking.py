@@ -106,7 +106,7 @@ class SnapshotTaking:
         self._disk_failures = 0
         self._retry_at_s = 0.0
         self._damaged: SnapshotId | None = None  # another one must take its place
-        self._check = SnapshotCheck(group, store)
+        self._check = SnapshotCheck(group, store, context.clock.monotonic)
         self._waiting: tuple[SnapshotId, LogIndex] | None = None  # with the last entry that changed the state in it
         self._demanded_index = LogIndex(0)
         self._demand_failure: str | None = None
