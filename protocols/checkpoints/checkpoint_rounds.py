@@ -26,18 +26,19 @@ class CheckpointRounds:
         now: monotonic time (s) at which it was elected.
     """
 
-    __slots__ = ("_asked_index", "_count", "_due_at_s", "_is_told", "_term")
+    __slots__ = ("_asked_index", "_count", "_due_at_s", "_is_told", "_seen_index", "_term")
 
     def __init__(self, term: Term, *, now: float) -> None:
         self._term = term
         self._due_at_s = now + INTERVAL_S
         self._asked_index = LogIndex(0)
+        self._seen_index = LogIndex(0)
         self._count: DigestCount | None = None
         self._is_told = False
 
-    def is_waiting(self, *, now: float) -> bool:
+    def is_waiting(self, *, now: float, wanted_index: LogIndex = LogIndex(0)) -> bool:
         """Return whether neither `differing` nor `next_request` has anything to return at `now` (monotonic, s)."""
-        return now < self._due_at_s
+        return now < self._due_at_s and wanted_index <= self._asked_index
 
     def next_request(
         self,
@@ -56,17 +57,22 @@ class CheckpointRounds:
             changed_index: the last of them that has a command: nothing is due if digests up to it were asked for, and
                 that has a result.
             now: monotonic time (s).
-            wanted_index: a snapshot waits for a checkpoint at this entry or later: that is asked for once, at once.
+            wanted_index: a snapshot waits for a checkpoint at this entry or later: that is asked for once, and soon: at
+                the next entry whose digest is kept for long, or once little is applied between two calls.
         """
         is_due = now >= self._due_at_s
         if not is_due and wanted_index <= self._asked_index:
             return None
         if changed_index <= self._asked_index:
             return self._repeated(now) if is_due else None
-        self._due_at_s = now + INTERVAL_S
         # A busy replica keeps the digests of few entries, so it is asked for one that is kept for longer.
         kept_for_long = LogIndex(applied_index - applied_index % RECENT_ENTRIES)
-        index = kept_for_long if kept_for_long > self._asked_index and kept_for_long >= wanted_index else applied_index
+        is_fit = kept_for_long > self._asked_index and kept_for_long >= wanted_index
+        is_busy, self._seen_index = applied_index - self._seen_index > RECENT_ENTRIES // 4, applied_index
+        if is_busy and not is_fit and not is_due:
+            return None
+        self._due_at_s = now + INTERVAL_S
+        index = kept_for_long if is_fit else applied_index
         self._asked_index = index
         self._count = DigestCount(quorum, index)
         self._is_told = False

@@ -7,6 +7,7 @@
 `log_recovery.py`: reads the segments after a start or a crash, and cuts off an incomplete last write.
 `log_store.py`: defines the interface to stored logs.
 `memory_log.py`: stores logs in memory only.
+`next_segment.py`: prepares the file of the next segment ahead.
 `record_index.py`: keeps in memory where each record of a group is on disk.
 `record_reader.py`: reads records and checks their checksums.
 `segment_files.py`: creates, lists and removes segment files.

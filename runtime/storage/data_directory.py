@@ -30,7 +30,6 @@ from coterie.errors import (
 from coterie.runtime.hosts.host import Disk, Host
 from coterie.runtime.storage.history.high_water import HIGH_WATER_NAME
 from coterie.runtime.storage.segment_files import create_segment, is_pristine, segment_names
-from coterie.runtime.storage.segment_format import SegmentHeader
 from coterie.runtime.storage.snapshots.snapshot_files import has_snapshots, snapshot_file_names
 from coterie.runtime.storage.space.disk_reserve import RESERVE_NAME
 
@@ -186,7 +185,7 @@ def _format(disk: Disk, path: str, meta: StoreMeta) -> None:
     try:
         _refuse_formatted(disk, path)
         _remove_leftovers(disk, path)
-        create_segment(disk, path, SegmentHeader(1, 0, 0), b"", meta.salt).file.close()
+        create_segment(disk, path, 1, meta.salt).file.close()
         _write_meta(disk, path, meta)
     finally:
         unlock()

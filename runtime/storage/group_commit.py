@@ -26,12 +26,14 @@ from coterie.runtime.observing.loggers import logger
 from coterie.runtime.storage.history.generation import Generation
 from coterie.runtime.storage.history.high_water import HighWaterFile
 from coterie.runtime.storage.log_store import DoneCallback, Record
+from coterie.runtime.storage.next_segment import NextSegment
 from coterie.runtime.storage.record_index import GroupIndex, place_of
 from coterie.runtime.storage.record_reader import read_records
-from coterie.runtime.storage.segment_files import Segment, create_segment, remove_segment, segment_path
-from coterie.runtime.storage.segment_format import BATCH_HEADER_BYTES, SegmentHeader, encode_batch_header
+from coterie.runtime.storage.segment_files import Segment, remove_segment
+from coterie.runtime.storage.segment_format import BATCH_HEADER_BYTES, encode_batch_header
 from coterie.runtime.storage.space.disk_reserve import is_disk_full, release_reserve
 from coterie.runtime.storage.space.free_space import FreeSpace
+from coterie.runtime.storage.space.live_share import next_segment_bytes
 from coterie.runtime.storage.storage_config import StorageConfig
 from coterie.runtime.storage.write_batch import WriteBatch, encode_checkpoint
 
@@ -49,10 +51,10 @@ CLOSE_RETRIES: Final = 50
 
 
 class GroupCommit:
-    """Writes batches to the last segment; starts a new segment when that is full.
+    """Writes batches to the last segment; begins the next one, which is prepared ahead, when that is full.
 
     `segments`: the open ones, oldest first. `groups`: all groups by name (the owner adds new ones). `high_water`: is
-    told how far the log is durable, at each new segment, behind each sync marker, and once in `mark_after_s`.
+    told how far the log is durable, soon in each new segment, behind each sync marker, and once in `mark_after_s`.
     `free_space`: looks at the disk behind some of the batches. `on_batch` is called after each batch that became
     durable, `on_failure` once.
     """
@@ -93,6 +95,9 @@ class GroupCommit:
         self._waiters: list[asyncio.Future[None]] = []
         self._sync_marker_timer: asyncio.TimerHandle | None = None
         self._is_sync_proven = False  # whether a batch header follows the last batch with items
+        self._next = NextSegment(disk, path, salt)
+        self._prepared_number = 0  # of the segment that was prepared last, or is being prepared
+        self.segments[-1].limit_bytes = next_segment_bytes(self.segments, self.groups.values(), config)
 
     @property
     def batch(self) -> WriteBatch:
@@ -145,10 +150,16 @@ class GroupCommit:
         """Read records of `group` at `targets` (position, segment, offset); see `read_records`."""
         return await self.run_disk(partial(read_records, targets, group.number, max_bytes, self.salt))
 
-    async def remove_oldest(self) -> None:
-        """Remove the oldest segment, which must not hold live records."""
-        await self.run_disk(partial(remove_segment, self._disk, self.segments[0]))
-        del self.segments[0]
+    async def remove_oldest(self, count: int) -> None:
+        """Remove the `count` oldest segments, which must not hold live records, one durably after the other."""
+        removed = self.segments[:count]
+
+        def remove() -> None:
+            for segment in removed:
+                remove_segment(self._disk, segment)
+
+        await self.run_disk(remove)
+        del self.segments[:count]
 
     def check(self) -> None:
         """Raise the failure if the store has stopped."""
@@ -178,6 +189,16 @@ class GroupCommit:
             self._sync_marker_timer.cancel()
             self._sync_marker_timer = None
 
+    def release(self) -> None:
+        """Close the files; blocks. For the disk thread."""
+        if self.failure is None:
+            with contextlib.suppress(OSError):  # the zeros are cut when it is opened, then
+                self.segments[-1].trim()
+        self._next.discard()
+        for segment in self.segments:
+            segment.file.close()
+        self.high_water.close()
+
     def _stopped(self) -> Exception:
         """Return a new copy of the failure for each caller: a raised exception must not be shared."""
         failure = self.failure
@@ -200,9 +221,11 @@ class GroupCommit:
 
     def _write(self, batch: WriteBatch) -> None:
         last = self.segments[-1]
-        if batch.size_bytes and last.size_bytes - last.created_bytes >= self._config.segment_bytes:
+        if batch.size_bytes and last.size_bytes - last.created_bytes >= last.limit_bytes:
             # Nothing is in flight, so memory holds exactly what the segments hold.
-            checkpoint = encode_checkpoint(self.generation, self.groups.values(), self.salt)
+            checkpoint = encode_checkpoint(
+                self.generation, self.groups.values(), self.salt, previous_bytes=last.size_bytes
+            )
             job = partial(self._write_to_new, last, checkpoint, batch)
         else:
             job = partial(self._write_to, last, batch, advances_high_water=self._is_high_water_due(batch))
@@ -210,17 +233,39 @@ class GroupCommit:
         self._host.executor.submit_disk(looking, partial(self._written, batch))
 
     def _write_to_new(self, last: Segment, checkpoint: bytes, batch: WriteBatch) -> Segment:
-        header = SegmentHeader(last.number + 1, last.size_bytes, 0)
-        last.trim()  # only the last segment may have zeros at its end
-        last.file.sync()
+        """Begin the next segment by one write and one sync; what could be done before, or later, is."""
         try:
-            segment = create_segment(self._disk, self.path, header, checkpoint, self.salt)
+            last.trim()  # not synced: recovery takes zeros at the end of any segment
+            segment = self._next.take(last.number + 1)
+            size_bytes = len(checkpoint) + batch.size_bytes
+            header = encode_batch_header(segment.number, segment.size_bytes, size_bytes, self.salt)
+            segment.write(b"".join((header, checkpoint, *batch.parts)), self._zeros_bytes(segment))
         except OSError as error:
-            if not self._disk.exists(segment_path(self.path, header.number)):  # else `last` is not the last
-                self._end_log_cleanly(last, error)
+            self._next.discard()
+            self._end_log_cleanly(last, error)
             raise
-        self.high_water.advance(segment.number, segment.size_bytes)
-        return self._write_to(segment, batch, advances_high_water=False)
+        segment.file.sync()
+        segment.created_bytes = segment.size_bytes + BATCH_HEADER_BYTES + len(checkpoint)
+        self._next.begun()
+        return segment
+
+    def _prepare_next(self) -> None:
+        """Prepare the next segment once the last one is half full, and note how far the log is durable."""
+        last = self.segments[-1]
+        half = last.size_bytes - last.created_bytes >= last.limit_bytes // 2
+        if not half or self._prepared_number > last.number or self.is_closed:
+            return
+        self._prepared_number = last.number + 1
+        zeros_bytes = self._config.extend_bytes if self.free_space.has_room_for_zeros(self._config.extend_bytes) else 0
+
+        size_bytes = last.size_bytes
+
+        def prepare() -> None:
+            self._next.prepare(last.number + 1, min(zeros_bytes, last.limit_bytes))
+            if self.high_water.latest.segment < last.number:
+                self.high_water.advance(last.number, size_bytes)
+
+        self._host.executor.submit_disk(prepare, lambda _, error: None if error is None else self.fail(error))
 
     def _is_high_water_due(self, batch: WriteBatch) -> bool:
         """Return whether the high-water file is written behind `batch`: a sync marker, or none was for a while."""
@@ -251,7 +296,8 @@ class GroupCommit:
         config = self._config
         if not self.free_space.has_room_for_zeros(config.extend_bytes):
             return 0
-        return max(0, min(config.extend_bytes, segment.created_bytes + config.segment_bytes - segment.size_bytes))
+        limit_bytes = segment.limit_bytes or config.segment_bytes_min
+        return max(0, min(config.extend_bytes, segment.created_bytes + limit_bytes - segment.size_bytes))
 
     def _end_log_cleanly(self, segment: Segment, error: OSError) -> None:
         """If the disk is full, cut off the partial write and write a last batch header, in the space of the reserve."""
@@ -282,6 +328,7 @@ class GroupCommit:
         finally:  # a `done` that raises must not stop the log
             self.on_batch()
             self._dispatch()
+            self._prepare_next()
             self._start_sync_marker_timer()
 
     def _may_wait(self) -> bool:
@@ -297,11 +344,14 @@ class GroupCommit:
 
     def _apply(self, batch: WriteBatch, segment: Segment) -> None:
         self.syncs += 1
+        items_at = segment.size_bytes + BATCH_HEADER_BYTES
         if segment is not self.segments[-1]:
+            items_at = segment.created_bytes
             self.segments.append(segment)
+            segment.limit_bytes = next_segment_bytes(self.segments, self.groups.values(), self._config)
             self.syncs += 1
-        batch.apply(place_of(segment.number, segment.size_bytes + BATCH_HEADER_BYTES))
-        segment.size_bytes += BATCH_HEADER_BYTES + batch.size_bytes
+        batch.apply(place_of(segment.number, items_at))
+        segment.size_bytes = items_at + batch.size_bytes
         segment.records += batch.records
         self._is_sync_proven = not batch.size_bytes
 

@@ -4,6 +4,8 @@ A log is replayed from its oldest segment on. The checkpoint at the head of a se
 position and its metadata at that moment, so older segments may be missing; records that were live in them follow later,
 as copies. A position that is held but was not found is damage.
 
+A file at the end may be a segment that has not begun (`segment_format.py`): it is removed, and is not part of the log.
+
 Recovery after a crash. Decided here: a batch that does not read back is a torn tail if it is in the last segment and no
 batch header follows it, else damage (see `segment_format.py`). Carried out here (`_cut_torn_tail`, `StorageDamaged`)
 and in `SegmentedLog.open`, which writes a sync marker. Each group then reads its state with `LogStore.state`:
@@ -12,6 +14,7 @@ and in `SegmentedLog.open`, which writes a sync marker. Each group then reads it
 
 from __future__ import annotations
 
+import contextlib
 import os.path
 from array import array
 from collections.abc import Sequence
@@ -29,7 +32,6 @@ from coterie.runtime.storage.segment_format import (
     BadBytes,
     Item,
     ItemKind,
-    SegmentHeader,
     decode_batch,
     decode_segment_header,
     has_batch_after,
@@ -60,7 +62,8 @@ class ScannedLog:
 
     `segments`: oldest first, open; `batches`: how many each has. `unproven_from`: where the last whole batch of the
     last segment begins; `torn_bytes`: how many bytes follow that batch, without zeros at the end, by which the file was
-    extended: a torn tail, or one that is being written.
+    extended: a torn tail, or one that is being written. `unbegun`: the path of a segment behind the last one that has
+    not begun, or None.
     """
 
     segments: tuple[Segment, ...]
@@ -69,6 +72,7 @@ class ScannedLog:
     generation: Generation
     unproven_from: int
     torn_bytes: int
+    unbegun: str | None = None
 
 
 def recover(disk: Disk, directory: str, salt: int) -> RecoveredLog:
@@ -78,6 +82,8 @@ def recover(disk: Disk, directory: str, salt: int) -> RecoveredLog:
     """
     scanned = scan(disk, directory, salt)
     try:
+        if scanned.unbegun is not None:
+            disk.remove(scanned.unbegun)
         _cut_torn_tail(scanned.segments[-1], scanned.unproven_from)
         disk.sync_directory(directory)
     except BaseException:
@@ -94,6 +100,9 @@ def scan(disk: Disk, directory: str, salt: int) -> ScannedLog:
     names = segment_names(disk, directory)
     if not names:
         raise StorageDamaged(directory, 0, "all segments of the log are missing")
+    unbegun = None
+    if len(names) > 1 and not _has_begun(disk, os.path.join(directory, names[-1]), salt):
+        unbegun = os.path.join(directory, names.pop())
     replay = _Replay()
     segments: list[Segment] = []
     batches: list[int] = []
@@ -111,7 +120,22 @@ def scan(disk: Disk, directory: str, salt: int) -> ScannedLog:
     except BaseException:
         _close(segments)
         raise
-    return ScannedLog(tuple(segments), tuple(batches), groups, replay.generation, unproven_from, torn_bytes)
+    return ScannedLog(tuple(segments), tuple(batches), groups, replay.generation, unproven_from, torn_bytes, unbegun)
+
+
+def _has_begun(disk: Disk, path: str, salt: int) -> bool:
+    """Return whether the last segment has a first batch, or a header that does not read back, which is damage."""
+    with contextlib.closing(disk.open(path)) as file:
+        data, number = file.read_at(0, file.size()), segment_number(os.path.basename(path))
+    try:
+        decode_segment_header(data, number, salt)
+    except BadBytes:
+        return True
+    try:
+        decode_batch(data, SEGMENT_HEADER_BYTES, number, salt)
+    except BadBytes:
+        return has_batch_after(data, SEGMENT_HEADER_BYTES, number, salt)
+    return True
 
 
 def _close(segments: Sequence[Segment]) -> None:
@@ -149,7 +173,7 @@ class _Scan:
 
     def run(self, replay: _Replay) -> int:
         """Pass every batch to `replay`, fill in the segment's sizes, and return where its last batch begins."""
-        header = self._header()
+        self._check_header()
         at = last_batch_at = SEGMENT_HEADER_BYTES
         while at < len(self._data):
             items = self._batch(at)
@@ -157,33 +181,47 @@ class _Scan:
                 break
             self.batches += 1
             last_batch_at = at
+            if at == SEGMENT_HEADER_BYTES:
+                self._begin(items)
             at = items[-1].end if items else at + BATCH_HEADER_BYTES
             self._segment.records += self._replay(items, replay)
-        if at < header.created_bytes:  # durable before the file was renamed: not a torn tail
-            raise StorageDamaged(self._segment.path, at, f"its checkpoint does not read back ({header})")
+        if at == SEGMENT_HEADER_BYTES:
+            self._begin(())
         self._segment.size_bytes = at
         self.torn_bytes = max(0, len(self._data.rstrip(b"\0")) - at)
-        self._segment.created_bytes = header.created_bytes
         return last_batch_at
 
-    def _header(self) -> SegmentHeader:
+    def _check_header(self) -> None:
         segment, previous = self._segment, self._previous
         try:
-            header = decode_segment_header(self._data, segment.number, self._salt)
+            decode_segment_header(self._data, segment.number, self._salt)
         except BadBytes as error:
             raise StorageDamaged(segment.path, error.offset, error.reason) from error
         if previous is not None and previous.number + 1 != segment.number:
             raise StorageDamaged(segment.path, 0, f"the segment before it is missing (found {previous.number})")
-        if previous is not None and previous.size_bytes != header.previous_bytes:
-            reason = f"the file had {header.previous_bytes} bytes and has {previous.size_bytes}"
+
+    def _begin(self, items: Sequence[Item]) -> None:
+        """Check that the segment before this one is whole, as the first batch has it."""
+        segment, previous = self._segment, self._previous
+        begin = items[0] if items and items[0].kind == ItemKind.BEGIN else None
+        segment.created_bytes = SEGMENT_HEADER_BYTES
+        if begin is not None:
+            segment.created_bytes += BATCH_HEADER_BYTES + begin.tag
+        if previous is None:
+            return
+        if begin is None:
+            raise StorageDamaged(segment.path, SEGMENT_HEADER_BYTES, "its checkpoint does not read back")
+        if previous.size_bytes != begin.position:
+            reason = f"the file had {begin.position} bytes and has {previous.size_bytes}"
             raise StorageDamaged(previous.path, previous.size_bytes, reason)
-        return header
 
     def _batch(self, at: int) -> list[Item] | None:
-        """Return the items of the batch at `at`, or None if a torn tail begins there."""
+        """Return the items of the batch at `at`, or None if a torn tail begins there, or the zeros at the end."""
         try:
             return decode_batch(self._data, at, self._segment.number, self._salt)
         except BadBytes as error:
+            if not self._is_last and not self._data.rstrip(b"\0")[at:]:
+                return None  # the next segment tells whether a batch was there
             if not self._is_last or has_batch_after(self._data, at, self._segment.number, self._salt):
                 raise StorageDamaged(self._segment.path, error.offset, error.reason) from error
             return None
@@ -264,6 +302,8 @@ class _Replay:
             return
         if item.kind == ItemKind.GENERATION:
             self.generation = Generation(item.position, item.tag)
+            return
+        if item.kind == ItemKind.BEGIN:
             return
         group = self._groups.get(item.group)
         if group is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os.path
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from coterie.runtime.hosts.disk_with_spares import is_out_of_descriptors
 from coterie.runtime.hosts.host import Disk, File
@@ -12,7 +12,6 @@ from coterie.runtime.storage.segment_format import (
     BATCH_HEADER_BYTES,
     SEGMENT_HEADER_BYTES,
     SegmentHeader,
-    encode_batch_header,
     encode_segment_header,
 )
 
@@ -37,6 +36,7 @@ class Segment:
 
     `created_bytes`: size of header and checkpoint. `size_bytes`: offset of the next batch. `records`: number of records
     ever written to it. `file_bytes`: size of the file with the zeros behind the last batch; for the disk thread.
+    `limit_bytes`: once it has so many beside its checkpoint, the next batch begins another segment.
     """
 
     number: int
@@ -46,6 +46,7 @@ class Segment:
     size_bytes: int
     records: int = 0
     file_bytes: int = 0
+    limit_bytes: int = 0
 
     def write(self, data: bytes, extend_bytes: int) -> None:
         """Write a batch behind the last one, without a sync, and zeros if it is small and extends the file. Blocks.
@@ -92,29 +93,24 @@ def is_pristine(disk: Disk, directory: str) -> bool:
         return segment_number(names[-1]) == 1 and file.size() <= SEGMENT_HEADER_BYTES + BATCH_HEADER_BYTES
 
 
-def create_segment(disk: Disk, directory: str, header: SegmentHeader, items: bytes, salt: int) -> Segment:
-    """Create the segment `header.number`, with `items` as its checkpoint, atomically.
+def create_segment(disk: Disk, directory: str, number: int, salt: int, *, zeros_bytes: int = 0) -> Segment:
+    """Create a segment that has not begun: its header, and zeros behind it. It is durable on return.
 
-    `header.created_bytes` is filled in. The segment is durable on return. If the process has no descriptor left, the
-    call may be repeated.
+    If the process has no descriptor left, the call may be repeated.
     """
-    checkpoint = encode_batch_header(header.number, SEGMENT_HEADER_BYTES, len(items), salt) + items
-    header = replace(header, created_bytes=SEGMENT_HEADER_BYTES + len(checkpoint))
-    temporary, final = os.path.join(directory, _NEW), segment_path(directory, header.number)
+    temporary, final = os.path.join(directory, _NEW), segment_path(directory, number)
     if disk.exists(temporary):  # left by a crash
         disk.remove(temporary)
     file = disk.open(temporary, create=True)
-    file.write_at(0, encode_segment_header(header, salt) + checkpoint)
-    file.sync()
-    disk.rename(temporary, final)
     try:
+        file.write_at(0, encode_segment_header(SegmentHeader(number), salt) + bytes(zeros_bytes))
+        file.sync()
+        disk.rename(temporary, final)
         disk.sync_directory(directory)
-    except OSError as error:
-        if is_out_of_descriptors(error):
-            file.close()  # the caller tries again, with a new file
+    except OSError:
+        file.close()  # the caller may try again, with a new file
         raise
-    size_bytes = header.created_bytes
-    return Segment(header.number, final, file, size_bytes, size_bytes, file_bytes=size_bytes)
+    return Segment(number, final, file, 0, SEGMENT_HEADER_BYTES, file_bytes=SEGMENT_HEADER_BYTES + zeros_bytes)
 
 
 def remove_segment(disk: Disk, segment: Segment) -> None:

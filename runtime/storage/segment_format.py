@@ -1,6 +1,6 @@
 """Segment format: encodes and decodes the bytes of log files (segments, batches, items). Does no I/O.
 
-    segment = segment header, batch, batch, …         (the first batch is the checkpoint)
+    segment = segment header, batch, batch, …         (the first batch begins with the checkpoint)
     batch   = batch header, item, item, …             written at once, then synced
     item    = item header (fields, body checksum, header checksum), body
 
@@ -11,6 +11,10 @@ A batch is written only when everything before it is synced. So a batch header w
 bytes before it were durable**: bytes before such a header that do not read back are damaged; bytes after the last one
 that do not read back were never acknowledged (a torn tail) and may be cut. See Alagappan et al., "Protocol-Aware
 Recovery for Consensus-Based Storage", FAST 2018, §3.3.
+
+A segment is prepared ahead: a durable file that has its header, and zeros. It has begun once its first batch is durable
+(one write, one sync); until then the log ends in the segment before it. So a first batch that does not read back is a
+torn tail like any other, unless a batch header follows it.
 """
 
 from __future__ import annotations
@@ -40,7 +44,7 @@ __all__ = [
 ]
 
 _SEGMENT_MAGIC = b"COTERSEG"
-_SEGMENT = struct.Struct("<8sQQQ")  # magic, number, size of the previous segment, size at creation; then its CRC
+_SEGMENT = struct.Struct("<8sQ")  # magic, number; then its CRC
 _BATCH_MAGIC = b"\xc0BAT"
 _BATCH = struct.Struct("<4sIQQ")  # magic, length of the items, segment, offset (= how far all was synced); then its CRC
 _ITEM = struct.Struct("<IIQQII")  # kind, group, position, tag, length and CRC of the body; then the CRC of these
@@ -74,6 +78,7 @@ class ItemKind(enum.IntEnum):
     COPY = 6  # the record at `position` again, copied from a segment that will be removed
     GENERATION = 7  # the store was opened: the counter is `position`, the nonce is `tag`; of no group
     FORGET = 8  # the group is removed with all its records and metadata
+    BEGIN = 9  # first of a segment: the previous one had `position` bytes, the checkpoint has `tag`; of no group
 
 
 class Item(NamedTuple):
@@ -99,20 +104,14 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SegmentHeader:
-    """Header of a segment file. It and the checkpoint after it are durable before the file gets its final name.
-
-    `previous_bytes`: the final size of the previous segment (0: there was none). `created_bytes`: the size of header
-    and checkpoint.
-    """
+    """Header of a segment file: durable before the file gets its final name."""
 
     number: int
-    previous_bytes: int
-    created_bytes: int
 
 
 def encode_segment_header(header: SegmentHeader, salt: int) -> bytes:
     """Return the header's bytes."""
-    fields = _SEGMENT.pack(_SEGMENT_MAGIC, header.number, header.previous_bytes, header.created_bytes)
+    fields = _SEGMENT.pack(_SEGMENT_MAGIC, header.number)
     return fields + _CRC.pack(zlib.crc32(fields, salt))
 
 
@@ -121,12 +120,12 @@ def decode_segment_header(data: bytes, number: int, salt: int) -> SegmentHeader:
     if len(data) < SEGMENT_HEADER_BYTES:
         raise BadBytes(len(data), "the file ends within its segment header")
     fields = data[: _SEGMENT.size]
-    magic, found, previous_bytes, created_bytes = _SEGMENT.unpack(fields)
+    magic, found = _SEGMENT.unpack(fields)
     if magic != _SEGMENT_MAGIC or _crc_at(data, _SEGMENT.size) != zlib.crc32(fields, salt):
         raise BadBytes(0, "the checksum of the segment header does not match")
     if found != number:
         raise BadBytes(0, f"this is segment {found} under the name of segment {number}")
-    return SegmentHeader(found, previous_bytes, created_bytes)
+    return SegmentHeader(found)
 
 
 def encode_batch_header(segment: int, offset: int, length: int, salt: int) -> bytes:

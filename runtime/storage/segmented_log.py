@@ -296,12 +296,7 @@ class SegmentedLog:
 
     def _release(self) -> None:
         self._snapshots.release()
-        if self._group_commit.failure is None:
-            with contextlib.suppress(OSError):  # the zeros are cut when it is opened, then
-                self._group_commit.segments[-1].trim()
-        for segment in self._group_commit.segments:
-            segment.file.close()
-        self._group_commit.high_water.close()
+        self._group_commit.release()
         self._spares.close()
         self._unlock()
 

@@ -15,9 +15,12 @@ class StorageConfig:
     """Settings of a `SegmentedLog`. ValueError for a value out of range.
 
     Attributes:
-        segment_bytes: A segment that reaches this size is followed by a new one; 4 KiB … 1 GiB. Default 64 MiB: a
+        segment_bytes: A segment of this size is followed by a new one, at the latest; 4 KiB … 1 GiB. Default 64 MiB: a
             segment is read in one piece at start, and space is reclaimed by segment. Too low: many files, and the
             metadata of the groups is repeated often; too high: memory at start, and space is reclaimed late.
+        segment_bytes_min: … or at the earliest; 4 KiB … 1 GiB, more than `segment_bytes` counts as that. In between, a
+            segment takes an eighth of the live part of the log when it begins, so that what is dropped leaves the disk
+            soon. Default 1 MiB. Too low: a new file all the time; too high: a small log keeps much that is dropped.
         batch_bytes: Writes that wait together share a batch until it reaches this size; 1 KiB … 1 GiB. Default 4 MiB.
             Too low: more fdatasyncs under load; too high: the first write of a batch waits long for the last.
         max_write_bytes: The largest single `Write`, headers included; 1 KiB … 1 GiB. Default 64 MiB. A write is never
@@ -41,6 +44,7 @@ class StorageConfig:
     """
 
     segment_bytes: int = 64 * _MIB
+    segment_bytes_min: int = 1 * _MIB
     batch_bytes: int = 4 * _MIB
     max_write_bytes: int = 64 * _MIB
     reclaim_below: float = 0.5
@@ -50,6 +54,7 @@ class StorageConfig:
 
     def __post_init__(self) -> None:
         _require("segment_bytes", self.segment_bytes, 4096, _LARGEST)
+        _require("segment_bytes_min", self.segment_bytes_min, 4096, _LARGEST)
         _require("batch_bytes", self.batch_bytes, 1024, _LARGEST)
         _require("max_write_bytes", self.max_write_bytes, 1024, _LARGEST)
         _require("reclaim_below", self.reclaim_below, 0.0, 0.9)

@@ -83,14 +83,20 @@ class WriteBatch:
             self.size_bytes += len(part)
 
 
-def encode_checkpoint(generation: Generation, groups: Iterable[GroupIndex], salt: int) -> bytes:
-    """Return the items that hold the generation, and the first and last position and the metadata of every group."""
+def encode_checkpoint(generation: Generation, groups: Iterable[GroupIndex], salt: int, *, previous_bytes: int) -> bytes:
+    """Return the items with which a segment begins.
+
+    They hold the final size of the segment before it (`previous_bytes`), the generation, and the first and last
+    position and the metadata of every group.
+    """
     parts: list[bytes] = [_encode_generation(generation, salt)]
     for group in groups:
         parts += _encode_group(group, salt)
         if group.metadata is not None:
             parts += (encode_item(ItemKind.METADATA, group.number, 0, 0, group.metadata, salt), group.metadata)
-    return b"".join(parts)
+    size_bytes = ITEM_HEADER_BYTES + sum(map(len, parts))
+    begin = encode_item(ItemKind.BEGIN, 0, previous_bytes, size_bytes, b"", salt)
+    return b"".join((begin, *parts))
 
 
 def _encode_generation(generation: Generation, salt: int) -> bytes:

@@ -174,6 +174,13 @@ class SnapshotFiles:
         newer = {each for each in self._store.snapshots.names(self._group) if each >= position}
         self._keep_only({name, *newer, *self._read_at_s})
 
+    async def remove(self, snapshot: SnapshotId) -> None:
+        """Remove a snapshot that cannot be used."""
+        try:
+            await self._store.snapshots.remove(self._group, snapshot_name(snapshot))
+        except CoterieError as error:
+            self._context.log.warning("group.snapshots_not_removed", group=self._group, error=str(error))
+
     def _keep_only(self, names: set[str]) -> None:
         if not names.issuperset(self._store.snapshots.names(self._group)):
             self.begin(self._keep(names))

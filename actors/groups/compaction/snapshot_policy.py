@@ -16,13 +16,14 @@ class SnapshotPolicy:
 
     A snapshot is due once the commands that were applied since the last one take `after_bytes`, or once they are
     `after_entries` entries; but never before they take `share` of what the last snapshot took: so what is written for
-    snapshots stays in proportion to what is written for commands.
+    snapshots stays in proportion to what is written for commands. It is due earlier by as many bytes as were applied
+    while the last one was taken, but by half at most: those that will be applied meanwhile are log on the disk, too.
 
     Attributes:
         after_bytes: Default 4 MiB. Too low: snapshots all the time. Too high: a restart applies much again, and the
             disk keeps more.
         after_entries: Default 50,000, which a restart applies in a second or two. For tiny commands, as `after_bytes`.
-        share: Default 0.5: with large states, one byte of snapshot for each half byte of commands at most. Too low:
+        share: Default 0.4: with large states, five bytes of snapshots for two bytes of commands at most. Too low:
             more work for snapshots than for commands. Too high: more log on the disk, and a longer restart.
         trailing_entries: So many entries before the snapshot stay. Default 10,000. Too low: a follower that was away
             for a moment needs the whole snapshot. Too high: disk.
@@ -34,7 +35,7 @@ class SnapshotPolicy:
 
     after_bytes: int = 4 * _MIB
     after_entries: int = 50_000
-    share: float = 0.5
+    share: float = 0.4
     trailing_entries: int = 10_000
     trailing_bytes: int = 2 * _MIB
 

@@ -1,6 +1,7 @@
 """`SnapshotTaking`: decides when a replica takes a snapshot, writes it in slices, and reports it once it is confirmed.
 
-    applied ─▶ due? ─▶ Replica.snapshot (frozen at once) ─▶ written in slices ─▶ durable ─▶ confirmed ─▶ SnapshotTaken
+    applied ─▶ due? ─▶ Replica.snapshot (frozen at once) ─▶ written in slices ─▶ durable
+        ─▶ confirmed, and checked (`snapshot_check.py`) ─▶ SnapshotTaken
 
 A snapshot is confirmed by a checkpoint in the log: a quorum has answered as this replica did, up to the last entry that
 changed the state in it, or beyond. Before that nothing is dropped, and nothing is sent: a replica that has gone its own
@@ -11,9 +12,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 from coterie.actors.groups.compaction.group_snapshots import SnapshotFiles, snapshot_name
+from coterie.actors.groups.compaction.snapshot_check import SnapshotCheck, SnapshotUnusable
 from coterie.actors.groups.compaction.snapshot_content import Manifest, encode_frame, encode_head, encode_tail
 from coterie.actors.groups.compaction.snapshot_policy import SnapshotPolicy
 from coterie.actors.groups.replicas.replica import Replica
@@ -29,13 +31,24 @@ from coterie.runtime.storage.snapshots.snapshot_store import SnapshotWriter
 __all__ = ["SnapshotTaking"]
 
 SLICE_S: Final = 0.002
-"""For so long the loop is held to encode a part of a snapshot."""
+"""For so long the loop is held to encode a part of a snapshot …"""
+
+SLICE_SHARE: Final = 0.25
+"""… or for this share of the time for which it had other things to do since the last part: else, the busier it is, the
+longer a snapshot would take, and the more log would be kept meanwhile …"""
+
+SLICE_MAX_S: Final = 0.01
+"""… but for so long at most."""
 
 SLICE_BYTES: Final = 1024 * 1024
-"""So many bytes are written at once. Lower: a snapshot waits for the log's writes more often. Higher: they wait."""
+"""So many bytes are written at once, or as many times more as the part takes longer than `SLICE_S`. Lower: a snapshot
+waits for the log's writes more often. Higher: they wait."""
 
 MARK_ENTRIES: Final = 256
-"""How exactly it is known how many bytes of the log follow an entry: to so many entries."""
+"""How exactly it is known how many bytes of the log follow an entry: to so many entries …"""
+
+MARKS: Final = 16
+"""… and to such a part of the bytes that may stay behind a snapshot."""
 
 DISK_RETRY_S: Final = 10.0
 """After so long a snapshot that the disk has failed is tried again, then after twice as long each time, up to …"""
@@ -85,6 +98,7 @@ class SnapshotTaking:
         self._bytes = 0
         self._marks: deque[tuple[LogIndex, int]] = deque()
         self._total_bytes = 0
+        self._meanwhile_bytes = 0  # applied while the last one was taken
         self._is_writing = False
         self.trouble: str | None = None
         """Why the last snapshot could not be taken; None: it could."""
@@ -92,6 +106,7 @@ class SnapshotTaking:
         self._disk_failures = 0
         self._retry_at_s = 0.0
         self._damaged: SnapshotId | None = None  # another one must take its place
+        self._check = SnapshotCheck(group, store, context.clock.monotonic)
         self._waiting: tuple[SnapshotId, LogIndex] | None = None  # with the last entry that changed the state in it
         self._demanded_index = LogIndex(0)
         self._demand_failure: str | None = None
@@ -125,9 +140,11 @@ class SnapshotTaking:
         self._entries += len(entries)
         self._bytes += size_bytes
         self._total_bytes += size_bytes
-        if not self._marks or last.index - self._marks[-1][0] >= MARK_ENTRIES:
+        trailing_bytes = self._policy.trailing_bytes
+        index, marked_bytes = self._marks[-1] if self._marks else (LogIndex(-MARK_ENTRIES), 0)
+        if last.index - index >= MARK_ENTRIES or (self._total_bytes - marked_bytes) * MARKS >= trailing_bytes:
             self._marks.append((last.index, self._total_bytes))
-            while len(self._marks) > 1 and self._marks[1][1] < self._total_bytes - self._policy.trailing_bytes:
+            while self._marks[0][1] < self._total_bytes - trailing_bytes:
                 self._marks.popleft()
 
     def restored(self, snapshot: SnapshotId) -> None:
@@ -147,7 +164,8 @@ class SnapshotTaking:
         if self._replica.is_restoring:
             return  # it has no state until that is done
         if self._waiting is not None:
-            self._report_if_confirmed(*self._waiting)
+            if not self._is_writing:  # it is checked, too
+                self._report_if_confirmed(*self._waiting)
         elif not self._is_writing and (self._is_due() or self._is_demanded()):
             self._begin()
 
@@ -157,7 +175,7 @@ class SnapshotTaking:
         if present is not None and (present.position.index > index or present == snapshot):
             self._waiting = None  # the leader's came, and it is newer; or the file of the present one is whole again
         elif self._replica.confirmed_index >= changed_index and self._raft.applied_index >= index:
-            self._waiting = None
+            self._waiting, self._meanwhile_bytes = None, self._bytes
             self._taken(SnapshotTaken(snapshot, self._base_index(index)))
 
     def _base_index(self, index: LogIndex) -> LogIndex:
@@ -166,7 +184,9 @@ class SnapshotTaking:
         return LogIndex(max(0, min(index, max(oldest, index - self._policy.trailing_entries))))
 
     def _is_due(self) -> bool:
-        if self._damaged is None and not self._policy.is_due(self._entries, self._bytes, 0):
+        # While it is taken about as much will be applied as during the last one. That is log on the disk, too.
+        size_bytes = self._bytes + min(self._bytes, self._meanwhile_bytes)
+        if self._damaged is None and not self._policy.is_due(self._entries, size_bytes, 0):
             return False  # as mostly
         snapshot = self._raft.facts.snapshot
         factor = (FETCHED_MEANWHILE if self._files.is_in_use else 1) << min(self._failures, 10)
@@ -176,7 +196,7 @@ class SnapshotTaking:
             self._last is not None
             and self._replica.apart_at is None
             and self._context.clock.monotonic() >= self._retry_at_s
-            and (is_damaged or self._policy.is_due(self._entries // factor, self._bytes // factor, last_bytes))
+            and (is_damaged or self._policy.is_due(self._entries // factor, size_bytes // factor, last_bytes))
         )
 
     def _is_demanded(self) -> bool:
@@ -197,12 +217,12 @@ class SnapshotTaking:
         self._is_writing = True
         entries, size_bytes, self._entries, self._bytes = self._entries, self._bytes, 0, 0
         try:
-            pieces = self._replica.snapshot()
+            pieces, twin = self._replica.snapshot(), self._replica.twin_machine()
         except SnapshotFailed as error:
             self._failed(error, entries, size_bytes)
             return
         frames, changed_index = _frames(Manifest(self._group, facts), pieces), self._replica.changed_index
-        self._files.begin(self._write(position, stamp_ms, changed_index, frames, entries, size_bytes))
+        self._files.begin(self._write(position, stamp_ms, changed_index, frames, twin, entries, size_bytes))
 
     async def _write(
         self,
@@ -210,6 +230,7 @@ class SnapshotTaking:
         stamp_ms: int,
         changed_index: LogIndex,
         frames: Iterator[bytes],
+        twin: Any,
         entries: int,
         size_bytes: int,
     ) -> None:
@@ -219,37 +240,54 @@ class SnapshotTaking:
             await self._drain(frames, writer)
             snapshot = SnapshotId(position, stamp_ms, writer.size_bytes, await writer.digest())
             await writer.finish(snapshot_name(snapshot))
+            self._finished(snapshot, changed_index)
+            await self._check.run(snapshot, twin)
         except CoterieError as error:
-            if writer is not None:
-                await writer.abandon()
+            await self._give_up(writer)
             self._failed(error, entries, size_bytes)
             return
         except BaseException as error:
             if isinstance(error, MemoryError):
                 self._context.system.fail(error)
             raise
-        self._files.replaced(snapshot)
         self.trouble = None
-        self._is_writing, self._failures, self._disk_failures = False, 0, 0
-        self._waiting, self._damaged, self._writer = (snapshot, changed_index), None, None
+        self._is_writing, self._failures, self._disk_failures, self._damaged = False, 0, 0, None
         self._context.wake()
+
+    def _finished(self, snapshot: SnapshotId, changed_index: LogIndex) -> None:
+        """Let it be confirmed while it is checked."""
+        self._files.replaced(snapshot)
+        self._waiting, self._writer = (snapshot, changed_index), None
+        self._context.wake()
+
+    async def _give_up(self, writer: SnapshotWriter | None) -> None:
+        """Remove what was written, unless the register names it."""
+        if writer is not None:
+            await writer.abandon()
+        if self._waiting is not None:
+            (snapshot, _), self._waiting = self._waiting, None
+            if snapshot != self._raft.facts.snapshot:
+                await self._files.remove(snapshot)
 
     async def _drain(self, frames: Iterator[bytes], writer: SnapshotWriter) -> None:
         clock = self._context.clock.monotonic
-        slice_, size_bytes, until_s = [], 0, clock() + SLICE_S
+        slice_, size_bytes, room = [], 0, _Room(clock(), 0.0)
         for frame in frames:
             slice_.append(frame)
             size_bytes += len(frame)
-            if size_bytes >= SLICE_BYTES or clock() >= until_s:
+            if size_bytes >= room.size_bytes or clock() >= room.until_s:
+                now_s = clock()
                 await writer.append(b"".join(slice_))
-                slice_, size_bytes, until_s = [], 0, clock() + SLICE_S
+                slice_, size_bytes, room = [], 0, _Room(clock(), clock() - now_s)
         if slice_:
             await writer.append(b"".join(slice_))
 
     def _failed(self, error: Exception, entries: int, size_bytes: int) -> None:
         """Tell it, and try again: once twice as much is due if the machine has failed, or after a while if the disk."""
         self._is_writing, self._writer = False, None
-        self.trouble = f"no snapshot can be taken: {error}"
+        is_unusable = isinstance(error, SnapshotUnusable)
+        what = "its snapshot cannot be used, so the log is kept" if is_unusable else "no snapshot can be taken"
+        self.trouble = f"{what}: {error}"
         if self._demanded_index:
             self._demanded_index, self._demand_failure = LogIndex(0), str(error)
         if isinstance(error, SnapshotFailed) and self._damaged is None:
@@ -260,9 +298,20 @@ class SnapshotTaking:
             self._retry_at_s = self._context.clock.monotonic() + delay_s
         self._entries += entries
         self._bytes += size_bytes
-        self._context.log.warning(
-            "group.snapshot_failed", group=self._group, error=str(error), exc_info=error.__cause__
-        )
+        log, text, cause = self._context.log, str(error), error.__cause__
+        if is_unusable:
+            log.error("group.snapshot_unusable", group=self._group, error=text, exc_info=cause)
+        else:
+            log.warning("group.snapshot_failed", group=self._group, error=text, exc_info=cause)
+
+
+class _Room:
+    """How much of a snapshot is encoded at once from now on (`now_s`), after the loop did other things for `away_s`."""
+
+    def __init__(self, now_s: float, away_s: float) -> None:
+        slice_s = min(max(SLICE_S, SLICE_SHARE * away_s), SLICE_MAX_S)
+        self.until_s = now_s + slice_s
+        self.size_bytes = int(SLICE_BYTES * slice_s / SLICE_S)
 
 
 def _frames(manifest: Manifest, pieces: Iterator[tuple[int, bytes]]) -> Iterator[bytes]:

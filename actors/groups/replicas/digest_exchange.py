@@ -1,7 +1,8 @@
 """`DigestExchange`: lets the replicas of a group compare their digests, and the leader log what a quorum agrees on.
 
-The leader sends `DigestRequest` every few seconds if commands were applied; each replica sends `DigestReport` once it
-has applied the entry in question. What a quorum reports becomes a log entry, with which `Replica` compares itself.
+The leader sends `DigestRequest` every few seconds if commands were applied, and soon if a snapshot waits for it; each
+replica sends `DigestReport` once it has applied the entry in question. What a quorum reports becomes a log entry, with
+which `Replica` compares itself. A replica whose snapshot waits tells the leader so by a `DigestRequest` of its own.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ class DigestExchange:
         self._term = Term(0)
         self._rounds: CheckpointRounds | None = None
         self._asked: tuple[NodeId, DigestRequest] | None = None
+        self._wanted_index = LogIndex(0)  # of the others, which this leader has heard in its term
+        self._told: tuple[NodeId | None, Term, LogIndex] | None = None  # to which leader, and what
         self.trouble: str | None = None
         """What this leader has found: no quorum of the replicas has the same state; None: nothing."""
 
@@ -63,6 +66,9 @@ class DigestExchange:
         """Take a message of a member: the latest request of the present leader is kept until it can be answered."""
         if isinstance(message, DigestReport):
             self._take(sender, message)
+        elif message.term == self._raft.term and self._raft.role is RaftRole.LEADER:
+            self._wanted_index = max(self._wanted_index, min(message.index, self._raft.commit_index))
+            self.advance(now=now)
         elif message.term == self._raft.term:
             self._asked = (sender, message)
             self.advance(now=now)
@@ -78,11 +84,13 @@ class DigestExchange:
             self._answer(*self._asked)
         if self._raft.role is not RaftRole.LEADER:
             self._rounds = None
+            self._tell_leader(wanted_index)
             return
         if self._rounds is None or self._term != self._raft.term:
             self._term = self._raft.term
-            self._rounds = CheckpointRounds(self._term, now=now)
-        if self._rounds.is_waiting(now=now):
+            self._rounds, self._wanted_index = CheckpointRounds(self._term, now=now), LogIndex(0)
+        wanted_index = max(wanted_index, self._wanted_index)
+        if self._rounds.is_waiting(now=now, wanted_index=wanted_index):
             return  # as mostly
         differing = self._rounds.differing(now=now)
         if differing is not None:
@@ -96,6 +104,16 @@ class DigestExchange:
         )
         if request is not None:
             self._ask(request)
+
+    def _tell_leader(self, wanted_index: LogIndex) -> None:
+        """Tell the leader once what a snapshot here waits for. If that is lost, its next request comes soon anyway."""
+        leader, term = self._raft.leader, self._raft.term
+        if not wanted_index or leader is None or self._told == (leader, term, wanted_index):
+            return
+        self._told = (leader, term, wanted_index)
+        for member in self._raft.quorum.members:
+            if self._raft.node_of(member) == leader:
+                self._send(member, DigestRequest(term, wanted_index))
 
     def _ask(self, request: DigestRequest) -> None:
         for member in self._raft.quorum.members:

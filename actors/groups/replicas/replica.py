@@ -175,6 +175,15 @@ class Replica:
         head = encode_head(ReplicaFacts(self.changed_index, self.apart_at, self._digests, sessions.incarnation))
         return _sections(head, sessions.snapshot(), self._machine.snapshot())
 
+    def twin_machine(self) -> Any:
+        """Return a new machine that follows the same schema, to try a snapshot on; None: this kind has no such one.
+
+        Raises:
+            SnapshotFailed: it cannot be made.
+        """
+        twin: Callable[[], Any] | None = getattr(self._machine, "twin", None)
+        return None if twin is None else twin()
+
     def begin_restore(self, index: LogIndex, adopt: Callable[[], None]) -> None:
         """Forget the state, and begin to restore that after entry `index`.
 

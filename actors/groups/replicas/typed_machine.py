@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import enum
 import inspect
 import struct
@@ -136,15 +137,41 @@ class TypedMachine:
         Raises:
             SnapshotFailed: it cannot be made.
         """
-        with _failing("it cannot be made anew", type(self.machine)):
-            made = self._factory()
-        if type(made) is not type(self.machine):
-            raise SnapshotFailed(f"machine= made a {type_name(self.machine)} before, and now a {type_name(made)}")
-        self.machine = made
+        self.machine = self._made()
         self._has_adopted = self._restored_head = False
         self._active = self.commands_under(self.schema)
         if self._is_told_to_await:
             self.await_schema()
+
+    def twin(self) -> TypedMachine:
+        """Return a new machine that follows the same schema, for a snapshot of this one; it reports no failures.
+
+        Raises:
+            SnapshotFailed: it cannot be made.
+        """
+        twin = copy.copy(self)
+        twin.machine = self._made()
+        twin._restored_head = False  # noqa: SLF001 (it is of this class)
+        twin.machine.version = self.machine.version
+        twin.report_failures_to(lambda failed, index, command, error: None)
+        return twin
+
+    @property
+    def follows(self) -> RecordedCommands:
+        """The commands of the schema that it follows: the same object for the same schema."""
+        return self._active
+
+    @property
+    def has_own_snapshot(self) -> bool:
+        """Whether the machine's class says how it is saved; else it is saved by its attributes."""
+        return type(self.machine).snapshot is not StateMachine.snapshot
+
+    def _made(self) -> StateMachine[Any]:
+        with _failing("it cannot be made anew", type(self.machine)):
+            made = self._factory()
+        if type(made) is not type(self.machine):
+            raise SnapshotFailed(f"machine= made a {type_name(self.machine)} before, and now a {type_name(made)}")
+        return made
 
     def snapshot(self) -> Iterator[bytes]:
         """Return the state as it is now, in pieces. What is applied while they are taken does not show in them.

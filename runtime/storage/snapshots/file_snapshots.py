@@ -25,7 +25,13 @@ from coterie.runtime.storage.snapshots.snapshot_files import (
     remove_others,
     snapshot_path,
 )
-from coterie.runtime.storage.snapshots.snapshot_store import SnapshotNotWritten, SnapshotWriter, check_name, check_range
+from coterie.runtime.storage.snapshots.snapshot_store import (
+    RunningDigest,
+    SnapshotNotWritten,
+    SnapshotWriter,
+    check_name,
+    check_range,
+)
 
 __all__ = ["FileSnapshots"]
 
@@ -81,10 +87,43 @@ class FileSnapshots:
         """Return the size of a complete snapshot, or None."""
         return await self._with_file(group, name, lambda file: file.size())
 
-    async def read(self, group: str, name: str, offset: int, max_bytes: int) -> bytes | None:
-        """Return up to `max_bytes` bytes from `offset`, or None if there is no such snapshot."""
+    async def read(
+        self, group: str, name: str, offset: int, max_bytes: int, digest: RunningDigest | None = None
+    ) -> bytes | None:
+        """Return up to `max_bytes` bytes from `offset`, or None if there is no such snapshot; `digest` takes them."""
         check_range(offset, max_bytes)
-        return await self._with_file(group, name, lambda file: file.read_at(offset, max_bytes))
+
+        def read(file: File) -> bytes:
+            data = file.read_at(offset, max_bytes)
+            if digest is not None:
+                digest.update(data)
+            return data
+
+        return await self._with_file(group, name, read)
+
+    async def remove(self, group: str, name: str) -> None:
+        """Remove a complete snapshot; report it if that fails."""
+        digits = group_digits(group)
+        if name not in self._names_by_group.get(digits, ()):
+            return
+        path = snapshot_path(self._directory, digits, name)
+
+        def remove() -> OSError | None:
+            try:
+                self._spared.remove(path)
+            except FileNotFoundError:
+                return None
+            except OSError as error:
+                return error
+            return None
+
+        def applied(error: OSError | None) -> None:
+            if error is None:
+                self._names_by_group.get(digits, set()).discard(name)
+            else:
+                _report(path, error)
+
+        await self.run(remove, path, applied)
 
     async def keep(self, group: str, names: Collection[str]) -> None:
         """Remove all other complete snapshots of `group`; report what cannot be removed."""

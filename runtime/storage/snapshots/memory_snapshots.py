@@ -7,7 +7,13 @@ import hashlib
 from collections.abc import Collection
 
 from coterie.errors import StorageFailed
-from coterie.runtime.storage.snapshots.snapshot_store import SnapshotNotWritten, SnapshotWriter, check_name, check_range
+from coterie.runtime.storage.snapshots.snapshot_store import (
+    RunningDigest,
+    SnapshotNotWritten,
+    SnapshotWriter,
+    check_name,
+    check_range,
+)
 
 __all__ = ["MemorySnapshots"]
 
@@ -44,12 +50,24 @@ class MemorySnapshots:
         content = self._content.get(group, {}).get(name)
         return None if content is None else len(content)
 
-    async def read(self, group: str, name: str, offset: int, max_bytes: int) -> bytes | None:
-        """Return up to `max_bytes` bytes from `offset`, or None if there is no such snapshot."""
+    async def read(
+        self, group: str, name: str, offset: int, max_bytes: int, digest: RunningDigest | None = None
+    ) -> bytes | None:
+        """Return up to `max_bytes` bytes from `offset`, or None if there is no such snapshot; `digest` takes them."""
         check_range(offset, max_bytes)
         await self._turn()
         content = self._content.get(group, {}).get(name)
-        return None if content is None else content[offset : offset + max_bytes]
+        if content is None:
+            return None
+        data = content[offset : offset + max_bytes]
+        if digest is not None:
+            digest.update(data)
+        return data
+
+    async def remove(self, group: str, name: str) -> None:
+        """Remove a complete snapshot."""
+        await self._turn()
+        self._content.get(group, {}).pop(name, None)
 
     async def keep(self, group: str, names: Collection[str]) -> None:
         """Remove all other complete snapshots of `group`."""

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from coterie.errors import StorageError, StorageFailed
 
-__all__ = ["SnapshotNotWritten", "SnapshotStore", "SnapshotWriter", "check_name", "check_range"]
+__all__ = ["RunningDigest", "SnapshotNotWritten", "SnapshotStore", "SnapshotWriter", "check_name", "check_range"]
 
 _NAME: Final = re.compile(r"[0-9a-z-]{1,100}")
 
@@ -23,6 +23,14 @@ class SnapshotNotWritten(StorageFailed):
     def __init__(self, path: str, reason: str) -> None:
         StorageError.__init__(self, path, f"the snapshot in {path!r} failed: {reason}; the log is not affected")
         self.reason = reason
+
+
+class RunningDigest(Protocol):
+    """A digest that takes bytes one after another, as those of `hashlib`."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take the next bytes."""
+        ...
 
 
 class SnapshotWriter(Protocol):
@@ -86,12 +94,18 @@ class SnapshotStore(Protocol):
         """Return the size of a complete snapshot; None if there is no such one."""
         ...
 
-    async def read(self, group: str, name: str, offset: int, max_bytes: int) -> bytes | None:
-        """Return up to `max_bytes` bytes from `offset`; fewer at the end only, b"" there.
+    async def read(
+        self, group: str, name: str, offset: int, max_bytes: int, digest: RunningDigest | None = None
+    ) -> bytes | None:
+        """Return up to `max_bytes` bytes from `offset`; fewer at the end only, b"" there. `digest` takes them, too.
 
         None if there is no such snapshot (any more). `StorageFailed` if the disk cannot read it: that concerns this
         call only. ValueError if a number is negative.
         """
+        ...
+
+    async def remove(self, group: str, name: str) -> None:
+        """Remove a complete snapshot, which nothing needs; no effect if there is none. Reported as by `keep`."""
         ...
 
     async def keep(self, group: str, names: Collection[str]) -> None:

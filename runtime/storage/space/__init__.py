@@ -2,5 +2,6 @@
 
 `disk_reserve.py`: keeps disk space allocated, so that a log on a full disk ends cleanly.
 `free_space.py`: watches how much disk space is free, and says when that is too little.
+`live_share.py`: says how much of a log is live, and how large its next segment should be.
 `space_reclaim.py`: copies live records out of old segments and removes them.
 """

@@ -8,17 +8,18 @@ proportional to the writes. Thus the few records of an idle group are copied for
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 
 from coterie.errors import StorageError
 from coterie.runtime.storage.group_commit import GroupCommit
 from coterie.runtime.storage.record_index import GroupIndex, offset_of, segment_of
 from coterie.runtime.storage.segment_files import Segment
+from coterie.runtime.storage.space.live_share import live_by_segment, live_bytes
 
 __all__ = ["SpaceReclaimer"]
 
 _COPY_BYTES = 256 * 1024  # read and written at once; other writes wait for it
 _COPY_RECORDS = 512
+_REMOVED_AT_ONCE = 8  # other writes wait for it
 
 
 class SpaceReclaimer:
@@ -56,30 +57,28 @@ class SpaceReclaimer:
         try:
             while not self._is_stopping and (segment := self._segment_to_reclaim()) is not None:
                 await self._empty(segment)
-                if not self._live_by_segment()[segment.number]:
-                    await self._group_commit.remove_oldest()
+                if (count := self._dead_segments()) > 0:
+                    await self._group_commit.remove_oldest(min(count, _REMOVED_AT_ONCE))
         except StorageError:
             return  # `GroupCommit` has reported it already
         finally:
             self._task = None
+
+    def _dead_segments(self) -> int:
+        """Return how many of the oldest segments hold no live record; the last segment never counts."""
+        live, segments = live_by_segment(self._group_commit.groups.values()), self._group_commit.segments
+        return next((at for at, each in enumerate(segments[:-1]) if live[each.number]), len(segments) - 1)
 
     def _segment_to_reclaim(self) -> Segment | None:
         """Return the oldest segment if it should be removed."""
         segments = self._group_commit.segments
         if len(segments) < 2:
             return None
-        live = self._live_by_segment()
+        live = live_by_segment(self._group_commit.groups.values())
         if not live[segments[0].number]:
             return segments[0]
-        live_bytes = sum(each.size_bytes * live[each.number] / max(each.records, 1) for each in segments)
         total_bytes = sum(each.size_bytes for each in segments)
-        return segments[0] if live_bytes <= self._reclaim_below * total_bytes else None
-
-    def _live_by_segment(self) -> Counter[int]:
-        live: Counter[int] = Counter()
-        for group in self._group_commit.groups.values():
-            live.update(dict(group.live_by_segment()))
-        return live
+        return segments[0] if live_bytes(segments, live) <= self._reclaim_below * total_bytes else None
 
     async def _empty(self, segment: Segment) -> None:
         for group in list(self._group_commit.groups.values()):

@@ -130,4 +130,17 @@ def test_of_a_busy_group_an_entry_is_asked_for_that_is_kept_for_long_if_the_snap
     rounds = CheckpointRounds(TERM, now=0.0)
 
     assert ask(rounds, 0.1, RECENT_ENTRIES + 9, wanted=RECENT_ENTRIES) == RECENT_ENTRIES
-    assert ask(rounds, 0.2, 2 * RECENT_ENTRIES + 9, wanted=2 * RECENT_ENTRIES + 1) == 2 * RECENT_ENTRIES + 9
+    later = 2 * RECENT_ENTRIES + 1
+    assert ask(rounds, 0.2, later + 8, wanted=later) is None, "it is busy: the next one that is kept for long is near"
+    assert ask(rounds, 0.21, later + 200, wanted=later) is None
+    assert ask(rounds, 0.22, 3 * RECENT_ENTRIES + 9, wanted=later) == 3 * RECENT_ENTRIES
+    assert ask(rounds, 0.23, 3 * RECENT_ENTRIES + 50, wanted=3 * RECENT_ENTRIES + 20) == 3 * RECENT_ENTRIES + 50, "idle"
+
+
+def test_a_leader_is_not_waiting_while_a_snapshot_waits() -> None:
+    rounds = CheckpointRounds(TERM, now=0.0)
+
+    assert rounds.is_waiting(now=0.1)
+    assert not rounds.is_waiting(now=0.1, wanted_index=LogIndex(5))
+    assert ask(rounds, 0.1, 7, wanted=5) == 7
+    assert rounds.is_waiting(now=0.2, wanted_index=LogIndex(7))

@@ -16,7 +16,12 @@ from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
 from coterie.runtime.hosts.virtual.virtual_loop import run_virtual
 from coterie.runtime.storage.data_directory import format_store, read_meta
 from coterie.runtime.storage.log_store import GroupState, Record, Write
-from coterie.runtime.storage.segment_format import BATCH_HEADER_BYTES, ITEM_HEADER_BYTES, decode_segment_header
+from coterie.runtime.storage.segment_format import (
+    BATCH_HEADER_BYTES,
+    ITEM_HEADER_BYTES,
+    SEGMENT_HEADER_BYTES,
+    decode_batch,
+)
 from coterie.runtime.storage.segmented_log import SegmentedLog
 from coterie.runtime.storage.storage_config import StorageConfig
 
@@ -208,18 +213,36 @@ def test_sealed_segment_that_lost_its_last_batch_is_damage() -> None:
     refused(disk, f"{SECOND}.*the file had")
 
 
-def test_damage_to_a_checkpoint_is_no_torn_tail_even_if_nothing_follows_it() -> None:
+def test_damage_to_a_checkpoint_is_no_torn_tail_once_something_follows_it() -> None:
     disk = build_segments()
     last = f"/data/{[name for name in disk.names('/data') if name.startswith('segment')][-1]}"
-    header = decode_segment_header(disk.contents(last), int(last[-8:-4]), read_meta(disk, "/data").salt)
-    content = disk.contents(last)[: header.created_bytes]
+    content, salt = disk.contents(last), read_meta(disk, "/data").salt
+    begin, *_ = decode_batch(content, SEGMENT_HEADER_BYTES, int(last[-8:-4]), salt)
+    created_bytes = SEGMENT_HEADER_BYTES + BATCH_HEADER_BYTES + begin.tag
 
     async def main() -> None:
-        for at in range(len(content)):
+        for at in range(created_bytes):
             disk.replace(last, content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
             await is_refused(disk, last)
-            disk.replace(last, content[:at])
-            await is_refused(disk, last)
+
+    run_virtual(main)
+
+
+def test_a_segment_that_lost_its_checkpoint_and_all_behind_it_is_evidence_of_a_loss() -> None:
+    whole = build_segments()
+    last = f"/data/{[name for name in whole.names('/data') if name.startswith('segment')][-1]}"
+    content = whole.contents(last)
+
+    async def main() -> None:
+        for at in (SEGMENT_HEADER_BYTES, SEGMENT_HEADER_BYTES + 1, SEGMENT_HEADER_BYTES + 60):
+            for tail in (b"", bytes(len(content) - at)):
+                disk = whole.copy()
+                disk.replace(last, content[:at] + tail)
+                log = await open_log(disk)
+                assert "1 segment(s) that followed" in str(log.lost_promises)
+                await log.close()
+        whole.replace(last, content[: SEGMENT_HEADER_BYTES - 1])
+        await is_refused(whole, last)
 
     run_virtual(main)
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from coterie import StateMachine
+from coterie import KeyValue, SnapshotPolicy, StateMachine, Topology
+from coterie.actors.groups.compaction.snapshot_taking import SLICE_BYTES, _Room
 from coterie.errors import StorageFailed
+from coterie.protocols.checkpoints.checkpoint_rounds import INTERVAL_S
 from coterie.protocols.replicated_log import LogIndex
 from tests.actors.groups.compaction.kept_totals import (
     SMALL,
@@ -54,6 +56,71 @@ async def test_nothing_is_dropped_before_a_quorum_has_confirmed_the_state(make_c
         status = await status_of(cluster, name)
         assert (status.base_index, status.snapshot_index) == (0, 0)
         assert len(cluster[name].store.snapshots.names("totals")) == 1  # it is there, and not used
+
+
+async def test_a_snapshot_of_any_replica_is_confirmed_long_before_the_next_regular_checkpoint(
+    make_cluster: Any,
+) -> None:
+    cluster = await started(make_cluster, topology_of())
+    await add(cluster, 1)
+    await asyncio.sleep(2 * INTERVAL_S)
+    await add(cluster, 12)
+    await until_compacted(cluster)  # whenever that is: from now on no regular one is due
+    leader = await cluster.leader_of("totals")
+    cell: Any = cluster[leader].system.registry.cell_at("totals")
+    cell.actor._snapshots._taking._policy = SnapshotPolicy()  # it takes none, so only the followers wait for one
+    followers = [name for name in cluster if name != leader]
+    bases = [(await status_of(cluster, name)).base_index for name in followers]
+    begun_s = asyncio.get_running_loop().time()
+
+    await add(cluster, 14)
+    await until_compacted(cluster, *followers, above=max(bases))
+
+    assert asyncio.get_running_loop().time() - begun_s < INTERVAL_S / 2
+
+
+async def test_trailing_entries_take_no_more_bytes_than_the_policy_says(make_cluster: Any) -> None:
+    policy = SnapshotPolicy(after_bytes=100_000, share=0.0, trailing_bytes=20_000)
+    topology = Topology("kept", nodes=["n1"])
+    topology.raft("totals", machine=KeyValue, snapshots=policy)
+    cluster = await started(make_cluster, topology)
+    store = (await cluster.client()).key_value("totals")
+
+    for number in range(60):
+        await store.put(b"key-%d" % number, bytes(4000))
+        await asyncio.sleep(0.1)  # so the snapshot is confirmed before much more is applied
+    await until_compacted(cluster)
+
+    status = await status_of(cluster, "n1")
+    assert 0 < status.snapshot_index - status.base_index <= 5
+
+
+async def test_a_snapshot_is_due_earlier_if_much_was_applied_while_the_last_one_was_taken(make_cluster: Any) -> None:
+    policy = SnapshotPolicy(after_bytes=1000, share=0.0)
+    cluster = await started(make_cluster, topology_of(nodes=1, snapshots=policy))
+    await add(cluster, 1)
+    cell: Any = cluster["n1"].system.registry.cell_at("totals")
+    taking = cell.actor._snapshots._taking
+
+    def due_at(meanwhile_bytes: int) -> int:
+        taking._meanwhile_bytes = meanwhile_bytes
+        for taking._bytes in range(0, 2000, 100):
+            if taking._is_due():
+                return int(taking._bytes)
+        raise AssertionError("never")
+
+    assert [due_at(0), due_at(300), due_at(500), due_at(5000)] == [1000, 700, 500, 500]
+    taking._bytes = 0
+
+
+def test_more_of_a_snapshot_is_encoded_at_once_the_longer_the_loop_was_away() -> None:
+    def slice_of(away_s: float) -> tuple[int, int]:
+        room = _Room(1.0, away_s)
+        return round((room.until_s - 1.0) * 1e6), room.size_bytes
+
+    assert slice_of(0.0) == slice_of(0.001) == (2000, SLICE_BYTES)
+    assert slice_of(0.02) == (5000, 5 * SLICE_BYTES // 2)
+    assert slice_of(10.0) == (10_000, 5 * SLICE_BYTES)
 
 
 async def test_a_restarted_node_begins_from_its_snapshot_and_goes_on(make_cluster: Any) -> None:

@@ -203,3 +203,24 @@ async def test_a_closed_store_refuses_all_but_abandon(log: SegmentedLog | Memory
         with pytest.raises(StorageFailed, match="closed"):
             await use()
     assert store.names("g") == ("x",)
+
+
+async def test_what_is_read_goes_into_a_digest_that_is_given(store: SnapshotStore) -> None:
+    await saved(store, "g", "x", b"abcdefg")
+    digest = hashlib.sha256()
+    assert await store.read("g", "x", 0, 4, digest) == b"abcd"
+    assert await store.read("g", "x", 4, 4, digest) == b"efg"
+    assert await store.read("g", "y", 0, 4, digest) is None
+    assert digest.digest() == hashlib.sha256(b"abcdefg").digest()
+
+
+async def test_one_snapshot_is_removed_and_the_others_stay(store: SnapshotStore) -> None:
+    for name in ("x", "y"):
+        await saved(store, "g", name, b"abc")
+    await saved(store, "h", "x", b"other")
+    await store.remove("g", "x")
+    await store.remove("g", "x")
+    await store.remove("g", SNEAKY)
+    assert (store.names("g"), store.names("h")) == (("y",), ("x",))
+    assert await store.read("g", "x", 0, 4) is None
+    assert await store.read("g", "y", 0, 4) == b"abc"
