@@ -17,10 +17,13 @@ JOBS ?= 2
 PYTEST_ARGS ?=
 SEEDS ?= 500
 SYSTEM_SEEDS ?= 20
+PARTITION_SEEDS ?= 100
 ARGS ?=
 
-# What depends on the interpreter: tested on all versions. The rest is pure, or is not about running code at all.
-ON_EVERY_VERSION := tests/runtime tests/embedding tests/actors tests/coterie tests/benchmarks
+# What depends on the interpreter: tested on all versions. The rest is pure, or is not about running code at all, or
+# runs in the simulator (SIMULATED), whose own tests are in tests/runtime: on the lowest and the highest version.
+ON_EVERY_VERSION := tests/runtime tests/embedding tests/actors tests/coterie
+SIMULATED := tests/actors/simulation/scenarios
 
 # The checked folders that hold any Python (mypy refuses empty ones).
 CHECKED := $(foreach folder,tests benchmarks examples,$(if $(shell find $(folder) -name '*.py' 2>/dev/null),$(folder)))
@@ -48,10 +51,20 @@ test: venv ## run the tests on one Python version
 
 .PHONY: lint
 lint: venv ## ruff, mypy --strict, pyright
+	@$(MAKE) -j $(JOBS) --output-sync=target lint-ruff lint-mypy lint-pyright
+
+.PHONY: lint-ruff
+lint-ruff:
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
+
+.PHONY: lint-mypy
+lint-mypy:
 	@$(RUN) mypy --strict -p coterie
 	@$(RUN) mypy --strict --explicit-package-bases $(CHECKED)
+
+.PHONY: lint-pyright
+lint-pyright:
 	@$(RUN) pyright --version >/dev/null 2>&1 || \
 	  { echo "pyright cannot start: it needs node, on PATH or to be fetched over the network" >&2; exit 1; }
 	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(RUN) pyright --pythonpath $(VENV)/bin/python
@@ -72,7 +85,7 @@ check: lint ## what CI runs: lint, then the tests on every supported Python that
 	    $(MAKE) test PYTHON=$$version PYTEST_ARGS="$(PYTEST_ARGS) -m 'not slow'"; \
 	  else \
 	    echo "Python $$version: what depends on the interpreter, without the slow tests"; \
-	    $(MAKE) test PYTHON=$$version PYTEST_ARGS="$(PYTEST_ARGS) -m 'not slow' $(ON_EVERY_VERSION)"; \
+	    $(MAKE) test PYTHON=$$version PYTEST_ARGS="$(PYTEST_ARGS) -m 'not slow' $(ON_EVERY_VERSION) --ignore=$(SIMULATED)"; \
 	  fi; \
 	done
 
@@ -90,10 +103,12 @@ bench: venv ## the benchmark suites (ARGS=…)
 	@$(RUN) benchmarks $(ARGS)
 
 .PHONY: sim
-sim: venv ## SEEDS seeds of each simulated algorithm, SYSTEM_SEEDS of whole clusters
+sim: venv ## SEEDS seeds of each simulated algorithm, SYSTEM_SEEDS of whole clusters, PARTITION_SEEDS of broken links
 	@$(VENV)/bin/coterie sim raft --seeds $(SEEDS) --jobs $(JOBS) $(ARGS)
 	@$(VENV)/bin/coterie sim synod --seeds $(SEEDS) --jobs $(JOBS) $(ARGS)
 	@$(VENV)/bin/coterie sim raft-kv --level system --seeds $(SYSTEM_SEEDS) --jobs $(JOBS) $(ARGS)
+	@$(VENV)/bin/coterie sim upgrade --level system --seeds $(SYSTEM_SEEDS) --jobs $(JOBS) $(ARGS)
+	@$(VENV)/bin/coterie sim partial-partitions --seeds $(PARTITION_SEEDS) --jobs $(JOBS) $(ARGS)
 
 .PHONY: mutants
 mutants: venv ## deliberate bugs, each of which the judges must catch

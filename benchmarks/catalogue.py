@@ -50,14 +50,18 @@ from benchmarks.messaging import (
 from benchmarks.operations import raft_catch_up, raft_operations
 from benchmarks.raft import (
     connection_storm,
-    failover_beside_etcd,
     large_reads,
-    raft_beside_etcd,
     raft_failover,
     raft_get,
     raft_put,
     raft_steady,
     stranger_storm,
+)
+from benchmarks.raft.beside import (
+    failover_beside_etcd,
+    failover_beside_pysyncobj,
+    raft_beside_etcd,
+    raft_beside_pysyncobj,
 )
 from benchmarks.raft.compaction import history_restart, overwrites, snapshot_latency
 
@@ -171,6 +175,10 @@ BENCHMARKS: dict[str, Benchmark] = {
         raft_beside_etcd, 1500, is_long=True, rounds=1, seconds=0.5, sizes=(100,), clients=(16,)
     ),
     "failover_beside_etcd": _own_defaults(failover_beside_etcd, 240, is_long=True, rounds=1, settle_s=0.2),
+    "raft_beside_pysyncobj": _own_defaults(
+        raft_beside_pysyncobj, 480, is_long=True, rounds=1, seconds=0.5, clients=(16,)
+    ),
+    "failover_beside_pysyncobj": _own_defaults(failover_beside_pysyncobj, 240, is_long=True, rounds=1, settle_s=0.2),
     "raft_operations": _own_defaults(raft_operations, 50, is_long=True, clients=2, calm_s=0.2),
     "raft_steady": _own_defaults(raft_steady, 75, seconds=1.0),
     "history_restart": _own_defaults(history_restart, 60, commands=(1000,), keys=100),

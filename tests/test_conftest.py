@@ -53,3 +53,9 @@ def test_an_error_that_was_only_logged_fails_the_test(tmp_path: Path) -> None:
     assert done.returncode == 1, done.stdout
     assert "unhandled errors on the loop" in done.stdout
     assert "4 passed, 2 errors" in done.stdout  # each on two loops; the errors come at the teardown
+
+
+def test_slow_tests_come_first_and_the_others_keep_their_order(request: pytest.FixtureRequest) -> None:
+    markers = [item.get_closest_marker("slow") is not None for item in request.session.items]
+
+    assert markers == sorted(markers, reverse=True)

@@ -1,6 +1,7 @@
 """Peers: runs the same benchmarks on other actor systems, in the same run; one adapter module per actor system.
 
 `erlang_peer.py`: runs the benchmarks in Erlang, one process per actor; remote ones use two Erlang nodes
+`load_figures.py`: holds what another system's client has measured in a closed loop, read from a line of JSON
 `peer_catalogue.py`: lists the other actor systems to compare with, and checks whether they are installed
 `peer_process.py`: measures another actor system in a separate process, and ends that process with its children
 `peer_runs.py`: measures one workload on one other actor system (the main module of the separate process)
@@ -9,4 +10,5 @@
 `tapio_peer.py`: runs the benchmarks on tapio (typed asyncio actors); remote ones use two systems over TCP
 `xoscar_peer.py`: runs the benchmarks on xoscar (actors are objects in a pool); remote ones use a sub-process
 `etcd/`: runs three etcd members on this machine, and loads them through etcd's own Go client, in the same run
+`pysyncobj/`: runs three PySyncObj processes on this machine, and loads them from within
 """

@@ -1,11 +1,10 @@
 """Raft benchmarks: measure replicated writes and failover on node processes.
 
+`beside/`: measures writes and failovers of coterie and of other replicated stores, in turn
 `closed_loop.py`: runs clients that each send a command when the last is acknowledged, and measures latencies
 `compaction/`: measures restarts, disk, memory and latencies of nodes that take snapshots
 `connection_storm.py`: measures how soon a killed node rejoins while clients take every file that they may
-`failover_beside_etcd.py`: measures the time from SIGKILL of the leader to the next acknowledged write, of both
 `large_reads.py`: measures 400 concurrent reads of 500 kB from one group, and what they cost its leader
-`raft_beside_etcd.py`: measures durable writes and linearizable reads per second of both, alternately on one machine
 `raft_cluster.py`: runs three or five node processes with a replicated key-value store, durable logs and fsync
 `raft_failover.py`: measures the time from a signal that kills or stops the leader to the next acknowledged write
 `raft_floor.py`: does the work of `raft_put` in bare Python, without Raft, actors or checks: the least possible cost

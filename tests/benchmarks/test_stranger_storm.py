@@ -9,6 +9,7 @@ from benchmarks.raft import stranger_storm
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
+@pytest.mark.asyncio(loop_factories=["uvloop"])  # on which benchmarks run
 async def test_a_killed_node_rejoins_in_a_storm_of_strangers_and_no_write_fails() -> None:
     (result,) = await stranger_storm.run(strangers=3000, seconds=15.0)
 

@@ -76,9 +76,10 @@ STORAGE_MUTANTS: tuple[Mutant, ...] = (
         "torn tail accepted",
         Patch(log_recovery, "decode_batch", _decode_torn_batch),
         Patch(record_reader, "decode_item", _decode_without_checksum),
+        first_seed=3,
     ),
     _mutant("rot cut as if torn", Patch(log_recovery, "has_batch_after", _no_batch_follows), first_seed=38),
-    _mutant("fsync error ignored", Patch(GroupCommit, "_write_to", _write_ignoring_sync_error)),
+    _mutant("fsync error ignored", Patch(GroupCommit, "_write_to", _write_ignoring_sync_error), first_seed=2),
     # Patched here because every directory sync of the store passes here: recovery syncs the directory, too.
     _mutant("directory not synced", Patch(VirtualDisk, "sync_directory", _skip_directory_sync)),
     Mutant(

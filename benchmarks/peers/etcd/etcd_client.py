@@ -8,56 +8,25 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
-import math
 import os
 import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self
 
 from benchmarks.harness.processes import start_kept
 from benchmarks.peers.etcd.etcd_packages import GO_SOURCES
+from benchmarks.peers.load_figures import LoadFigures, read_figures
 from coterie.node_process import signal_process
 
-__all__ = ["EtcdFigures", "EtcdLoad", "EtcdSteadyWrites", "GoProgram", "built_program", "read_figures"]
+__all__ = ["ETCD_CLIENT", "EtcdLoad", "EtcdSteadyWrites", "GoProgram", "built_program"]
 
+ETCD_CLIENT: Final = "etcd's client"
 _SOURCE: Final = Path(__file__).with_name("load.go")
-
-
-@dataclass(frozen=True, slots=True)
-class EtcdFigures:
-    """What the Go program has measured in a closed loop: rates per second, latencies in ms.
-
-    `count`: the requests that ended within the measurement. `errors`: those that failed, at any time. `cpu_s`: the
-    processor time of the Go program itself within the measurement.
-    """
-
-    count: int
-    per_s: float
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-    max_ms: float
-    errors: int
-    cpu_s: float
-
-
-def read_figures(line: bytes) -> EtcdFigures:
-    """Read the line of JSON that the Go program prints. ValueError, with the line, if it has no such figures."""
-    try:
-        found = json.loads(line)
-        values = {field.name: found[field.name] for field in fields(EtcdFigures)}
-        if not all(type(value) in (int, float) and math.isfinite(value) and value >= 0 for value in values.values()):
-            raise ValueError("a figure is no number")
-        return EtcdFigures(**values)
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(
-            f"etcd's client printed no figures: {line[:200].decode(errors='replace').strip()!r}"
-        ) from error
 
 
 @functools.cache
@@ -164,7 +133,7 @@ class EtcdLoad:
         measure_s: float,
         at_begin: Callable[[], None] = lambda: None,
         command: Sequence[str] | None = None,
-    ) -> EtcdFigures:
+    ) -> LoadFigures:
         """Run it; return its figures. `at_begin` is called when the measurement begins.
 
         Raises:
@@ -183,10 +152,10 @@ class EtcdLoad:
         }
         async with GoProgram([f"-{option}={value}" for option, value in options.items()], command) as program:
             if (line := await program.line()).strip() != b"begin":
-                read_figures(line)
+                read_figures(line, ETCD_CLIENT)
                 raise ValueError("etcd's client printed figures before the measurement began")
             at_begin()
-            return read_figures(await program.line())
+            return read_figures(await program.line(), ETCD_CLIENT)
 
 
 class EtcdSteadyWrites(GoProgram):

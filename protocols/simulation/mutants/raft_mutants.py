@@ -180,7 +180,7 @@ RAFT_MUTANTS: tuple[Mutant, ...] = (
     _mutant("old-term commit by counting", Patch(Leadership, "may_commit", _may_commit_anything), first_seed=31),
     _mutant("quorum off by one", Patch(membership, "Majority", _OneFewer), first_seed=2),
     _mutant("no up-to-date check", Patch(RaftLog, "is_up_to_date", _every_log_is_up_to_date), first_seed=8),
-    _mutant("no previous-term check", Patch(Follower, "has_previous", _has_any_previous), first_seed=29),
+    _mutant("no previous-term check", Patch(Follower, "has_previous", _has_any_previous), first_seed=31),
     _mutant(
         "truncation although entries match",
         Patch(RaftLog, "find_conflict", _conflict_everywhere),
@@ -192,12 +192,14 @@ RAFT_MUTANTS: tuple[Mutant, ...] = (
         "votes counted twice",
         Patch(Elections, "count_vote", _count_every_vote),
         Patch(Elections, "_start_election", _start_election_and_count_own_vote),
-        first_seed=1,
+        first_seed=2,
     ),
     _mutant(
         "stale durability ack accepted", Patch(Durability, "_disprove_from", _disprove_nothing_under_way), first_seed=10
     ),
-    _mutant("read before an own-term entry", Patch(ReadRounds, "_may_begin", _begins_whenever_reads_wait)),
+    _mutant(
+        "read before an own-term entry", Patch(ReadRounds, "_may_begin", _begins_whenever_reads_wait), first_seed=5
+    ),
     _mutant("follower reads before it has applied", Patch(PendingReads, "_release", _release_unapplied)),
     _mutant("follower reads what it has", Patch(PendingReads, "_answered", _read_index_of_the_log)),
     _mutant("acknowledged what is only in memory", Patch(Follower, "match_index_at_once", _memory_is_a_disk)),

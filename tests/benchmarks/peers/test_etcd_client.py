@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.peers.etcd.etcd_client import EtcdFigures, EtcdLoad, EtcdSteadyWrites, GoProgram, read_figures
+from benchmarks.peers.etcd.etcd_client import ETCD_CLIENT, EtcdLoad, EtcdSteadyWrites, GoProgram
+from benchmarks.peers.load_figures import LoadFigures, read_figures
 
 FIGURES = {
     "count": 10, "per_s": 2.5, "p50_ms": 1.0, "p95_ms": 2.0, "p99_ms": 3.0, "max_ms": 4.0, "errors": 0, "cpu_s": 0.1,
@@ -31,7 +32,9 @@ def is_alive(pid: int) -> bool:
 
 
 def test_figures_are_read() -> None:
-    assert read_figures(json.dumps(FIGURES).encode() + b"\n") == EtcdFigures(10, 2.5, 1.0, 2.0, 3.0, 4.0, 0, 0.1)
+    figures = read_figures(json.dumps(FIGURES).encode() + b"\n", ETCD_CLIENT)
+
+    assert figures == LoadFigures(10, 2.5, 1.0, 2.0, 3.0, 4.0, 0, 0.1)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +55,7 @@ def test_figures_are_read() -> None:
 )
 def test_what_is_no_figures_is_refused_with_what_was_printed(line: bytes) -> None:
     with pytest.raises(ValueError, match="etcd's client printed no figures: ") as raised:
-        read_figures(line)
+        read_figures(line, ETCD_CLIENT)
 
     assert line[:20].decode(errors="replace").strip() in str(raised.value)
 

@@ -35,6 +35,7 @@ def sources(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(450)
 def test_killed_node_loses_nothing_and_a_second_run_has_its_own_totals(sources: Path, tmp_path: Path) -> None:
     for victim, *options in (("leader",), ("follower",), ("leader", "--lose-disk")):

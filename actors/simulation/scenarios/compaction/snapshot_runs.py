@@ -26,7 +26,7 @@ EVERY_FIVE: Final = SnapshotPolicy(after_entries=5, share=0.0, trailing_entries=
 WITHIN_S: Final = 60.0
 CLIENTS: Final = 12
 SETTLE_S: Final = 20.0
-THINK_S: Final = 0.01
+THINK_S: Final = 0.05
 BEFORE_THE_END_BYTES: Final = 60
 """So far before the end of a snapshot is the state of its machine."""
 

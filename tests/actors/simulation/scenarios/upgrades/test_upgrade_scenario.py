@@ -21,13 +21,14 @@ def test_a_rollout_under_faults_loses_nothing(seed: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3, 33))
+@pytest.mark.parametrize("seed", range(3, 13))
 def test_many_rollouts_under_faults_lose_nothing(seed: int) -> None:
+    """`make sim` tries more."""
     assert UPGRADE.run(seed).violation is None
 
 
 def test_a_few_seeds_have_every_kind_of_release() -> None:
-    assert {kind_of(seed) for seed in range(33)} == set(RELEASES)
+    assert {kind_of(seed) for seed in range(13)} == set(RELEASES)
 
 
 def test_code_that_follows_its_own_schema_before_it_is_active_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

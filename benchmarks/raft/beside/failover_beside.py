@@ -1,16 +1,7 @@
-"""Failover beside etcd: measures the time from SIGKILL of the leader to the next acknowledged write, of both.
+"""Failover beside: measures the time from SIGKILL of the leader to the next acknowledged write, of coterie and others.
 
-Three nodes of coterie and three members of etcd, in turn; fsync on. A write is started every 10 ms, whether or not the
-others are answered, by each system's own client, which knows all nodes. The time ends when a write is acknowledged that
-was started after the signal. Each kill is in a new cluster.
-
-What it takes is mostly the election time-out, and the defaults differ: coterie 200 … 400 ms, etcd 1,000 … 1,900 ms. So
-etcd is measured with its defaults, and (`etcd, 250 ms`) with a heartbeat of 50 ms and a time-out of 250 … 450 ms,
-the shortest that it accepts with that.
-
-    python -m benchmarks failover_beside_etcd
-
-Without etcd, Go or etcd's Go client it names the Debian packages to install, and measures nothing.
+A write is started every 10 ms, whether or not the others are answered. The time ends when a write is acknowledged that
+was started after the signal. The systems take turns; each kill is in a new cluster.
 """
 
 from __future__ import annotations
@@ -18,34 +9,57 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Final, Protocol
 
 from benchmarks.harness.progress_line import Progress
 from benchmarks.harness.results import Result, percentile
-from benchmarks.peers.etcd.etcd_client import EtcdSteadyWrites, built_program
-from benchmarks.peers.etcd.etcd_cluster import EtcdCluster
-from benchmarks.peers.etcd.etcd_packages import etcd_missing
 from benchmarks.raft.closed_loop import VALUE
 from benchmarks.raft.raft_cluster import STORE, BenchmarkCluster
 from coterie import Client
 from coterie.actors.groups.key_value_client import KeyValueClient
 from coterie.errors import CoterieError
 
-__all__ = ["SteadyWrites", "run"]
+__all__ = [
+    "INTERVAL_S",
+    "ROUNDS",
+    "SETTLE_S",
+    "KillAndWait",
+    "Opened",
+    "SteadyWrites",
+    "coterie_failover",
+    "measure_failovers",
+    "timed",
+]
 
 INTERVAL_S: Final = 0.01
 SETTLE_S: Final = 2.0
 ROUNDS: Final = 10
-QUICK_ETCD: Final = ("--heartbeat-interval=50", "--election-timeout=250")
 
 LIMIT_S: Final = 60.0
 """How long a failover may take, s."""
 
 KillAndWait = Callable[[], Awaitable[float]]
 """Kills the leader, and returns the seconds until a later write is acknowledged."""
+
+Opened = Callable[[], contextlib.AbstractAsyncContextManager[KillAndWait]]
+"""Starts a cluster and its steady writes."""
+
+
+class Acknowledging(Protocol):
+    """Steady writes, of which it is known when they are acknowledged."""
+
+    async def first_acknowledged(self) -> None:
+        """Wait until a write is acknowledged that was started after this call."""
+
+
+async def timed(kill: Callable[[], None], writes: Acknowledging) -> float:
+    """Kill the leader; return the seconds until a later write is acknowledged."""
+    began = time.perf_counter()
+    kill()
+    await writes.first_acknowledged()
+    return time.perf_counter() - began
 
 
 class SteadyWrites:
@@ -87,7 +101,8 @@ class SteadyWrites:
 
 
 @contextlib.asynccontextmanager
-async def _coterie() -> AsyncIterator[KillAndWait]:
+async def coterie_failover() -> AsyncIterator[KillAndWait]:
+    """Run three nodes of coterie, and steady writes by a client that knows all of them."""
     async with BenchmarkCluster() as cluster, Client(list(cluster.address_by_node.values())) as client:
         store = client.key_value(STORE)
         await store.put(b"first", b"")
@@ -97,10 +112,7 @@ async def _coterie() -> AsyncIterator[KillAndWait]:
 
         async def kill_and_wait() -> float:
             leader = (await cluster.leader(client)).node
-            began = time.perf_counter()
-            cluster.child_by_node[leader].signal(signal.SIGKILL)
-            await writes.first_acknowledged()
-            return time.perf_counter() - began
+            return await timed(lambda: cluster.child_by_node[leader].signal(signal.SIGKILL), writes)
 
         try:
             yield kill_and_wait
@@ -109,63 +121,37 @@ async def _coterie() -> AsyncIterator[KillAndWait]:
             await asyncio.gather(writing, return_exceptions=True)
 
 
-@contextlib.asynccontextmanager
-async def _etcd(*options: str) -> AsyncIterator[KillAndWait]:
-    async with EtcdCluster(options) as cluster:
-        endpoints = list(cluster.url_by_member.values())
-        async with EtcdSteadyWrites(endpoints, interval_s=INTERVAL_S, size=len(VALUE)) as writes:
-            await writes.ready()
-
-            async def kill_and_wait() -> float:
-                leader = await cluster.leader()
-                began = time.perf_counter()
-                cluster.signal(leader, signal.SIGKILL)
-                await writes.first_acknowledged()
-                return time.perf_counter() - began
-
-            yield kill_and_wait
-
-
-SYSTEMS: Final[dict[str, Callable[[], contextlib.AbstractAsyncContextManager[KillAndWait]]]] = {
-    "coterie": _coterie,
-    "etcd": _etcd,
-    "etcd, 250 ms": lambda: _etcd(*QUICK_ETCD),
-}
-
-
-async def run(*, rounds: int = ROUNDS, settle_s: float = SETTLE_S, results: list[Result] | None = None) -> list[Result]:
+async def measure_failovers(
+    benchmark: str, systems: Mapping[str, Opened], *, rounds: int, settle_s: float, results: list[Result]
+) -> None:
     """Measure the systems in turn, on new clusters in each round, `rounds` times.
 
     Args:
+        benchmark: the name of the results.
+        systems: by name.
         rounds: kills of each system.
         settle_s: how long the writes go on before a kill, s.
         results: gets the results, also if it is interrupted.
 
     Raises:
-        RuntimeError: etcd's client cannot be built, or a member has ended.
+        RuntimeError: a process has ended.
         TimeoutError: no write was acknowledged for a minute.
     """
-    results = [] if results is None else results
-    if (missing := etcd_missing()) is not None:
-        print(f"failover_beside_etcd is skipped: {missing}", file=sys.stderr)
-        return results
-    await asyncio.to_thread(built_program)
-    ms: dict[str, list[float]] = {system: [] for system in SYSTEMS}
-    progress = Progress(rounds * len(SYSTEMS))
+    ms: dict[str, list[float]] = {system: [] for system in systems}
+    progress = Progress(rounds * len(systems))
     try:
         for number in range(1, rounds + 1):
-            for system, opened in SYSTEMS.items():
-                progress.show(f"failover_beside_etcd: {system}, round {number} of {rounds}")
+            for system, opened in systems.items():
+                progress.show(f"{benchmark}: {system}, round {number} of {rounds}")
                 async with opened() as kill_and_wait:
                     await asyncio.sleep(settle_s)
                     async with asyncio.timeout(LIMIT_S):
                         ms[system].append(1000 * await kill_and_wait())
     finally:
         progress.clear()
-        results += [_result(system, some) for system, some in ms.items() if some]
-    return results
+        results += [_result(benchmark, system, some) for system, some in ms.items() if some]
 
 
-def _result(system: str, ms: list[float]) -> Result:
+def _result(benchmark: str, system: str, ms: list[float]) -> Result:
     detail = {"p50_ms": percentile(ms, 0.50), "p95_ms": percentile(ms, 0.95), "max_ms": max(ms)}
-    return Result("failover_beside_etcd", system, "ms", tuple(ms), detail={**detail})
+    return Result(benchmark, system, "ms", tuple(ms), detail={**detail})

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from benchmarks.raft.failover_beside_etcd import SteadyWrites
+from benchmarks.raft.beside.failover_beside import SteadyWrites
 from coterie.actors.groups.key_value_client import KeyValueClient
 from coterie.errors import CommandRefused
 

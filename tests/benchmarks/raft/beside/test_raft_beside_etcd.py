@@ -8,18 +8,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.harness.results import Result
 from benchmarks.peers.etcd.etcd_packages import INSTALL, etcd_missing
-from benchmarks.raft import failover_beside_etcd, raft_beside_etcd
-from benchmarks.raft.raft_beside_etcd import _main, table
+from benchmarks.raft.beside import failover_beside_etcd, raft_beside_etcd
+from benchmarks.raft.beside.raft_beside_etcd import _main
 
 needs_etcd = pytest.mark.skipif(etcd_missing() is not None, reason=etcd_missing() or "")
 NAMES = ("raft_beside_etcd", "failover_beside_etcd")
-
-
-def result(system: str, per_s: float, floor: float | None = None, name: str = "put/100B/16") -> Result:
-    detail: dict[str, float | int | str] = {"p50_ms": per_s / 100, "p99_ms": per_s / 10, "cpu_us": 1.0}
-    return Result(f"raft_beside_etcd/{name}", system, "puts/s", (per_s,), floor, detail)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -35,26 +29,6 @@ def test_without_etcd_one_line_says_what_to_install(
     assert status == 0
     assert printed.out == ""
     assert printed.err.splitlines()[1:] == [f"{name} is skipped: no program 'etcd' ({INSTALL})"]
-
-
-def test_the_table_has_a_row_for_each_combination_measured_on_both() -> None:
-    results = [
-        result("floor", 900.0),
-        result("coterie", 300.0, floor=900.0),
-        result("etcd", 200.0, floor=900.0),
-        result("coterie", 500.0, name="get/100B/16"),
-        result("etcd", 1000.0, name="get/100B/16"),
-        result("coterie", 7.0, name="get/100B/64"),
-    ]
-
-    assert table(results)[2:] == [
-        "| put, 100B, 16 | 900 | 300 | 200 | 1.50 | 3 / 2 | 30 / 20 | 1 / 1 |",
-        "| get, 100B, 16 | – | 500 | 1,000 | 0.50 | 5 / 10 | 50 / 100 | 1 / 1 |",
-    ]
-
-
-def test_there_is_no_table_before_a_combination_was_measured_on_both() -> None:
-    assert table([result("coterie", 300.0)]) == []
 
 
 @pytest.mark.parametrize("arguments", [["--rounds", "0"], ["--clients", "16", "0"], ["--operations", "delete"]])
