@@ -95,7 +95,8 @@ class Invitations:
             try:
                 peer = await network.try_address(host, port)
             except HandshakeRefused as error:
-                if error.reason == RefusalReason.DIALLED_SELF.value and node == self._node:
+                if error.reason == RefusalReason.DIALLED_SELF.value:
+                    self._check_name(NodeId(self._node), node, address)
                     return ""
                 if clock.monotonic() >= end_s or error.reason not in [reason.value for reason in _PASSING]:
                     raise ValueError(f"{node} cannot be linked at {address}: {error}") from error
@@ -104,10 +105,13 @@ class Invitations:
                     text = f"{node} cannot be reached at {address}: start it there, or give its address"
                     raise ValueError(text) from error
             else:
-                if peer.node != node:
-                    raise ValueError(f"at {address} answers {peer.node}, not {node}: give the address of {node}")
+                self._check_name(NodeId(peer.node), node, address)
                 return peer.store
             await asyncio.sleep(TRY_AGAIN_S)
+
+    def _check_name(self, found: NodeId, node: NodeId, address: str) -> None:
+        if found != node:
+            raise ValueError(f"at {address} answers {found}, not {node}: give the address of {node}")
 
     async def _ask(self, node: NodeId) -> StoreId:
         facts = self._raft.facts

@@ -112,6 +112,8 @@ async def test_the_address_of_the_leader_itself_is_tried_too(three: Three) -> No
 
     with pytest.raises(CommandRefused, match="at n2:7400 answers n2, not n1"):
         await group.replace("n1", store=store, address="n2:7400")
+    with pytest.raises(CommandRefused, match="at n1:7400 answers n1, not n4: give the address of n4"):
+        await group.add("n4", "n1:7400")
     members = await group.replace("n1", store=store, address="n1:7400")
 
     assert [member.address for member in members if member.node == "n1"] == ["n1:7400"]
