@@ -20,10 +20,17 @@ SYSTEM_SEEDS ?= 20
 PARTITION_SEEDS ?= 100
 ARGS ?=
 
-# What depends on the interpreter: tested on all versions. The rest is pure, or is not about running code at all, or
-# runs in the simulator (SIMULATED), whose own tests are in tests/runtime: on the lowest and the highest version.
+# Tests start hundreds of processes: without compiled files each of them compiles coterie anew, half of its start.
+unexport PYTHONDONTWRITEBYTECODE
+
+# The lowest version runs all tests. The highest leaves out the slow ones and PURE: what explores the algorithms, which
+# make no system call, or reads the source. Those in between run ON_EVERY_VERSION: what depends on the interpreter, but no
+# whole clusters in the simulator (SIMULATED), whose own tests are in tests/runtime.
+PURE := $(addprefix tests/protocols/,balancing checking detection simulation) \
+  $(addprefix tests/,test_architecture.py test_module_names.py test_public_members.py)
 ON_EVERY_VERSION := tests/runtime tests/embedding tests/actors tests/coterie
 SIMULATED := tests/actors/simulation/scenarios
+SHORT := $(PYTEST_ARGS) -m 'not slow'
 
 # The checked folders that hold any Python (mypy refuses empty ones).
 CHECKED := $(foreach folder,tests benchmarks examples,$(if $(shell find $(folder) -name '*.py' 2>/dev/null),$(folder)))
@@ -81,11 +88,11 @@ check: lint ## what CI runs: lint, then the tests on every supported Python that
 	  if [ "$$version" = "$${here[0]}" ]; then \
 	    $(MAKE) test PYTHON=$$version; \
 	  elif [ "$$version" = "$${here[-1]}" ]; then \
-	    echo "Python $$version: without the slow tests, which ran on $${here[0]}"; \
-	    $(MAKE) test PYTHON=$$version PYTEST_ARGS="$(PYTEST_ARGS) -m 'not slow'"; \
+	    echo "Python $$version: without the slow tests and the pure parts, which ran on $${here[0]}"; \
+	    $(MAKE) test PYTHON=$$version PYTEST_ARGS="$(SHORT) $(addprefix --ignore=,$(PURE))"; \
 	  else \
 	    echo "Python $$version: what depends on the interpreter, without the slow tests"; \
-	    $(MAKE) test PYTHON=$$version PYTEST_ARGS="$(PYTEST_ARGS) -m 'not slow' $(ON_EVERY_VERSION) --ignore=$(SIMULATED)"; \
+	    $(MAKE) test PYTHON=$$version PYTEST_ARGS="$(SHORT) $(ON_EVERY_VERSION) --ignore=$(SIMULATED)"; \
 	  fi; \
 	done
 

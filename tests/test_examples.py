@@ -38,7 +38,14 @@ n2 is up again
 NEEDS = {"fastapi_app.py": ("fastapi", "uvicorn")}
 
 
-@pytest.mark.parametrize("example", sorted(OUTPUT_BY_EXAMPLE))
+SLOW = ("self_healing.py", "wordcount_cluster.py")
+"""Examples with several processes."""
+
+
+@pytest.mark.parametrize(
+    "example",
+    [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in sorted(OUTPUT_BY_EXAMPLE)],
+)
 def test_example_prints_what_it_promises(example: str) -> None:
     for package in NEEDS.get(example, ()):
         pytest.importorskip(package, reason=f"{package} comes with the extra `test`")
