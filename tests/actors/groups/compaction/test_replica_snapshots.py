@@ -79,7 +79,9 @@ async def test_a_snapshot_of_any_replica_is_confirmed_long_before_the_next_regul
     assert asyncio.get_running_loop().time() - begun_s < INTERVAL_S / 2
 
 
-async def test_a_snapshot_is_confirmed_although_the_senders_of_all_letters_are_examined_again(make_cluster: Any) -> None:
+async def test_a_snapshot_is_confirmed_although_the_senders_of_all_letters_are_examined_again(
+    make_cluster: Any,
+) -> None:
     """Each change of the facts of a group lets it examine its peers again, and each snapshot is one."""
     cluster = await started(make_cluster, topology_of())
     await add(cluster, 1)
