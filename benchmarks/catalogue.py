@@ -63,7 +63,7 @@ from benchmarks.raft.beside import (
     raft_beside_etcd,
     raft_beside_pysyncobj,
 )
-from benchmarks.raft.compaction import history_restart, overwrites, snapshot_latency
+from benchmarks.raft.compaction import cluster_overwrites, history_restart, overwrites, snapshot_latency
 
 __all__ = ["BENCHMARKS", "Benchmark"]
 
@@ -185,6 +185,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "history_restart_full": _own_defaults(
         history_restart, 400, is_long=True, full={"commands": (10_000, 1_000_000)}, commands=(1000,), keys=100
     ),
+    "cluster_overwrites": _own_defaults(cluster_overwrites, 600, is_long=True, overwrites=2000, keys=100),
     "overwrites": _own_defaults(overwrites, 120, commands=2000, keys=100),
     "overwrites_full": _own_defaults(
         overwrites, 6000, is_long=True, full={"commands": 10_000_000}, commands=2000, keys=100

@@ -127,10 +127,13 @@ class PeerLetters:
     def _admit(self, letter: RaftPeerMessage | RaftChunk, store: StoreId) -> None:
         running = self._running()
         running.wake_with(StoreKnown(NodeId(letter.sender), store))
-        if not isinstance(letter.body, DigestRequest | DigestReport):  # a lost one is asked again
+        if not isinstance(letter.body, DigestRequest | DigestReport):
             running.wake_with(Received(NodeId(store), letter.body))
         if isinstance(running, Driver):  # it has taken note of the store
             self.admission.remember(letter, store)
+            # Senders are examined after each change of the facts, a snapshot included, and snapshots wait for these.
+            if isinstance(letter.body, DigestRequest | DigestReport):
+                self._on_digest(NodeId(store), letter.body)
 
     def _accuse(self, node: str, store: StoreId, heard: Generation) -> None:
         self._peers[node].tell(StoreAccused(self._node, store, heard.counter, heard.nonce))

@@ -79,6 +79,21 @@ async def test_a_snapshot_of_any_replica_is_confirmed_long_before_the_next_regul
     assert asyncio.get_running_loop().time() - begun_s < INTERVAL_S / 2
 
 
+async def test_a_snapshot_is_confirmed_although_the_senders_of_all_letters_are_examined_again(
+    make_cluster: Any,
+) -> None:
+    """Each change of the facts of a group lets it examine its peers again, and each snapshot is one."""
+    cluster = await started(make_cluster, topology_of())
+    await add(cluster, 1)
+    for name in cluster:
+        letters: Any = cluster[name].system.registry.cell_at("totals")
+        letters = letters.actor._letters
+        letters.admission.remember = lambda *_: None
+
+    await add(cluster, 30)
+    await until_compacted(cluster)
+
+
 async def test_trailing_entries_take_no_more_bytes_than_the_policy_says(make_cluster: Any) -> None:
     policy = SnapshotPolicy(after_bytes=100_000, share=0.0, trailing_bytes=20_000)
     topology = Topology("kept", nodes=["n1"])
