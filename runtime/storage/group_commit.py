@@ -54,7 +54,7 @@ class GroupCommit:
     """Writes batches to the last segment; begins the next one, which is prepared ahead, when that is full.
 
     `segments`: the open ones, oldest first. `groups`: all groups by name (the owner adds new ones). `high_water`: is
-    told how far the log is durable, soon in each new segment, behind each sync marker, and once in `mark_after_s`.
+    told how far the log is durable behind each sync marker, and once in `mark_after_s`.
     `free_space`: looks at the disk behind some of the batches. `on_batch` is called after each batch that became
     durable, `on_failure` once.
     """
@@ -250,7 +250,7 @@ class GroupCommit:
         return segment
 
     def _prepare_next(self) -> None:
-        """Prepare the next segment once the last one is half full, and note how far the log is durable."""
+        """Prepare the next segment once the last one is half full."""
         last = self.segments[-1]
         half = last.size_bytes - last.created_bytes >= last.limit_bytes // 2
         if not half or self._prepared_number > last.number or self.is_closed:
@@ -258,13 +258,7 @@ class GroupCommit:
         self._prepared_number = last.number + 1
         zeros_bytes = self._config.extend_bytes if self.free_space.has_room_for_zeros(self._config.extend_bytes) else 0
 
-        size_bytes = last.size_bytes
-
-        def prepare() -> None:
-            self._next.prepare(last.number + 1, min(zeros_bytes, last.limit_bytes))
-            if self.high_water.latest.segment < last.number:
-                self.high_water.advance(last.number, size_bytes)
-
+        prepare = partial(self._next.prepare, last.number + 1, min(zeros_bytes, last.limit_bytes))
         self._host.executor.submit_disk(prepare, lambda _, error: None if error is None else self.fail(error))
 
     def _is_high_water_due(self, batch: WriteBatch) -> bool:

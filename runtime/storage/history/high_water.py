@@ -4,9 +4,9 @@
     slot 1 │ {"bytes": …, "generation": …, …}    so that a write which a crash tears spares the other one
            │ <CRC-32 of the lines above>
 
-The file never claims what is not durable. It is written when the log is opened, when a segment begins, behind a sync
-marker (once after each pause in writing, and at the close), and once in `mark_after_s` while writes go on. What was
-acknowledged since then is not covered: a log that lost only that looks like one with a torn tail.
+The file never claims what is not durable. It is written when the log is opened, behind a sync marker (once after each
+pause in writing, and at the close), and once in `mark_after_s` while writes go on. What was acknowledged since then is
+not covered: a log that lost only that looks like one with a torn tail.
 
 A store that has lost promises keeps that here for as long as it exists.
 """

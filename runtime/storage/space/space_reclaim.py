@@ -19,7 +19,7 @@ __all__ = ["SpaceReclaimer"]
 
 _COPY_BYTES = 256 * 1024  # read and written at once; other writes wait for it
 _COPY_RECORDS = 512
-_REMOVED_AT_ONCE = 8  # other writes wait for it
+_REMOVED_AT_ONCE = 4  # other writes wait for it
 
 
 class SpaceReclaimer:
