@@ -10,5 +10,5 @@
 `tapio_peer.py`: runs the benchmarks on tapio (typed asyncio actors); remote ones use two systems over TCP
 `xoscar_peer.py`: runs the benchmarks on xoscar (actors are objects in a pool); remote ones use a sub-process
 `etcd/`: runs three etcd members on this machine, and loads them through etcd's own Go client, in the same run
-`pysyncobj/`: runs three PySyncObj processes on this machine, and loads them from within
+`syncobj/`: runs three PySyncObj processes on this machine, and loads them from within
 """

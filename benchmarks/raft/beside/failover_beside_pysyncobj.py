@@ -22,7 +22,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 from benchmarks.harness.results import Result
-from benchmarks.peers.pysyncobj.pysyncobj_cluster import PySyncObjCluster, PySyncObjWrites, pysyncobj_missing
+from benchmarks.peers.syncobj.pysyncobj_cluster import PySyncObjCluster, PySyncObjWrites, pysyncobj_missing
 from benchmarks.raft.beside.failover_beside import (
     INTERVAL_S,
     ROUNDS,

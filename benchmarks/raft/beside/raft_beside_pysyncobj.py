@@ -25,7 +25,7 @@ from functools import partial
 from typing import Any, Final
 
 from benchmarks.harness.results import Result
-from benchmarks.peers.pysyncobj.pysyncobj_cluster import PySyncObjCluster, pysyncobj_missing
+from benchmarks.peers.syncobj.pysyncobj_cluster import PySyncObjCluster, pysyncobj_missing
 from benchmarks.raft.beside.raft_beside import (
     KEYS,
     WARM_UP_S,

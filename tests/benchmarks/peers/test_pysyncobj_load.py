@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.peers.load_figures import read_figures
-from benchmarks.peers.pysyncobj.pysyncobj_load import SUCCESS, ClosedLoop, SteadyWriter
+from benchmarks.peers.syncobj.pysyncobj_load import SUCCESS, ClosedLoop, SteadyWriter
 
 DISCARDED = 3
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from coterie.protocols.algorithm import NodeId
@@ -24,7 +26,7 @@ def run(group: DirectedGroup, sync_s: float, *, until_s: float, stop: bool = Tru
             group.send(flight.sender, flight.to, flight.message)
         group.deliver()
         for name, record in group.nodes.items():
-            if group[name].deadline is not None and group[name].deadline <= group.now:
+            if (group[name].deadline or math.inf) <= group.now:
                 group.tick(name)
             if record.unsynced and begun_by_node.setdefault(name, group.now) + sync_s <= group.now:
                 del begun_by_node[name]

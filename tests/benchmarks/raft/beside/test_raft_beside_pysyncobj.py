@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.peers.pysyncobj.pysyncobj_cluster import pysyncobj_missing
+from benchmarks.peers.syncobj.pysyncobj_cluster import pysyncobj_missing
 from benchmarks.raft.beside import failover_beside_pysyncobj, raft_beside_pysyncobj
 from benchmarks.raft.beside.raft_beside_pysyncobj import _main
 

@@ -1,6 +1,6 @@
 """PySyncObj node: runs one node with a replicated dictionary, which writes when it is told to, and says how that went.
 
-    python -m benchmarks.peers.pysyncobj.pysyncobj_node DIRECTORY OPTIONS ADDRESS OTHER OTHER
+    python -m benchmarks.peers.syncobj.pysyncobj_node DIRECTORY OPTIONS ADDRESS OTHER OTHER
 
 `OPTIONS` is a JSON object with settings of `SyncObjConf`. PySyncObj has no remote client: its callers are in a node.
 Each line on stdin is a JSON object:
@@ -25,7 +25,7 @@ from typing import Any, Final, cast
 
 from pysyncobj import SyncObj, SyncObjConf, replicated
 
-from benchmarks.peers.pysyncobj.pysyncobj_load import ClosedLoop, Put, SteadyWriter
+from benchmarks.peers.syncobj.pysyncobj_load import ClosedLoop, Put, SteadyWriter
 
 __all__ = ["Store"]
 

@@ -32,7 +32,7 @@ START_TIMEOUT_S: Final = 30.0
 """How long the nodes may take to elect a leader, s."""
 
 _POLL_S: Final = 0.05
-_NODE: Final = "benchmarks.peers.pysyncobj.pysyncobj_node"
+_NODE: Final = "benchmarks.peers.syncobj.pysyncobj_node"
 
 
 def pysyncobj_missing() -> str | None:
