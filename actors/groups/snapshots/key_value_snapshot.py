@@ -24,7 +24,7 @@ from coterie.protocols.replicated_log import LogIndex
 __all__ = ["FrozenScan", "StoreRestore", "store_pieces"]
 
 PIECE_KEYS: Final = 500
-"""For a piece at most so many keys are visited: that takes about half a millisecond."""
+"""A piece has at most so many items: that takes about half a millisecond."""
 
 _VERSION: Final = 1
 _HEAD_KIND, _ITEMS_KIND, _SCAN_KIND, _NOTES_KIND = (bytes((_VERSION, kind)) for kind in range(4))
@@ -72,7 +72,7 @@ def _pieces(
     yield _HEAD_KIND + head
     while left:
         parts = [_ITEMS_KIND]
-        items = view.read(keys, values, keys_max=PIECE_KEYS, bytes_max=PIECE_BYTES)
+        items = view.read(keys, values, items_max=PIECE_KEYS, bytes_max=PIECE_BYTES)
         if items is None:
             raise InvariantViolated(f"{left} items of a snapshot are lost")
         for key, value in items:

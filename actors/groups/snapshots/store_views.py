@@ -11,10 +11,14 @@ from __future__ import annotations
 import bisect
 import heapq
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from coterie.protocols.replicated_log import LogIndex
 
-__all__ = ["OpenScan", "SnapshotView", "StoreView"]
+__all__ = ["VISITS_MAX", "OpenScan", "SnapshotView", "StoreView"]
+
+VISITS_MAX: Final = 8
+"""How often a snapshot looks for the items of one piece among the keys that were added since it began."""
 
 
 class StoreView:
@@ -100,30 +104,38 @@ class SnapshotView(StoreView):
             super().note(key, value, is_removed=is_removed)
 
     def read(
-        self, keys: list[bytes], values: Mapping[bytes, bytes], *, keys_max: int, bytes_max: int
+        self, keys: list[bytes], values: Mapping[bytes, bytes], *, items_max: int, bytes_max: int
     ) -> list[tuple[bytes, bytes]] | None:
         """Return the next items, and forget what was noted for them; None: no key is left.
 
-        At most `keys_max` keys are visited, so there may be none that belong to the view, although more follow. More
-        than `bytes_max` are returned only if there is a single item.
+        There are `items_max`, or fewer if more would take more than `bytes_max` (a single one may take more), so that
+        it does not depend on what changed meanwhile where they are cut; but no more than `VISITS_MAX` times as many
+        keys are visited, so there may be none that belong to the view, although more follow.
         """
-        begin = 0 if self._read_up_to is None else bisect.bisect_right(keys, self._read_up_to)
-        visited = keys[begin : begin + keys_max]
-        if self.removed:
-            visited = sorted(visited + self.removed[:keys_max])[:keys_max]
-        if not visited:
-            return None
         items: list[tuple[bytes, bytes]] = []
         left_bytes, before = bytes_max, self.before
-        for key in visited:
-            value = before[key] if key in before else values[key]
-            if value is not None:
-                left_bytes -= len(key) + len(value)
-                if left_bytes < 0 and items:
-                    break
-                items.append((key, value))
-            before.pop(key, None)
-            self._read_up_to = key
+        for visit in range(VISITS_MAX):
+            visited = self._next_keys(keys, items_max)
+            if not visited:
+                return items if items or visit else None
+            for key in visited:
+                value = before[key] if key in before else values[key]
+                if value is not None:
+                    left_bytes -= len(key) + len(value)
+                    if items and (left_bytes < 0 or len(items) == items_max):
+                        self._forget_removed()
+                        return items
+                    items.append((key, value))
+                before.pop(key, None)
+                self._read_up_to = key
+            self._forget_removed()
+        return items
+
+    def _next_keys(self, keys: list[bytes], count: int) -> list[bytes]:
+        begin = 0 if self._read_up_to is None else bisect.bisect_right(keys, self._read_up_to)
+        visited = keys[begin : begin + count]
+        return sorted(visited + self.removed[:count])[:count] if self.removed else visited
+
+    def _forget_removed(self) -> None:
         if self.removed and self._read_up_to is not None:
             del self.removed[: bisect.bisect_right(self.removed, self._read_up_to)]
-        return items

@@ -24,6 +24,7 @@ from coterie.actors.groups.key_value import (
 )
 from coterie.actors.groups.snapshots.key_value_snapshot import PIECE_KEYS
 from coterie.actors.groups.snapshots.state_tokens import PIECE_BYTES
+from coterie.actors.groups.snapshots.store_views import VISITS_MAX
 from coterie.actors.groups.state_machine import snapshot_mistake
 from coterie.actors.simulation.checkers.state_structure import first_difference, structure_of
 from coterie.errors import CommandRefused
@@ -164,13 +165,30 @@ def test_piece_visits_few_keys_and_has_few_bytes() -> None:
     machine = filled(2 * PIECE_KEYS, bytes(1000))
     apply(machine, Put(b"large", bytes(3 * PIECE_BYTES)))
     pieces = machine.snapshot()
-    for number in range(20 * PIECE_KEYS):  # keys that the snapshot has to pass over
+    for number in range(20 * VISITS_MAX * PIECE_KEYS):  # keys that the snapshot has to pass over
         apply(machine, Put(b"00000%d" % number, b""))
 
     sizes = [len(piece) for piece in pieces]
 
     assert [size > PIECE_BYTES + 9 * PIECE_KEYS for size in sizes].count(True) == 1
-    assert len(sizes) > 20 * PIECE_KEYS // PIECE_KEYS
+    assert len(sizes) > 20
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+def test_pieces_are_cut_in_the_same_places_whatever_changes_meanwhile(size: int) -> None:
+    still, changing = filled(3 * PIECE_KEYS, bytes(size)), filled(3 * PIECE_KEYS, bytes(size))
+    pieces = changing.snapshot()
+    taken = [next(pieces)]
+    for number in range(0, 3 * PIECE_KEYS, 3):
+        apply(changing, Delete(b"%06d" % number))
+        apply(changing, Put(b"%06d!" % number, b"new"))
+        apply(changing, Put(b"%06d" % (number + 1), b"changed"))
+    taken.append(next(pieces))
+    for number in range(PIECE_KEYS, 3 * PIECE_KEYS):
+        apply(changing, Put(b"%06d?" % number, b"new"))
+    taken += pieces
+
+    assert taken == list(still.snapshot())
 
 
 def test_two_snapshots_at_once_show_their_own_moments() -> None:
