@@ -24,19 +24,15 @@ from coterie.runtime.storage.snapshots.snapshot_store import SnapshotNotWritten
 
 __all__ = ["SnapshotCheck", "SnapshotUnusable"]
 
-TRIED_BYTES_MAX: Final = 64 * 1024 * 1024
-"""Of a larger snapshot only the digest is compared. Too high: memory for a second copy of a large state, for a moment;
-too low: a machine that does not restore what it saves is found when it is too late."""
+TRIED_BYTES_MAX: Final = 8 * 1024 * 1024
+"""Of a larger snapshot only the digest is compared. Too high: memory for a second copy of a large state, for a moment,
+and a pause when that is freed; too low: a machine that does not restore what it saves is found when it is too late."""
 
 DIGEST_BYTES: Final = 4 * 1024 * 1024
 """So much is read at once to compare the digest. Lower: it takes longer. Higher: the log's writes wait for it."""
 
-PIECES_AT_ONCE: Final = 4
-"""So many pieces are saved again at once."""
-
-BUSY_S: Final = 0.02
-"""If the loop had so long other things to do since the last part, the next one is four times as large: the log is kept
-while a snapshot is tried."""
+SLICE_S: Final = 0.003
+"""For so long the loop is held at once while a machine is saved again."""
 
 
 class SnapshotUnusable(SnapshotFailed):
@@ -73,7 +69,7 @@ class SnapshotCheck:
         saved = await self._read(snapshot, twin)
         try:
             twin.end_restore()
-            restored = await _saved_again(twin)
+            restored = await self._saved_again(twin)
         except SnapshotFailed as error:
             raise SnapshotUnusable(f"a new machine does not take it: {error}") from error
         except MemoryError as error:
@@ -92,13 +88,11 @@ class SnapshotCheck:
         offset, at_once = 0, DIGEST_BYTES if twin is None else CHUNK_BYTES
         try:
             while offset < snapshot.size_bytes:
-                asked_s = self._monotonic()
                 data = await self._store.snapshots.read(self._group, name, offset, at_once, digest)
                 if not data:
                     raise ValueError("it is missing" if data is None else f"{snapshot.size_bytes} bytes were written")
                 offset += len(data)
                 if twin is not None:
-                    at_once = CHUNK_BYTES * (4 if self._monotonic() - asked_s >= BUSY_S else 1)
                     _restore(twin, reader, data, saved)
             if digest.digest() != snapshot.digest:
                 raise ValueError("it is not what was written")
@@ -108,6 +102,15 @@ class SnapshotCheck:
             raise SnapshotNotWritten(
                 self._store.snapshots.path_of(self._group, name), damage_text(self._group, snapshot, error)
             ) from error
+        return saved
+
+    async def _saved_again(self, twin: Any) -> _Saved:
+        saved, until_s = _Saved(), self._monotonic() + SLICE_S
+        for piece in twin.snapshot():
+            saved.add(piece)
+            if self._monotonic() >= until_s:
+                await asyncio.sleep(0)
+                until_s = self._monotonic() + SLICE_S
         return saved
 
 
@@ -121,15 +124,6 @@ def _restore(twin: Any, reader: FrameReader, data: bytes, saved: _Saved) -> None
                 raise SnapshotUnusable(f"a new machine does not take it: {error}") from error
             except MemoryError as error:
                 raise SnapshotUnusable("there is no memory to try it on a new machine") from error
-
-
-async def _saved_again(twin: Any) -> _Saved:
-    saved = _Saved()
-    for count, piece in enumerate(twin.snapshot(), 1):
-        saved.add(piece)
-        if count % PIECES_AT_ONCE == 0:
-            await asyncio.sleep(0)
-    return saved
 
 
 class _Saved:

@@ -37,8 +37,8 @@ SLICE_SHARE: Final = 0.25
 """… or for this share of the time for which it had other things to do since the last part: else, the busier it is, the
 longer a snapshot would take, and the more log would be kept meanwhile …"""
 
-SLICE_MAX_S: Final = 0.01
-"""… but for so long at most."""
+SLICE_MAX_S: Final = 0.004
+"""… but for so long at most, and the last piece of it: no handler is held for more than 5 ms."""
 
 SLICE_BYTES: Final = 1024 * 1024
 """So many bytes are written at once, or as many times more as the part takes longer than `SLICE_S`. Lower: a snapshot

@@ -134,8 +134,8 @@ def test_more_of_a_snapshot_is_encoded_at_once_the_longer_the_loop_was_away() ->
         return round((room.until_s - 1.0) * 1e6), room.size_bytes
 
     assert slice_of(0.0) == slice_of(0.001) == (2000, SLICE_BYTES)
-    assert slice_of(0.02) == (5000, 5 * SLICE_BYTES // 2)
-    assert slice_of(10.0) == (10_000, 5 * SLICE_BYTES)
+    assert slice_of(0.012) == (3000, 3 * SLICE_BYTES // 2)
+    assert slice_of(10.0) == (4000, 2 * SLICE_BYTES)
 
 
 async def test_a_restarted_node_begins_from_its_snapshot_and_goes_on(make_cluster: Any) -> None:
