@@ -56,10 +56,21 @@ def run_job(job: Job) -> RunResult:
         PlanError: the plan cannot be carried out, or there is no such profile.
         ScenarioError: there is no such scenario.
     """
-    result = _run(job)
+    before = _collections()
+    try:
+        result = _run(job)
+    finally:
+        if _collections() != before:  # the world survived one, so that the next ones would not find it for long
+            gc.collect()
     if result.outcome is RunOutcome.FAILED or job.traced:
         return result
     return replace(result, plan=None, history=None, linearizability=None)
+
+
+def _collections() -> int:
+    """Return how many times the youngest objects have been collected: those that survive it become older."""
+    count: int = gc.get_stats()[0]["collections"]
+    return count
 
 
 def _run(job: Job) -> RunResult:

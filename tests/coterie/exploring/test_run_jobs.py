@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
+import weakref
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,7 +17,7 @@ from coterie.errors import PlanError
 from coterie.exploring.run_jobs import Job, run_job, worker_pool, worker_settings
 from coterie.exploring.scenario_discovery import ScenarioError
 from coterie.protocols.faults.kinds.fault_kinds import Level
-from coterie.protocols.simulation.scenarios.run_result import RunOutcome
+from coterie.protocols.simulation.scenarios.run_result import RunOutcome, RunResult
 from tests.coterie.exploring import toy
 
 FRAGILE = Job(f"{toy.WHERE}:fragile", 5)
@@ -49,6 +52,33 @@ def test_whatever_a_scenario_raises_is_a_failure_of_its_seed() -> None:
     assert result.violation.invariant == "scenario.raised"
     assert "RuntimeError: seed 5 hits a bug" in result.violation.detail
     assert any("toy.py" in line for line in result.tail)
+
+
+class World:
+    def __init__(self) -> None:
+        self.me = self
+
+
+@pytest.mark.parametrize("scenario", ["good", "raising"])
+def test_world_that_became_old_is_freed_at_the_end_of_its_run(scenario: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    worlds: list[weakref.ref[World]] = []
+    run = toy.Toy.run
+
+    def run_for_long(self: toy.Toy, seed: int, **settings: Any) -> RunResult:
+        world = World()
+        worlds.append(weakref.ref(world))
+        for generation in (0, 1):
+            gc.collect(generation)
+        return run(self, seed, **settings)
+
+    monkeypatch.setattr(toy.Toy, "run", run_for_long)
+    gc.disable()
+    try:
+        run_job(Job(f"{toy.WHERE}:{scenario}", 5))
+    finally:
+        gc.enable()
+
+    assert [world() for world in worlds] == [None]
 
 
 def test_bad_input_is_no_failure_of_a_seed() -> None:
