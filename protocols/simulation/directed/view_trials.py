@@ -24,6 +24,7 @@ from coterie.protocols.quorums import Majority
 
 __all__ = [
     "crashes_together",
+    "deaf_members",
     "equal_halves",
     "last_up_member",
     "late_expel",
@@ -209,6 +210,23 @@ def crashes_together() -> None:
         _fail("view.one_cut", f"the first cut is {found and found.members}, not the ten that crashed")
 
 
+def deaf_members() -> None:
+    """Let two of five members hear nobody: they accuse all first, and the other three accuse them a second later.
+
+    Raises:
+        Violation: `view.healthy_stay`, if one of the three is expelled.
+    """
+    detector = CutDetector(view_of(5))
+    members = sorted(detector.rings.observers)
+    deaf = members[3:]
+    for now, observers, subjects in ((0.0, deaf, members), (1.0, members[:3], deaf)):
+        for observer in observers:
+            for subject in subjects:
+                detector.accuse(_alert(detector, observer, subject), now=now)
+            _check_expelled(detector, deaf, now=now)
+    _check_expelled(detector, deaf, now=100.0)
+
+
 def _member(number: int, *, incarnation: int = 1) -> Member:
     return Member(NodeId(f"n{number:03}"), Incarnation(incarnation), f"host{number}:7400")
 
@@ -240,6 +258,12 @@ def _all_cuts(view: View, *, group_size: int) -> list[tuple[Sequence[list[str]],
                 stands.append(watch.observe(view, frozenset(reachable), has_quorum=has_quorum, now=0.0))
             found.append(([[str(name) for name, _ in side] for side in sides], stands))
     return found
+
+
+def _check_expelled(detector: CutDetector, expected: Sequence[MemberId], *, now: float) -> None:
+    cut = detector.cut(now=now)
+    if cut is not None and cut.members != tuple(expected):
+        _fail("view.healthy_stay", f"{', '.join(map(str, cut.members))} are expelled")
 
 
 def _fail(invariant: str, detail: str) -> NoReturn:

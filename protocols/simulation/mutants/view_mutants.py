@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -18,6 +18,7 @@ from coterie.protocols.membership.view_decisions import _Draft
 from coterie.protocols.membership.view_stream import ViewChanged, ViewStream
 from coterie.protocols.simulation.directed.view_trials import (
     crashes_together,
+    deaf_members,
     equal_halves,
     last_up_member,
     late_expel,
@@ -99,13 +100,22 @@ def _enter_again(self: CutDetector, alert: Alert, ring: int) -> None:
     known[ring if ring not in known else 1000 + len(known)] = alert.observer
 
 
-def _one_will_do(self: CutDetector, accusers: dict[int, MemberId]) -> bool:
+def _one_will_do(self: CutDetector, accusers: Mapping[int, MemberId]) -> bool:
     return True
 
 
 def _stable_ones_at_once(self: CutDetector, *, now: float) -> Cut | None:
-    stable = [suspect for suspect in sorted(self._flux_since_s) if self._is_stable(suspect, now)]
-    return Cut(self.rings.number, tuple(stable)) if stable else None
+    suspects = self._suspects(now)
+    stable = tuple(suspect for suspect in suspects if self._is_stable(suspect, suspects, now))
+    return Cut(self.rings.number, stable) if stable else None
+
+
+def _believe_all(self: CutDetector, member: MemberId, unheard: Container[MemberId]) -> bool:
+    return self._count(member) >= self._config.low and self._has_witnesses(self._accusers[member])
+
+
+def _at_once(self: CutDetector, suspect: MemberId, now: float) -> bool:
+    return True
 
 
 def _mutant(name: str, schedule: Callable[[], None], *patches: Patch) -> Mutant:
@@ -129,6 +139,8 @@ VIEW_MUTANTS: tuple[Mutant, ...] = (
     ),
     _mutant("alert counted twice in a ring", repeated_alert, Patch(CutDetector, "_enter", _enter_again)),
     _mutant("H reached by one accuser", one_accuser, Patch(CutDetector, "_has_witnesses", _one_will_do)),
+    _mutant("deaf accusers believed", deaf_members, Patch(CutDetector, "_is_suspected", _believe_all)),
+    _mutant("implicit alerts at once", deaf_members, Patch(CutDetector, "_counts_implicitly", _at_once)),
     _mutant("flux does not hold up a cut", crashes_together, Patch(CutDetector, "cut", _stable_ones_at_once)),
 )
 """Each is killed by its own trial."""
