@@ -247,7 +247,7 @@ def _all_cuts(view: View, *, group_size: int) -> list[tuple[Sequence[list[str]],
     """Return each way to cut the view in two, and the stand of either side; the first members hold the view."""
     members = [member.identity for member in view]
     group = Majority(tuple(name for name, _ in members[:group_size])) if group_size else None
-    found = []
+    found: list[tuple[Sequence[list[str]], list[Stand]]] = []
     for size in range(1, len(members)):
         for side in combinations(members, size):
             sides = [list(side), [member for member in members if member not in side]]

@@ -80,14 +80,14 @@ def _learn_in_any_order(self: ViewStream[Any], view: View) -> tuple[ViewChanged[
 
 def _subscribe_after_the_next_change(self: ViewStream[Any], subscriber: object) -> View:
     waiting: Any = True
-    self._subscribers[subscriber] = waiting
+    self._subscribers[subscriber] = waiting  # the patch below tells True from None
     return self._view
 
 
 def _tell_those_who_wait_no_longer(self: ViewStream[Any], view: View) -> tuple[ViewChanged[Any], ...]:
     events = changes_between(self._view, view)
     self._view = view
-    told = [subscriber for subscriber, waiting in self._subscribers.items() if waiting is None]
+    told = [subscriber for subscriber, waiting in dict[Any, Any](self._subscribers).items() if not waiting]
     self._subscribers = dict.fromkeys(self._subscribers)
     return tuple(ViewChanged(subscriber, view, events) for subscriber in told)
 

@@ -273,8 +273,9 @@ def test_members_that_join_observe_and_are_observed() -> None:
     joiners = [member.identity for member in view_of(40)][10:]
     view = View()
     for member in view_of(40):
-        changes = [Join(member)] if member.identity in joiners else [Join(member), BecomeUp(member.identity)]
-        view = decide_together(view, changes).view
+        view = decide_together(view, [Join(member)]).view
+        if member.identity not in joiners:
+            view = decide_together(view, [BecomeUp(member.identity)]).view
     observers = Observers(view)
     observers.all_accuse([joiners[0]])
 
@@ -315,7 +316,7 @@ def test_ten_crashes_at_once_in_a_large_view_are_one_cut(seed: int) -> None:
         if observer not in crashed
     ]
     rng.shuffle(alerts)
-    cuts = []
+    cuts: list[list[MemberId] | None] = []
     for alert in alerts:
         observers.detector.accuse(alert, now=0.0)
         if observers.cut() not in (None, *cuts[-1:]):

@@ -79,7 +79,7 @@ def test_member_refuses_what_cannot_be_told_apart(
 
 
 def test_a_node_that_restarts_in_a_loop_displaces_only_its_own_removed_lives() -> None:
-    removed = (identity("n1", 0),)
+    removed: tuple[MemberId, ...] = (identity("n1", 0),)
     for incarnation in range(100):
         removed = remembered(removed, identity("n2", incarnation))
 

@@ -159,15 +159,13 @@ def random_step(rng: random.Random, view: View) -> View:
     identity = life(rng.choice("abcde"), rng.randint(1, 20))
     present = view.member(identity.name)
     mine = identity if present is None else present.identity
-    change = rng.choice(
-        [
-            Join(node(*identity)),
-            BecomeUp(mine),
-            Leave(mine),
-            Left(mine),
-            Expel((mine,), view.number),
-            Remove(mine),
-        ]
-    )
-    decision = decide(view, change)
+    changes: list[ViewChange] = [
+        Join(node(*identity)),
+        BecomeUp(mine),
+        Leave(mine),
+        Left(mine),
+        Expel((mine,), view.number),
+        Remove(mine),
+    ]
+    decision = decide(view, rng.choice(changes))
     return view if isinstance(decision, Refused) else decision.view
