@@ -19,7 +19,7 @@ class Join:
     Attributes:
         member: the new member; its `state` and `since` are not read.
         replaces: the incarnation of this name that the proposer says is gone, so that the new member may take its
-            place at another address. None: it says nothing of the kind.
+            place at another address, or although it is down. None: it says nothing of the kind.
     """
 
     member: Member

@@ -8,9 +8,10 @@ Who may be let in under a name that a member has already (a view has each name o
 * the same life again: nothing to do;
 * a life that was removed: refused for ever;
 * another life at the same address: the old process is gone, since the new one listens there (all nodes of a cluster
-  restart at their addresses in one change each). A member that was down is replaced, too: its leases ended with it;
-* another life at another address: refused, because both may run, unless the proposer knows that the present life is
-  gone and names it (`Join.replaces`).
+  restart at their addresses in one change each). It needs addresses at which no two processes are ever reached;
+* another life at another address: refused, because both may run;
+* another life, wherever, while the present one is down: refused until that is removed, because its leases may run;
+* any of these if the proposer knows that the present life is gone, and names it (`Join.replaces`): it takes its place.
 
 Addresses are not compared between names: after a restart two nodes may have swapped theirs, and a wrong one shows as a
 member that does not answer.
@@ -166,7 +167,7 @@ def _join(draft: _Draft, change: Join) -> Done | Refused:
     if _is_same_life(present, joiner.identity):
         return _joined_before(present, joiner)
     if not _is_gone(present, change):
-        return Refused(_two_of_one_name(present, change))
+        return Refused(_why_not_replaced(present, change))
     draft.remove(present)
     draft.put(joiner, JOINING)
     return Done(f"{joiner.identity} joins at {joiner.address} in place of {present.identity} at {present.address}")
@@ -178,7 +179,9 @@ def _is_same_life(member: Member, identity: MemberId) -> bool:
 
 def _is_gone(present: Member, change: Join) -> bool:
     """Return whether the process of `present` has ended for sure."""
-    return present.address == change.member.address or change.replaces == present.incarnation
+    if change.replaces == present.incarnation:
+        return True
+    return present.address == change.member.address and not present.is_down
 
 
 def _joined_before(present: Member, joiner: Member) -> Done | Refused:
@@ -197,14 +200,17 @@ def _joined_before(present: Member, joiner: Member) -> Done | Refused:
     return Done(f"{present.identity} has joined before: it is {present.state.value}", is_change=False)
 
 
-def _two_of_one_name(present: Member, change: Join) -> str:
+def _why_not_replaced(present: Member, change: Join) -> str:
     joiner = change.member
+    if present.is_down:
+        return (
+            f"{present.identity} at {present.address} is down since view {present.since}, and may still hold leases: "
+            f"{joiner.identity} at {joiner.address} can join when it has been removed from the view; try again then"
+        )
     text = (
         f"two nodes are called {joiner.name!r}: one at {present.address} (incarnation {present.incarnation}, "
         f"{present.state.value}), and one at {joiner.address} (incarnation {joiner.incarnation}) that wants to join; "
     )
-    if present.is_down:
-        return f"{text}the one at {present.address} may still hold leases: join when it has been removed from the view"
     if change.replaces is not None:
         return (
             f"{text}incarnation {change.replaces}, which was said to be gone, is not the present one: "

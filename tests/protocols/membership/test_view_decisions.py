@@ -105,8 +105,8 @@ def test_a_second_process_of_one_name_is_refused_and_both_addresses_are_named() 
     assert "another name" in reason
 
 
-@pytest.mark.parametrize("before", [(), (Leave(life(2)),), (Down(life(2)),)])
-def test_a_new_life_at_the_same_address_replaces_the_old_one_in_any_state(before: tuple[ViewChange, ...]) -> None:
+@pytest.mark.parametrize("before", [(), (Leave(life(2)),)])
+def test_a_new_life_at_the_same_address_replaces_the_old_one_that_is_not_down(before: tuple[ViewChange, ...]) -> None:
     view = after(up_view(3), *before, Join(node(2, incarnation=7)))
 
     assert (view.find(life(2)), view.removed) == (None, (life(2),))
@@ -121,11 +121,15 @@ def test_a_new_life_elsewhere_replaces_the_one_that_the_proposer_says_is_gone() 
     assert "incarnation 5, which was said to be gone, is not the present one" in reason
 
 
-def test_a_new_life_elsewhere_waits_until_the_down_one_holds_no_leases() -> None:
-    joiner = node(2, incarnation=7, address="elsewhere:1")
+@pytest.mark.parametrize("address", ["", "elsewhere:1"])
+def test_a_new_life_waits_until_the_one_that_is_down_holds_no_leases_or_is_known_to_be_gone(address: str) -> None:
+    joiner = node(2, incarnation=7, address=address)
     down = after(up_view(3), Down(life(2)))
-    assert "may still hold leases: join when it has been removed" in refusal(down, Join(joiner))
+    reason = refusal(down, Join(joiner, Incarnation(5)))
+    assert "'n2' (incarnation 1) at host2:7400 is down since view 7, and may still hold leases" in reason
+    assert f"'n2' (incarnation 7) at {joiner.address} can join when it has been removed" in reason
 
+    assert after(down, Join(joiner, Incarnation(1))).find(joiner.identity) is not None
     assert after(down, Remove(life(2)), Join(joiner)).find(joiner.identity) is not None
 
 
