@@ -301,6 +301,20 @@ def test_members_that_hear_nobody_are_expelled_alone_whoever_accuses_first(size:
     assert observers.cut(now=7.0) == lost
 
 
+def test_accusers_that_are_reinforced_are_not_believed_any_more() -> None:
+    """Lossy members stay in flux for long: the healthy member that four of them accuse must not leave with them."""
+    observers = Observers(view_of(300))
+    healthy = observers.ids[0]
+    lossy = sorted(observers.of(healthy)[:4])
+    for accuser in lossy:
+        observers.accuse(accuser, range(8))
+        observers.detector.accuse(observers.alert(accuser, healthy), now=0.0)
+    assert healthy in observers.detector.in_flux(now=4.9)
+
+    assert observers.cut(now=5.0) == lossy
+    assert observers.cut(now=1e9) == lossy
+
+
 # --- many at once
 
 
