@@ -15,6 +15,7 @@ The state machines are pure: no I/O, no clock, no global randomness, no asyncio,
 `detection/`: failure detectors: suspect peers that have become silent
 `evolution/`: decides what a state machine's code may change, given what the log recorded of the code before it
 `faults/`: defines the faults of a run, draws them at random, and reduces failing runs
+`membership/`: agrees on who is in a cluster: the view, its changes, crashed members, partitions
 `paxos/`: single-decree Paxos (the Synod protocol)
 `raft/`: Raft
 `sessions/`: executes each client command exactly once

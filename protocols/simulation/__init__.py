@@ -3,6 +3,7 @@
 `detection/`: runs failure detectors of thousands of members, on an event heap of its own.
 `directed/`: directed schedules: run an algorithm step by step, as a test decides.
 `faults/`: carries out the faults of a plan on links, nodes and disks.
+`membership/`: lets members of a large view observe each other under faults, and cuts out those that crashed.
 `mutants/`: deliberate bugs in the algorithms, which test the checkers.
 `partitions/`: cut single links of a Raft group, and measure how soon it commits again.
 `scenarios/`: run Raft or single-decree Paxos with clients, faults and checkers.

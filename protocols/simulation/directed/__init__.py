@@ -14,4 +14,5 @@
 `session_trials.py`: schedules that repeat session commands and openings at bad moments.
 `snapshot_trials.py`: schedules in which logs are compacted, and snapshots fetched and installed.
 `swim_schedules.py`: runs SWIM members so that one broken promise shows.
+`view_trials.py`: schedules of cluster membership in which one broken promise would show.
 """

@@ -9,6 +9,7 @@
 `snapshot_mutants.py`: the mutants of snapshots.
 `swim_mutants.py`: the mutants of SWIM.
 `synod_mutants.py`: the mutants of Synod.
+`view_mutants.py`: the mutants of cluster membership.
 
 Each mutant replaces a small part of an algorithm while it runs; the checkers are unchanged and must report a broken
 safety invariant. The original code must pass the same seeds. A patch whose target does not exist raises an error: if
@@ -35,6 +36,7 @@ from coterie.protocols.simulation.mutants.session_mutants import SESSION_MUTANTS
 from coterie.protocols.simulation.mutants.snapshot_mutants import SNAPSHOT_MUTANTS
 from coterie.protocols.simulation.mutants.swim_mutants import SWIM_MUTANTS
 from coterie.protocols.simulation.mutants.synod_mutants import SYNOD_MUTANTS
+from coterie.protocols.simulation.mutants.view_mutants import VIEW_MUTANTS
 
 __all__ = [
     "MUTANTS",
@@ -57,5 +59,6 @@ MUTANTS: tuple[Mutant, ...] = (
     *DETECTOR_MUTANTS,
     *SWIM_MUTANTS,
     *BALANCING_MUTANTS,
+    *VIEW_MUTANTS,
 )
 """The mutants of the pure algorithms."""
