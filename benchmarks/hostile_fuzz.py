@@ -48,14 +48,20 @@ Report = dict[str, Any]
 class AttackedCluster:
     """Three node processes with keys (`benchmarks.fuzzing.attacked_node`). Use it as an async context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, election_timeout_s: float) -> None:
         self._data = tempfile.mkdtemp(prefix="coterie-fuzz-")
         ports = free_ports(len(NODES))
         self.places = [f"{name}=127.0.0.1:{port}" for name, port in zip(NODES, ports, strict=True)]
         self.addresses = [place.partition("=")[2] for place in self.places]
         self._children = [
             Child(
-                ["benchmarks.fuzzing.attacked_node", name, os.path.join(self._data, name), *self.places],
+                [
+                    "benchmarks.fuzzing.attacked_node",
+                    name,
+                    os.path.join(self._data, name),
+                    str(election_timeout_s),
+                    *self.places,
+                ],
                 keeps_stderr=True,
             )
             for name in NODES
@@ -180,9 +186,9 @@ def _show(text: str, reports: Sequence[Report]) -> None:
     print(f"{text}; " + "; ".join(f"{key} {[report.get(key) for report in reports]}" for key in kept), flush=True)
 
 
-async def fuzz(seed: int, rows: int, *, as_node: bool, frame_ms_max: float) -> list[str]:
+async def fuzz(seed: int, rows: int, *, as_node: bool, frame_ms_max: float, election_timeout_s: float) -> list[str]:
     """Attack a new cluster; return what is broken."""
-    async with AttackedCluster() as cluster:
+    async with AttackedCluster(election_timeout_s) as cluster:
         begin = await _led(cluster)
         async with Client(cluster.addresses, cluster=CLUSTER, name=HONEST, auth=client_auth(HONEST)) as client:
             honest = HonestClient(client)
@@ -217,9 +223,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--frame-ms-max", type=float, default=FRAME_MS_MAX, help="the most that one frame may take (ms)"
     )
+    parser.add_argument(
+        "--election-timeout", type=float, default=0.2, metavar="S", help="the shortest of the group (default 0.2 s)"
+    )
     options = parser.parse_args(arguments)
-    frame_ms_max = options.frame_ms_max
-    broken = asyncio.run(fuzz(options.seed, options.rows, as_node=options.as_node, frame_ms_max=frame_ms_max))
+    broken = asyncio.run(
+        fuzz(
+            options.seed,
+            options.rows,
+            as_node=options.as_node,
+            frame_ms_max=options.frame_ms_max,
+            election_timeout_s=options.election_timeout,
+        )
+    )
     for each in broken:
         print(f"BROKEN: {each}")
     print(f"seed {options.seed}: " + ("broken" if broken else "held"))

@@ -15,8 +15,9 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Iterator
-from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
+from collections import deque
+from collections.abc import Iterator, MutableMapping, MutableSequence, MutableSet
+from typing import Any, ClassVar, Final, Generic, TypeVar, get_args, get_origin
 
 from coterie.actors.groups.snapshots.machine_snapshot import restore_piece, saved_pieces
 from coterie.errors import MessageTypeError, SnapshotFailed
@@ -185,6 +186,8 @@ def snapshot_mistake(machine: StateMachine[Any]) -> str | None:
     if len(own) == 1:
         other = "restore" if own == ["snapshot"] else "snapshot"
         return f"{name} has a {own[0]}, but no {other}: write both, or neither"
+    if not own and (mistake := _shared_state(machine)) is not None:
+        return mistake
     if (mistake := _coroutine_in(machine, "snapshot") or _coroutine_in(machine, "restore")) is not None:
         return mistake
     if is_generator(machine.restore):
@@ -199,6 +202,26 @@ def snapshot_mistake(machine: StateMachine[Any]) -> str | None:
     except Exception as error:  # noqa: BLE001 (it is the mistake)
         return f"{name}.snapshot raised {error_line(error)}"
     return None if wrong is None else f"{name}.snapshot yielded a {type(wrong).__name__}: each piece is bytes"
+
+
+_CHANGEABLE: Final = (MutableMapping, MutableSequence, MutableSet, deque)
+
+
+def _shared_state(machine: StateMachine[Any]) -> str | None:
+    """Return which attribute of a machine's class can change, and would be in no snapshot; None if there is none."""
+    cls, own = type(machine), getattr(machine, "__dict__", {})
+    for base in cls.__mro__[: cls.__mro__.index(StateMachine)]:
+        annotations = inspect.get_annotations(base)
+        for name, value in base.__dict__.items():
+            is_constant = name.isupper() or any(word in str(annotations.get(name)) for word in ("ClassVar", "Final"))
+            if name.startswith("__") or name in own or is_constant or not isinstance(value, _CHANGEABLE):
+                continue
+            return (
+                f"{base.__name__}.{name} is a {type(value).__name__} of the class, not of the machine: it is in no "
+                f"snapshot, so that it would be lost, and all machines of a process share it: set it in __init__, or "
+                f"call it {name.upper()} if it never changes"
+            )
+    return None
 
 
 def _is_inherited(machine: StateMachine[Any], method: str) -> bool:

@@ -19,12 +19,13 @@ from typing import Any, Final
 import uvloop
 
 from benchmarks.fuzzing.fuzz_keys import CLUSTER, STORE, node_auth
-from coterie import KeyValue, Topology
+from coterie import KeyValue, RaftConfig, Topology
 from coterie.actors.groups.raft_actor import RaftActor
 from coterie.actors.node import Node
 from coterie.actors.node_report import NODE_REPORT_PATH
 from coterie.actors.simulation.checkers.state_structure import structure_of
 from coterie.cli.commands.run_command import COLLECT_AFTER
+from coterie.protocols.algorithm import NodeId
 from coterie.runtime.observing.lag_probe import LagProbe
 from coterie.runtime.transport.connection import Connection
 from coterie.runtime.transport.link import Link
@@ -35,10 +36,19 @@ PROBE_INTERVAL_S: Final = 0.01
 PAGE_BYTES: Final = resource.getpagesize()
 
 
-def topology(nodes: list[str]) -> Topology:
+def topology(nodes: list[str], election_timeout_s: float) -> Topology:
     """Return the topology: one replicated key-value store."""
+
+    def config(voters: tuple[NodeId, ...]) -> RaftConfig:
+        return RaftConfig(
+            voters,
+            heartbeat_interval_s=election_timeout_s / 4,
+            election_timeout_min_s=election_timeout_s,
+            election_timeout_max_s=2 * election_timeout_s,
+        )
+
     declared = Topology(CLUSTER, nodes)
-    declared.raft(STORE, machine=KeyValue)
+    declared.raft(STORE, machine=KeyValue, config=config)
     return declared
 
 
@@ -134,12 +144,12 @@ def _resident_bytes() -> int:
         return int(file.read().split()[1]) * PAGE_BYTES
 
 
-async def serve(name: str, data: str, addresses: dict[str, str]) -> None:
+async def serve(name: str, data: str, election_timeout_s: float, addresses: dict[str, str]) -> None:
     """Run the node, and answer the lines on stdin until it ends."""
     seen = Observation()
     seen.measure_frames()
     peers = {peer: at for peer, at in addresses.items() if peer != name}
-    running = topology(list(addresses)).start(
+    running = topology(list(addresses), election_timeout_s).start(
         node=name, listen=addresses[name], peers=peers, data=data, bootstrap="new", auth=node_auth()
     )
     async with running as node:
@@ -156,10 +166,10 @@ async def serve(name: str, data: str, addresses: dict[str, str]) -> None:
 def main() -> None:
     """Read the arguments and run."""
     gc.set_threshold(COLLECT_AFTER, 20, 50)  # as `coterie run` does
-    name, data, *places = sys.argv[1:]
+    name, data, election_timeout_s, *places = sys.argv[1:]
     addresses = dict(place.split("=", 1) for place in places)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(name, data, addresses))
+        runner.run(serve(name, data, float(election_timeout_s), addresses))
 
 
 if __name__ == "__main__":

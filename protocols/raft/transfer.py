@@ -60,8 +60,8 @@ class Transfer:
         elif self._under_way is not None:
             self._refuse(event.ref, f"a transfer to {state.electorate.node_of(self._under_way.target)} is under way")
         elif (target := self._target(event.target, leadership)) is None:
-            whom = "no member" if event.target is None else repr(event.target)
-            self._refuse(event.ref, f"{whom} can lead next: it must be another member, and answer")
+            whom = "no member can" if event.target is None else f"{event.target!r} cannot"
+            self._refuse(event.ref, f"{whom} lead next: it must be another member, and answer")
         else:
             self._start(event.ref, target, leadership)
 

@@ -63,9 +63,8 @@ def test_a_leader_that_is_lost_while_the_machine_did_not_run_a_node_is_not_held_
 @pytest.mark.parametrize("mode", [[], ["--as-node"]], ids=["client", "node"])
 def test_real_nodes_hold(mode: list[str]) -> None:
     command = [sys.executable, "-W", "error", "-m", "benchmarks.hostile_fuzz", "--rows", "5000", *mode]
-    ended = subprocess.run(
-        [*command, "--frame-ms-max", NO_LIMIT_MS], cwd=ROOT, capture_output=True, text=True, timeout=150, check=False
-    )
+    bounds = ["--frame-ms-max", NO_LIMIT_MS, "--election-timeout", "2"]  # a busy machine is no attack
+    ended = subprocess.run([*command, *bounds], cwd=ROOT, capture_output=True, text=True, timeout=150, check=False)
 
     assert "BROKEN" not in ended.stdout, ended.stdout
     assert ended.returncode == 0, ended.stderr

@@ -45,8 +45,8 @@ _present: weakref.WeakKeyDictionary[System, dict[str, Driver[Any, Any]]] = weakr
 _new_driver, _persisted = Driver.__init__, Driver._persisted
 
 
-def _new_registered_driver(self: Driver[Any, Any], algorithm: Any, context: Any, handler: Any) -> None:
-    _new_driver(self, algorithm, context, handler)
+def _new_registered_driver(self: Driver[Any, Any], algorithm: Any, context: Any, *settings: Any, **named: Any) -> None:
+    _new_driver(self, algorithm, context, *settings, **named)
     _present.setdefault(context.system, {})[context.self_ref.path] = self
 
 
@@ -78,6 +78,7 @@ REPLICATION_MUTANTS: tuple[Mutant, ...] = (
             Patch(Driver, "_persisted", _persisted_for_present_driver),
             Patch(DurabilityGate, "persisted", _release_all_up_to),  # the second check of the same property
         ),
+        first_seed=10,
     ),
     Mutant(
         "clients: dedupe forgotten on forwarding", SMALL, (Patch(LeaderRouter, "_attempt", _attempt_without_session),)

@@ -109,7 +109,7 @@ def test_what_cannot_be_is_refused_with_the_reason() -> None:
     group.transfer("n1", "n2")
     assert [each.reason for each in ended(group, "n2")] == ["it does not lead"]
     assert [each.is_done for each in ended(group, "n1")] == [False] * 3
-    assert "'n9' can lead next" in ended(group, "n1")[1].reason
+    assert "'n9' cannot lead next" in ended(group, "n1")[1].reason
     assert "a transfer to n3 is under way" in ended(group, "n1")[2].reason
 
 

@@ -218,6 +218,7 @@ async def _damage_at_the_sender(sim: Simulation) -> None:
     base_index = _base_index(sim, leader)
     await sim.clients(1, partial(_raise, count=40))
     await sim.until(partial(_is_beyond, sim, leader, base_index + 20), within_s=WITHIN_S)
+    await asyncio.sleep(SETTLE_S)  # no newer one is taken after this
     disk, snapshots = sim.world.disk(leader), sim.node(leader).node.store.snapshots
     path = snapshots.path_of(GROUP, snapshots.names(GROUP)[-1])
     disk.flip(path, len(disk.contents(path)) - BEFORE_THE_END_BYTES)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -184,6 +185,31 @@ class Raising(OnlyRestore):
         raise KeyError("no")
 
 
+class Shared(Lean):
+    items: list[str] = []  # noqa: RUF012
+
+
+class SharedBelow(Shared):
+    pass
+
+
+class SharedQueue(Lean):
+    waiting = deque[str]()  # noqa: RUF012
+
+
+class Constants(Lean):
+    PRICES = {"tea": 3}  # noqa: RUF012
+    known: ClassVar[dict[str, int]] = {}
+    total = 0
+    names = ("a", "b")
+
+
+class OwnPerMachine(Shared):
+    def __init__(self) -> None:
+        super().__init__()
+        self.items = []
+
+
 class Own(OnlyRestore):
     def snapshot(self) -> Iterator[bytes]:
         yield b"1"
@@ -202,6 +228,9 @@ class Own(OnlyRestore):
         (Listed, r"Listed\.snapshot returned a list: it must return an iterator of bytes"),
         (Texts, r"Texts\.snapshot yielded a str: each piece is bytes"),
         (Raising, r"Raising\.snapshot raised KeyError: 'no'"),
+        (Shared, r"Shared\.items is a list of the class, not of the machine: .* set it in __init__, or call it ITEMS"),
+        (SharedBelow, r"Shared\.items is a list of the class"),
+        (SharedQueue, r"SharedQueue\.waiting is a deque of the class"),
     ],
 )
 def test_machine_that_cannot_be_saved_is_told(machine: type[Lean], text: str) -> None:
@@ -211,6 +240,6 @@ def test_machine_that_cannot_be_saved_is_told(machine: type[Lean], text: str) ->
     assert re.search(text, mistake)
 
 
-@pytest.mark.parametrize("machine", [Machine, Lean, Own, Slotted, Bank, SlottedBank])
+@pytest.mark.parametrize("machine", [Machine, Lean, Own, Slotted, Bank, SlottedBank, Constants, OwnPerMachine])
 def test_machine_that_can_be_saved_has_no_mistake(machine: Callable[[], StateMachine[Any]]) -> None:
     assert snapshot_mistake(machine()) is None

@@ -88,7 +88,7 @@ def test_a_learner_does_not_take_over_the_leadership() -> None:
     group.transfer("n1", "n4")
     group.transfer("n1")
     first, *_ = group.record("n1").transfers
-    assert (first.is_done, "'n4' can lead next" in first.reason) == (False, True)
+    assert (first.is_done, "'n4' cannot lead next" in first.reason) == (False, True)
     group.settle()
     assert group["n4"].role is RaftRole.FOLLOWER
 

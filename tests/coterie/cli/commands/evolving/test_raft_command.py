@@ -246,5 +246,5 @@ async def test_the_leader_hands_over(monkeypatch: pytest.MonkeyPatch, capsys: py
         assert await raft_command._transfer(connection, "totals", to, out) == 0
         assert capsys.readouterr().out == f"group 'totals': {to} leads\n"
         assert await cluster.leader_of("totals") == to
-        with pytest.raises(CommandRefused, match="'n9' can lead next"):
+        with pytest.raises(CommandRefused, match="'n9' cannot lead next"):
             await raft_command._transfer(connection, "totals", "n9", out)
