@@ -9,6 +9,7 @@ The state machines are pure: no I/O, no clock, no global randomness, no asyncio,
 `quorums.py`: the sets of nodes that may decide: majority, weighted, grid and joint quorums
 `registration_rule.py`: `RegistrationRule`, decides which voters must remember the store of another voter
 `replicated_log.py`: the entries, events and effects that all algorithms for a replicated log share
+`stable_hash.py`: the 64-bit hash of keys, the same in every process, version and machine
 `balancing/`: policies that pick one of several targets for the next request
 `checking/`: checks invariants and linearizability
 `checkpoints/`: find replicas whose state machines answered the same log differently

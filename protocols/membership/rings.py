@@ -21,9 +21,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from coterie.protocols.balancing.hashing.stable_hash import stable_hashes
 from coterie.protocols.membership.members import MemberId, ViewNumber
 from coterie.protocols.membership.view import View
+from coterie.protocols.stable_hash import stable_hashes
 
 __all__ = ["RINGS", "Rings", "rings_of"]
 

@@ -24,7 +24,6 @@ from coterie.protocols.replicated_log import LogIndex
 from coterie.runtime.messages.unpacking import unpack_recorded
 from coterie.runtime.messages.value_codecs import NO_REFS, Codec, RefusedByUser
 from coterie.runtime.observing.error_texts import error_text, type_name, value_text
-from coterie.runtime.user_code import is_exit
 
 __all__ = ["LOCAL_CONDITIONS", "Failed", "ReportFailure", "TypedMachine", "is_local"]
 
@@ -320,13 +319,13 @@ class TypedMachine:
 
 @contextlib.contextmanager
 def _failing(what: str, cls: type) -> Iterator[None]:
-    """Make a `SnapshotFailed` of whatever a machine's own code raises, except what ends the program."""
+    """Make a `SnapshotFailed` of whatever a machine's own code raises, `SystemExit` too; but for Ctrl-C."""
     try:
         yield
     except SnapshotFailed:
         raise
     except BaseException as error:
-        if is_exit(error):
+        if issubclass(type(error), KeyboardInterrupt):
             raise
         text = f"{type_name(error)}: {error_text(error, REASON_CHARS_MAX)}"
         raise SnapshotFailed(f"{cls.__name__}: {what}: {text}") from error

@@ -1,6 +1,5 @@
 """Hashing: policies that send requests of the same key to the same target, and move few keys when targets change.
 
-`stable_hash.py`: the 64-bit hash of keys, the same in every process, version and machine
 `keyed_picker.py`: `KeyTable`, the interface of these policies: says to which target a hash belongs
 `hash_ring.py`: `HashRing`, a ring with virtual nodes
 `rendezvous.py`: `Rendezvous`, the target of the highest score for the key
@@ -16,6 +15,6 @@ from coterie.protocols.balancing.hashing.hash_ring import HashRing
 from coterie.protocols.balancing.hashing.jump_hash import JumpHash
 from coterie.protocols.balancing.hashing.maglev import Maglev
 from coterie.protocols.balancing.hashing.rendezvous import Rendezvous
-from coterie.protocols.balancing.hashing.stable_hash import stable_hash
+from coterie.protocols.stable_hash import stable_hash
 
 __all__ = ["BoundedLoads", "HashRing", "JumpHash", "Maglev", "Rendezvous", "stable_hash"]

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from coterie.protocols.balancing.hashing.keyed_picker import KeyTable, keyed
-from coterie.protocols.balancing.hashing.stable_hash import HASHES, stable_hashes
 from coterie.protocols.balancing.policy import Picker, Target
 from coterie.protocols.balancing.weights_in_range import weights_in_range
+from coterie.protocols.stable_hash import HASHES, stable_hashes
 
 __all__ = ["HashRing"]
 

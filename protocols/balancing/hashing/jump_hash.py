@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from coterie.protocols.balancing.hashing.keyed_picker import KeyTable, find_by_rehash, keyed
-from coterie.protocols.balancing.hashing.stable_hash import HASHES
 from coterie.protocols.balancing.policy import Picker, Target
+from coterie.protocols.stable_hash import HASHES
 
 __all__ = ["JumpHash", "jump_bucket"]
 

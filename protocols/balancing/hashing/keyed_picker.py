@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from coterie.protocols.algorithm import Observe
-from coterie.protocols.balancing.hashing.stable_hash import HASHES, mix, stable_hash
 from coterie.protocols.balancing.policy import NOTHING, Picker, RoutingKey, Target
+from coterie.protocols.stable_hash import HASHES, mix, stable_hash
 
 __all__ = ["KeyTable", "find_by_rehash", "keyed"]
 

@@ -12,9 +12,9 @@ from typing import ClassVar
 
 from coterie.protocols.balancing.hashing.keyed_picker import KeyTable, find_by_rehash, keyed
 from coterie.protocols.balancing.hashing.prime_numbers import is_prime, next_prime
-from coterie.protocols.balancing.hashing.stable_hash import stable_hashes
 from coterie.protocols.balancing.policy import Picker, Target
 from coterie.protocols.balancing.weights_in_range import weights_in_range
+from coterie.protocols.stable_hash import stable_hashes
 
 __all__ = ["Maglev", "fill_table"]
 

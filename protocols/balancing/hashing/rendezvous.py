@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from coterie.protocols.balancing.hashing.keyed_picker import KeyTable, keyed
-from coterie.protocols.balancing.hashing.stable_hash import HASHES, mix, stable_hash
 from coterie.protocols.balancing.policy import Picker, Target
 from coterie.protocols.balancing.weights_in_range import weights_in_range
+from coterie.protocols.stable_hash import HASHES, mix, stable_hash
 
 __all__ = ["Rendezvous"]
 

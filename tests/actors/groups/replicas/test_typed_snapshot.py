@@ -206,7 +206,9 @@ def own(snapshot: Callable[[], object]) -> TypedMachine:
 
 
 @pytest.mark.parametrize("after", [0, 1, 2])
-@pytest.mark.parametrize("error", [Hostile(), Long(), MemoryError(), GeneratorExit(), KeyError("k")], ids=type)
+@pytest.mark.parametrize(
+    "error", [Hostile(), Long(), MemoryError(), GeneratorExit(), SystemExit(3), KeyError("k")], ids=type
+)
 def test_whatever_a_snapshot_raises_is_one_error_with_a_short_text(error: BaseException, after: int) -> None:
     pieces = own(raising(error, after=after)).snapshot()
     taken = [next(pieces) for _ in range(1 + after)]
@@ -219,12 +221,11 @@ def test_whatever_a_snapshot_raises_is_one_error_with_a_short_text(error: BaseEx
     assert caught.value.__cause__ is error
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)])
-def test_what_ends_the_program_goes_through(error: BaseException) -> None:
+def test_an_interrupt_goes_through() -> None:
     def fail() -> object:
-        raise error
+        raise KeyboardInterrupt
 
-    with pytest.raises(type(error)):
+    with pytest.raises(KeyboardInterrupt):
         own(fail).snapshot()
 
 

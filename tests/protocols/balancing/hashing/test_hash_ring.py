@@ -8,7 +8,7 @@ import pytest
 
 from coterie.protocols.balancing import Balancer, Picker, Policy, Target
 from coterie.protocols.balancing.hashing import HashRing, JumpHash, Maglev, Rendezvous, stable_hash
-from coterie.protocols.balancing.hashing.stable_hash import stable_hashes
+from coterie.protocols.stable_hash import stable_hashes
 
 KEYS = [f"key/{number}" for number in range(4000)]
 TABLES: list[Policy] = [HashRing(), Rendezvous(), Maglev(table_size=5003), JumpHash()]

@@ -5,7 +5,7 @@ from collections import Counter
 
 from coterie.protocols.balancing import Target
 from coterie.protocols.balancing.hashing import Rendezvous, stable_hash
-from coterie.protocols.balancing.hashing.stable_hash import mix
+from coterie.protocols.stable_hash import mix
 
 KEYS = [f"key/{number}" for number in range(5000)]
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from coterie.protocols.balancing.hashing import stable_hash
-from coterie.protocols.balancing.hashing.stable_hash import HASHES, mix, stable_hashes
+from coterie.protocols.stable_hash import HASHES, mix, stable_hashes
 
 
 @pytest.mark.parametrize(
