@@ -192,14 +192,14 @@ class GroupClient(Generic[C]):
 
     async def _read(self, query: AskOf[C, R], payload: bytes, way: Way, timeout_s: float) -> R:
         check_timeout(timeout_s)
-        monotonic, kind, command = self._system.host.clock.monotonic, type(query), encode_plain(payload)
-        deadline = monotonic() + timeout_s
+        kind, command = type(query), encode_plain(payload)
+        deadline = self._system.host.clock.monotonic() + timeout_s
         attempt = self._router.first_attempt(command, timeout_s, (way, kind), kind)
         first = None if attempt is None else await attempt
         if type(first) is Done and len(first[0]) < LARGE_BYTES:
             return decode_result(query, first[0], self._place)
-        left_s, routed = max(0.0, deadline - monotonic()), RoutedCommand(kind=kind, way=way)
-        reply = await self._router.execute(command, timeout_s=left_s, routed=routed, first=first)
+        routed = RoutedCommand(kind=kind, way=way)
+        reply = await self._router.execute(command, timeout_s=timeout_s, routed=routed, first=first, deadline=deadline)
         return self._result(query, reply, RoutedCommand())
 
     def _check_query(self, query: object) -> None:
@@ -396,8 +396,10 @@ class GroupClient(Generic[C]):
                 first = None if attempt is None else await attempt
                 if type(first) is Done and len(first[0]) < LARGE_BYTES:
                     return decode_result(command, first[0], self._place)
-                left_s, routed = max(0.0, deadline - monotonic()), RoutedCommand(kind=type(command))
-                reply = await self._router.execute(framed, timeout_s=left_s, routed=routed, first=first)
+                routed = RoutedCommand(kind=type(command))
+                reply = await self._router.execute(
+                    framed, timeout_s=timeout_s, routed=routed, first=first, deadline=deadline
+                )
                 if type(reply) is SessionFull:
                     reply = await self._execute_later(session, sequence, payload, deadline, routed)
             finally:

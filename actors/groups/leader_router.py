@@ -108,8 +108,7 @@ class LeaderRouter:
         group: the group's name.
         nodes: returns the nodes that are linked now.
         health: what is thought of them; None: no node is ever suspected.
-        known_groups: returns the groups that there are.
-        known_nodes: returns the nodes that there are, linked now or not.
+        known_groups, known_nodes: return the groups, and the nodes, that there are, linked now or not.
     """
 
     def __init__(
@@ -168,10 +167,11 @@ class LeaderRouter:
         timeout_s: float,
         routed: RoutedCommand | None = None,
         first: SentReply | FailedAttempt | None = None,
+        deadline: float | None = None,
     ) -> Reply | TooLarge | NotActive:
         """Send an encoded command to the leader and return the session layer's reply, or the leader's refusal.
 
-        `first`: what came of `first_attempt`. `routed.outcome`: of the attempts before the last one, also if it raises.
+        `first`: what `first_attempt` brought, `deadline`: its own. `routed.outcome`: of all attempts but the last one.
 
         Raises:
             CommandTimeout: no reply in `timeout_s` seconds; `outcome`: whether a node may have put it into its log.
@@ -183,18 +183,15 @@ class LeaderRouter:
         routed = routed or RoutedCommand()
         routed.reply_bytes = self._large_replies.expected(routed.kind)
         monotonic = self._system.host.clock.monotonic
-        deadline = monotonic() + timeout_s
-        failure = "" if timeout_s > 0 else "no time was left"
+        deadline = monotonic() + timeout_s if deadline is None else deadline
+        failure = "" if deadline > monotonic() else "no time was left"
         # A retry in the last milliseconds would only turn a definite outcome into an unknown one.
-        while first is not None or (left_s := deadline - monotonic()) > (PAUSE_MIN_S if routed.pauses else 0.0):
+        while first is not None or deadline - monotonic() > (PAUSE_MIN_S if routed.pauses else 0.0):
             if first is not None:
                 answer, first = first, None
             else:
                 self.check_runs(routed)
-                if routed.reply_bytes:
-                    answer = await self._attempt_in_room(command, deadline, routed)
-                else:
-                    answer = await self._attempt(command, left_s, routed.route)
+                answer = await self._attempt_in_room(command, deadline, routed)
             if not isinstance(answer, NO_REPLY):
                 if type(answer) is Done:
                     self._large_replies.note(routed.kind, len(answer.payload))
@@ -276,8 +273,10 @@ class LeaderRouter:
     async def _attempt_in_room(
         self, command: bytes, deadline: float, routed: RoutedCommand
     ) -> SentReply | FailedAttempt:
-        """Make an attempt once there is room for its large reply."""
+        """Make an attempt once there is room for its reply, if that is large."""
         monotonic, reply_bytes = self._system.host.clock.monotonic, routed.reply_bytes
+        if not reply_bytes:
+            return await self._attempt(command, max(0.0, deadline - monotonic()), routed.route)
         try:
             async with asyncio.timeout(deadline - monotonic()):
                 await self._reply_room.enter(reply_bytes)

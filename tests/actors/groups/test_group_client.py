@@ -10,7 +10,7 @@ import pytest
 from coterie import Client, Outcome, Topology
 from coterie.actors.groups.client_session import Identity
 from coterie.actors.groups.group_messages import GroupStatus
-from coterie.actors.groups.key_value import Increment, KeyValue, Put
+from coterie.actors.groups.key_value import Get, Increment, KeyValue, Put
 from coterie.actors.groups.leader_router import LeaderRouter
 from coterie.actors.groups.routed_command import Way
 from coterie.actors.groups.state_machine import StateMachine
@@ -162,6 +162,18 @@ async def test_a_frozen_leader_costs_no_more_than_the_election(cluster: Any) -> 
 
     assert now() - begun < 1.5  # well before the ask to the frozen node gives up
     assert group.leader != frozen
+
+
+@pytest.mark.parametrize("kind", ["execute", "read"])
+async def test_an_error_names_the_whole_time_although_the_first_attempt_took_it(cluster: Any, kind: str) -> None:
+    group = (await cluster.client()).group("store")
+    await group.execute(Increment(b"n"))
+    cluster.network.freeze(await cluster.leader_of("store"))
+
+    with pytest.raises(CommandTimeout, match=r"group 'store' did not answer in 0\.1 s \(last: "):
+        await (
+            group.execute(Increment(b"n"), timeout_s=0.1) if kind == "execute" else group.read(Get(b"n"), timeout_s=0.1)
+        )
 
 
 async def test_a_short_timeout_does_not_cut_short_the_others_of_its_batch(
