@@ -13,6 +13,7 @@ group applies `decide` to the same changes in the same order.
 `rings.py`: `Rings`, which members observe which
 `cut_detector.py`: `CutDetector`, finds the members that crashed together
 `partition_policy.py`: what the nodes of each side of a partition do
+`node/`: what one node does to be in the view
 """
 
 from coterie.protocols.membership.cut_detector import Alert, Cut, CutConfig, CutDetector
