@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Final
 
-from coterie.protocols.balancing.policy import RoutingKey
-
 __all__ = ["HASHES", "mix", "stable_hash", "stable_hashes"]
 
 HASHES: Final = 1 << 64
@@ -22,12 +20,12 @@ _MASK: Final = HASHES - 1
 _EIGHT: Final = struct.Struct("<8Q")
 
 
-def stable_hash(key: RoutingKey) -> int:
+def stable_hash(key: str | bytes) -> int:
     """Return the hash of `key`, 0 … `HASHES` - 1."""
     return int.from_bytes(blake2b(_bytes(key), digest_size=8).digest(), "little")
 
 
-def stable_hashes(key: RoutingKey, count: int) -> list[int]:
+def stable_hashes(key: str | bytes, count: int) -> list[int]:
     """Return the first `count` hashes of a sequence that `key` determines: eight from each salted digest."""
     return [number for salt in range((count + 7) // 8) for number in _eight(key, salt)][:count]
 
@@ -39,9 +37,9 @@ def mix(number: int) -> int:
     return number ^ (number >> 31)
 
 
-def _eight(key: RoutingKey, salt: int) -> Iterator[int]:
+def _eight(key: str | bytes, salt: int) -> Iterator[int]:
     return iter(_EIGHT.unpack(blake2b(_bytes(key), digest_size=64, salt=salt.to_bytes(8, "little")).digest()))
 
 
-def _bytes(key: RoutingKey) -> bytes:
+def _bytes(key: str | bytes) -> bytes:
     return key.encode("utf-8", "surrogatepass") if isinstance(key, str) else key
