@@ -62,16 +62,16 @@ REGISTRY = Registry(
 MESSAGES = [
     ChangeView(CHANGES, ("n1", "n2")),
     ChangeView(()),
-    ViewChanges(7, (Done("it joins"), Done("before", is_change=False), Refused("two of one name"))),
+    ViewChanges(ViewNumber(7), (Done("it joins"), Done("before", is_change=False), Refused("two of one name"))),
     Claim("cron", ID),
     Release("cron", ID, Epoch(3)),
     Register("cart", ID, "carts/1"),
     Register("cart", ID, "carts/1", unique=True),
     Unregister("cart", ID, "carts/1"),
     Follow(-1, 2**62),
-    Followed(None, None, 0, 0),
-    Followed(VIEW, REGISTRY, 2**63, 5),
-    Followed(View(), Registry(0, {}, ()), 0, 0),
+    Followed(None, None, ViewNumber(0), 0),
+    Followed(VIEW, REGISTRY, VIEW.number, 5),
+    Followed(View(), Registry(0, {}, ()), ViewNumber(0), 0),
 ]
 
 

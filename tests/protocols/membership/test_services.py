@@ -246,7 +246,8 @@ def test_a_cluster_has_at_most_so_many_entries_and_what_does_not_count_takes_no_
 @pytest.mark.parametrize("seed", range(20))
 def test_random_registrations_are_those_of_a_plain_model(seed: int) -> None:
     rng = random.Random(seed)
-    view, services = up_view(3), ()
+    view = up_view(3)
+    services: Services = ()
     model: dict[tuple[str, MemberId, str], bool] = {}
     lives = [life(number) for number in range(1, 4)]
     for _ in range(300):
@@ -274,7 +275,8 @@ def test_random_registrations_are_those_of_a_plain_model(seed: int) -> None:
             case _:
                 number = rng.randrange(1, 4)
                 new = life(number, len(lives) + 2)
-                change: ViewChange = rng.choice([Leave(one), Left(one), Down(one), Remove(one), BecomeUp(one)])
+                changes: list[ViewChange] = [Leave(one), Left(one), Down(one), Remove(one), BecomeUp(one)]
+                change = rng.choice(changes)
                 if rng.random() < 0.4:
                     lives.append(new)
                     change = Join(node(number, new.incarnation))
