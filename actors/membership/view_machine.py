@@ -14,7 +14,7 @@ from __future__ import annotations
 from coterie.actors.groups.state_machine import Query, StateMachine
 from coterie.actors.membership.membership_records import Registry
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.membership.members import MemberId
+from coterie.protocols.membership.members import MemberId, ViewNumber
 from coterie.protocols.membership.services import (
     Registered,
     ServiceEntry,
@@ -47,7 +47,7 @@ __all__ = [
 class ViewChanges:
     """The number of the view after the changes of a `ChangeView`, and the outcome of each, in their order."""
 
-    view_number: int
+    view_number: ViewNumber
     outcomes: tuple[Done | Refused, ...]
 
 
@@ -108,7 +108,7 @@ class Followed:
 
     view: View | None
     registry: Registry | None
-    number: int
+    number: ViewNumber
     revision: int
 
 

@@ -22,7 +22,12 @@ _HIDDEN: Final = (
     range(0x20),  # controls
     range(0x7F, 0xA0),  # delete, and the second block of controls
     range(0xAD, 0xAE),  # soft hyphen
-    range(0x061C, 0x061D),  # Arabic letter mark
+    range(0x0600, 0x0606),  # Arabic number signs, and marks of the same kind below
+    range(0x061C, 0x061D),
+    range(0x06DD, 0x06DE),
+    range(0x070F, 0x0710),
+    range(0x0890, 0x0892),
+    range(0x08E2, 0x08E3),
     range(0x180E, 0x180F),  # Mongolian vowel separator
     range(0x200B, 0x2010),  # of no width, and marks of direction
     range(0x2028, 0x202F),  # separators of lines and paragraphs, and changes of direction
@@ -30,9 +35,14 @@ _HIDDEN: Final = (
     range(0xD800, 0xE000),  # lone surrogates
     range(0xFEFF, 0xFF00),  # byte order mark
     range(0xFFF0, 0xFFFC),  # annotations
+    range(0x110BD, 0x110BE),  # Kaithi number signs
+    range(0x110CD, 0x110CE),
+    range(0x13430, 0x13440),  # joiners of hieroglyphs
+    range(0x1BCA0, 0x1BCA4),  # joiners of shorthand
+    range(0x1D173, 0x1D17B),  # beams of music
     range(0xE0000, 0xE1000),  # tags
 )
-"""Code points that are not visible, or change how what follows is shown."""
+"""Code points that are not visible, or change how what follows is shown: Cc, Cf, Cs, Zl, Zp of Unicode 15."""
 
 
 def why_not_registrable(what: str, text: str, chars_max: int) -> str | None:

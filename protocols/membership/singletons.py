@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NewType
 
-from coterie.protocols.membership.members import MemberId
+from coterie.protocols.membership.members import Member, MemberId
 from coterie.protocols.membership.registered_names import NAME_CHARS_MAX, quoted, why_not_registrable
 from coterie.protocols.membership.view import View
 from coterie.protocols.membership.view_decisions import Refused
@@ -135,7 +135,12 @@ def holder_of(holders: Holders, view: View, name: str) -> HeldBy | None:
 
 def _holds(view: View, member: MemberId) -> bool:
     """Return whether a member holds what it was granted: until it is removed, because its lease may run till then."""
-    return view.find(member) is not None
+    return _present(view, member) is not None
+
+
+def _present(view: View, identity: MemberId) -> Member | None:
+    """Return the member of this name and incarnation, in whatever state."""
+    return view.find(identity)
 
 
 def _is_same_grant(last: Holder, epoch: Epoch) -> bool:
@@ -143,7 +148,7 @@ def _is_same_grant(last: Holder, epoch: Epoch) -> bool:
 
 
 def _why_not_up(view: View, name: str, claimant: MemberId) -> str | None:
-    member = view.find(claimant)
+    member = _present(view, claimant)
     if member is not None and member.is_up:
         return None
     state = "not in it" if member is None else f"{member.state.value} since view {member.since}"
