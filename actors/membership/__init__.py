@@ -6,6 +6,7 @@
 `membership_requests.py`: what operators ask a node about the membership
 `view_updates.py`: `ViewUpdate`, what subscribers are told
 `cluster_nodes.py`: `Members`, declares a cluster whose nodes come and go; `Role` and `Label`, where a part runs
+`membership_feed.py`: what a node's actor writes about the membership, and its handle reads
 `cluster_membership.py`: `ClusterMembership`, a node's handle to the view
 `membership_actor.py`: `MembershipActor`, a node's part in the membership
 `member_addresses.py`: links a node with the members; finds them by seeds

@@ -16,10 +16,10 @@ from typing import Any, Final, assert_never
 
 from coterie.actors.driver import Driver, Tick
 from coterie.actors.groups.group_client import GroupClient
-from coterie.actors.membership.cluster_membership import ClusterMembership
 from coterie.actors.membership.cluster_nodes import Members
 from coterie.actors.membership.member_addresses import MemberAddresses
 from coterie.actors.membership.member_health import MemberHealth
+from coterie.actors.membership.membership_feed import MembershipFeed
 from coterie.actors.membership.membership_letters import MembershipLetter
 from coterie.actors.membership.membership_requests import LetLeave, ReportView, TakeDown, ViewReport
 from coterie.actors.membership.view_machine import ChangeView
@@ -63,12 +63,15 @@ OPERATOR_S: Final = 5.0
 
 VOTING: Final = ("voter", "incoming")
 
+_SAID: Final = ("membership.change_refused", "membership.expel_refused", "membership.proposal_failed")
+"""The events of the algorithm that are warnings."""
+
 
 class MembershipActor(Actor[MembershipLetter | ReportView | TakeDown | LetLeave | Tick]):
     """One node's part in the membership. Each node of the cluster runs one at the same path.
 
     Args:
-        membership: the node's handle, which this actor keeps current.
+        feed: what the node's `ClusterMembership` reads, which this actor keeps current.
         members: the declaration.
         group: the group that holds the view.
         addresses: where the members are reached: it follows the view.
@@ -77,13 +80,13 @@ class MembershipActor(Actor[MembershipLetter | ReportView | TakeDown | LetLeave 
 
     def __init__(
         self,
-        membership: ClusterMembership,
+        feed: MembershipFeed,
         members: Members,
         group: GroupClient[Any],
         addresses: MemberAddresses,
         health: MemberHealth | None,
     ) -> None:
-        self._membership = membership
+        self._feed = feed
         self._members = members
         self._group = group
         self._addresses = addresses
@@ -99,7 +102,7 @@ class MembershipActor(Actor[MembershipLetter | ReportView | TakeDown | LetLeave 
     def on_start(self) -> None:
         """Begin: with nothing known, so that the view is read first."""
         system, members = self.context.system, self._members
-        self._me = self._membership.me
+        self._me = self._feed.me
         member: Any = ClusterMember(
             self._me,
             members.config,
@@ -115,7 +118,7 @@ class MembershipActor(Actor[MembershipLetter | ReportView | TakeDown | LetLeave 
         self._driver = Driver(member, self.context, self)
         self._ignore_links = system.on_link(self._link_changed)
         self._group.on_leader(lambda known: self._note_group(known.leader))
-        self._membership.runs(lambda: self._wake_with(LeaveWanted()))
+        self._feed.begin_to_leave = lambda: self._wake_with(LeaveWanted())
         self._addresses.start(self._run)
         self._note_group()
         self.context.wake()
@@ -168,7 +171,7 @@ class MembershipActor(Actor[MembershipLetter | ReportView | TakeDown | LetLeave 
         self._running.wake_with(event)
 
     def _report(self) -> ViewReport:
-        known = self._membership
+        known = self._feed
         left_s = max(0.0, known.lease_ends_at - self.context.clock.monotonic()) if known.stand is Stand.ACT else 0.0
         return ViewReport(
             self._me.name,
@@ -223,12 +226,13 @@ class MembershipActor(Actor[MembershipLetter | ReportView | TakeDown | LetLeave 
 
     def observed(self, event: str, facts: Any) -> None:
         """Log an event of the algorithm."""
-        self.context.log.warning(event, **facts)
+        say = self.context.log.warning if event in _SAID else self.context.log.debug
+        say(event, **facts)
 
     # --- the group --------------------------------------------------------------------------------------------------
 
     async def _follow(self, effect: Follow) -> None:
-        known = self._membership.registry
+        known = self._feed.registry
         try:
             query = FollowQuery(effect.known, known.revision)
             answer = await self._group.read(query, timeout_s=self._members.config.lease_s)
@@ -240,8 +244,8 @@ class MembershipActor(Actor[MembershipLetter | ReportView | TakeDown | LetLeave 
                 self._went_back(effect, answer.number)
                 return
             if answer.registry is not None and answer.registry.revision > known.revision:
-                self._membership.registry = answer.registry
-                self._membership.changed()
+                self._feed.registry = answer.registry
+                self._feed.changed()
             self._wake_with(FollowAnswered(effect.token, answer.view))
         self._note_group()
 
@@ -263,13 +267,13 @@ class MembershipActor(Actor[MembershipLetter | ReportView | TakeDown | LetLeave 
 
         A leader that is not heard stays the presumed one until another one is: only then is there anybody else to ask.
         """
-        leader = leader or self._group.leader or self._membership.leader
+        leader = leader or self._group.leader or self._feed.leader
         told = GroupIs(None if leader is None else NodeId(leader), self._voters)
         if told == self._told_group:
             return
         is_new_leader = self._told_group is None or told.leader != self._told_group.leader
         self._told_group = told
-        self._membership.leader = leader
+        self._feed.leader = leader
         self._wake_with(told)
         if leader is not None and is_new_leader:
             self._run(self._ask_voters())
@@ -287,7 +291,7 @@ class MembershipActor(Actor[MembershipLetter | ReportView | TakeDown | LetLeave 
     # --- what follows from a view -----------------------------------------------------------------------------------
 
     def _view_learned(self, view: View) -> None:
-        known = self._membership
+        known = self._feed
         before = known.view
         known.learn(view)
         self._addresses.learn(view)
@@ -303,22 +307,22 @@ class MembershipActor(Actor[MembershipLetter | ReportView | TakeDown | LetLeave 
             if view.find(gone.identity) is None:
                 self.context.log.info("membership.member_changed", member=gone.name, state="gone", view=view.number)
         self._note_links()
-        own = known.own
+        own = view.find(self._me.identity)
         if own is not None and own.state is MembershipState.LEAVING and not self._is_handing_over:
             self._is_handing_over = True
             self._run(self._hand_over())
 
     async def _hand_over(self) -> None:
-        await self._membership.hand_over()
+        await self._feed.hand_over()
         self._wake_with(HandedOver())
 
     def _stand_changed(self, stand: Stand) -> None:
         log = self.context.log
         say = log.info if stand is Stand.ACT else log.warning
-        say("membership.stand_changed", stand=stand.value, view=self._membership.view.number)
+        say("membership.stand_changed", stand=stand.value, view=self._feed.view.number)
 
     def _ended(self, effect: Ended) -> None:
-        self._membership.end(effect.reason)
+        self._feed.end(effect.reason)
         if effect.is_wanted:
             self.context.log.info("membership.left", reason=effect.reason)
             return
@@ -327,8 +331,8 @@ class MembershipActor(Actor[MembershipLetter | ReportView | TakeDown | LetLeave 
 
     def _publish(self) -> None:
         """Let the handle show what the algorithm knows."""
-        known, member = self._membership, self._member
-        if known.has_ended:
+        known, member = self._feed, self._member
+        if known.ended is not None:
             return
         state = (member.stand, member.lease_ends_at, member.refusal, member.view.number)
         known.stand, known.lease_ends_at, known.refusal = member.stand, member.lease_ends_at, member.refusal
@@ -351,7 +355,7 @@ class MembershipActor(Actor[MembershipLetter | ReportView | TakeDown | LetLeave 
     def _note_links(self) -> None:
         """Tell the algorithm which members have no link."""
         linked = {*self.context.system.remoting.linked_names, self._me.name}
-        missing = frozenset[NodeId](member.name for member in self._membership.view if member.name not in linked)
+        missing = frozenset[NodeId](member.name for member in self._feed.view if member.name not in linked)
         if missing != self._missing:
             self._missing = missing
             self._wake_with(Unreachable(missing))

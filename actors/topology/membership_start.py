@@ -10,6 +10,7 @@ from coterie.actors.membership.cluster_nodes import MEMBERSHIP_GROUP, Members
 from coterie.actors.membership.member_addresses import MemberAddresses
 from coterie.actors.membership.member_health import MemberHealth
 from coterie.actors.membership.membership_actor import MembershipActor
+from coterie.actors.membership.membership_feed import MembershipFeed
 from coterie.actors.membership.membership_requests import MEMBERSHIP_PATH
 from coterie.actors.membership.view_machine import ViewMachine
 from coterie.actors.network_addresses import format_address, parse_address
@@ -50,11 +51,12 @@ def own_member(
 
 def spawn_membership(node: Node, members: Members, me: Member, seeds: Sequence[str]) -> None:
     """Make `node` the member `me`: spawn its `MembershipActor`, and set its handle."""
-    node.membership = membership = ClusterMembership(node.system, me)
+    feed = MembershipFeed(node.system, me)
+    node.membership = ClusterMembership(feed)
     has_detector = any(isinstance(part, DetectorPart) for part in node.topology.parts)
     make = partial(
         MembershipActor,
-        membership,
+        feed,
         members,
         node.group(MEMBERSHIP_GROUP, ViewMachine),
         MemberAddresses(node.system, seeds),

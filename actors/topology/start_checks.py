@@ -33,6 +33,11 @@ class WantedStart:
     join: tuple[str, ...]
     advertise: str | None
 
+    @property
+    def peer_at(self) -> dict[str, tuple[str, int]]:
+        """The (host, port) of the peers, by name. ValueError names one that is no address."""
+        return {peer: parse_address(address) for peer, address in self.peers.items()}
+
 
 def check_start(
     topology: Topology, wanted: WantedStart, *, roles: Sequence[str] = (), labels: Mapping[str, str] | None = None
@@ -44,6 +49,8 @@ def check_start(
         ValueError: an address is none.
     """
     topology.validate()
+    parse_address(wanted.listen)
+    _ = wanted.peer_at
     mistakes = [*_mistakes_in_nodes(topology, wanted)]
     if wanted.bootstrap is not None and wanted.data is None:
         mistakes.append(f'bootstrap="{wanted.bootstrap}" formats a data directory, but data= is not given')

@@ -45,6 +45,7 @@ from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.hosts.host import Host
 from coterie.runtime.hosts.real_host import RealHost
 from coterie.runtime.hosts.tls_config import TlsConfig
+from coterie.runtime.storage.log_store import LogStore
 from coterie.runtime.system import System, SystemConfig
 from coterie.runtime.transport.descriptor_budget import NODE_FILES, check_room
 from coterie.runtime.transport.handshake.shared_key import SharedKey
@@ -348,43 +349,58 @@ class Topology:
             OSError: the address cannot be bound.
             TransportError: the limit of open files is too low.
         """
-        is_told = peers is not None and not join
-        missing = [each for each in self.nodes if is_told and each not in (node, *(peers or {}))]
         wanted = WantedStart(node, listen, peers or {}, data, bootstrap, auth, tuple(join), advertise)
         check_start(self, wanted, roles=roles, labels=labels or {})
-        peer_at = {peer: parse_address(address) for peer, address in (peers or {}).items()}
         used_host: Host = host if host is not None else RealHost()
         check_room(used_host.resources.descriptors(), members=len(self.nodes) - 1, files=NODE_FILES)
         config = with_operators(config or SystemConfig(), self.operators)
         async with System(node, cluster=self.name, host=used_host, config=config, auth=auth, tls=tls) as system:
-            if missing:
-                advice = " ".join(f"--peer {each}=HOST:PORT" for each in missing)
-                system.log.warning("topology.peers_missing", peers=", ".join(missing), advice=f"give {advice} (peers=)")
+            if peers is not None and not join:
+                self._warn_of_missing(system, wanted)
             if join:
                 await check_seeds(system, join, topology=self.name)
             node_store = NodeStore(system, data, bootstrap)
-            begin_listening = partial(self._listen, system, parse_address(listen), peer_at, insecure=insecure)
-            # A store that contradicts the topology refuses the start before anything listens. A new store contradicts
-            # nothing: it is formatted once the address is ours, so that one in use leaves nothing formatted.
-            address = None if bootstrap is None else await begin_listening()
-            store = await node_store.open(self.group_names)
-            await settle_stored_groups(
-                store, self._parts, topology=self.name, node=node, data=data or "memory", forget=forget_groups
-            )
-            await check_stored_schemas(store, self._parts, topology=self.name, node=node, data=data or "memory")
-            address = address or await begin_listening()
+            store, address = await self._open(system, wanted, node_store, forget_groups, insecure=insecure)
             member = Node(system, self, store, address)
             if self.members is not None:
                 me = own_member(member, self.members, advertise=advertise, roles=roles, labels=labels or {})
                 spawn_membership(member, self.members, me, join)
             spawn_parts(member, self._parts, self.nodes)
-            for peer, place in peer_at.items():
+            for peer, place in wanted.peer_at.items():
                 system.add_peer(peer, *place)
             node_store.keep()
             try:
                 yield member
             finally:
                 await member.handles.close()
+
+    def _warn_of_missing(self, system: System, wanted: WantedStart) -> None:
+        missing = [each for each in self.nodes if each not in (wanted.node, *wanted.peers)]
+        if missing:
+            advice = " ".join(f"--peer {each}=HOST:PORT" for each in missing)
+            system.log.warning("topology.peers_missing", peers=", ".join(missing), advice=f"give {advice} (peers=)")
+
+    async def _open(
+        self,
+        system: System,
+        wanted: WantedStart,
+        node_store: NodeStore,
+        forget_groups: Sequence[str],
+        *,
+        insecure: bool,
+    ) -> tuple[LogStore, tuple[str, int]]:
+        """Open the store, and listen; return it and the address.
+
+        A store that contradicts the topology refuses the start before anything listens. A new store contradicts
+        nothing: it is formatted once the address is ours, so that one in use leaves nothing formatted.
+        """
+        node, where = wanted.node, wanted.data or "memory"
+        begin_listening = partial(self._listen, system, parse_address(wanted.listen), wanted.peer_at, insecure=insecure)
+        address = None if wanted.bootstrap is None else await begin_listening()
+        store = await node_store.open(self.group_names)
+        await settle_stored_groups(store, self._parts, topology=self.name, node=node, data=where, forget=forget_groups)
+        await check_stored_schemas(store, self._parts, topology=self.name, node=node, data=where)
+        return store, address or await begin_listening()
 
     async def _listen(
         self, system: System, at: tuple[str, int], peers: Mapping[str, tuple[str, int]], *, insecure: bool
