@@ -40,9 +40,11 @@ __all__ = [
     "NodeUnreachable",
     "NotExported",
     "NotFormatted",
+    "NotInView",
     "OutboundFull",
     "Outcome",
     "PlanError",
+    "RemovedFromView",
     "ReplyTooLarge",
     "SimulationStuck",
     "SnapshotFailed",
@@ -498,3 +500,19 @@ class TopologyError(CoterieError, ValueError):
     def __init__(self, topology: str, mistakes: tuple[str, ...]) -> None:
         super().__init__(f"topology {topology!r} cannot run: {'; '.join(mistakes)}")
         self.topology, self.mistakes = topology, mistakes
+
+
+class NotInView(CoterieError):
+    """Node `node` is not in the view of its cluster as it was expected to be, or not in time; `why` says more."""
+
+    def __init__(self, node: str, why: str) -> None:
+        super().__init__(f"node {node!r} is not in the view as expected: {why}")
+        self.node = node
+
+
+class RemovedFromView(CoterieError):
+    """The cluster has decided that this life of the node is out, so its system has ended: start the process again."""
+
+    def __init__(self, node: str, why: str) -> None:
+        super().__init__(f"node {node!r} has ended: {why}; start it again, so that it joins as a new member")
+        self.node = node

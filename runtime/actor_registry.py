@@ -17,7 +17,7 @@ from coterie.runtime.cells.cell import Cell, State
 from coterie.runtime.cells.mailbox import Overflow
 from coterie.runtime.cells.metering.metered_cell import MeteredCell
 from coterie.runtime.cells.metering.request_meter import RequestMeter
-from coterie.runtime.cells.spawn_options import SpawnOptions, actor_path
+from coterie.runtime.cells.spawn_options import Exported, SpawnOptions, actor_path
 from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.local_delivery import OTHER_INCARNATION_UID, LocalDelivery
 from coterie.runtime.messages.message import message_type
@@ -108,14 +108,15 @@ class ActorRegistry:
         supervision: Supervision | None,
         capacity: int | None,
         overflow: Overflow,
-        exported: bool,
+        exported: Exported,
         meter: RequestMeter | None = None,
     ) -> SpawnOptions:
         """Return these options as one object; actors with the default options share one."""
         if supervision is None and capacity is None and overflow is Overflow.FAIL and not exported and meter is None:
             return self._default_options
         bound = self._system.config.capacity if capacity is None else capacity
-        return SpawnOptions(bound, supervision or self._default_options.supervision, overflow, exported, meter)
+        policy, for_operators = supervision or self._default_options.supervision, exported == "operators"
+        return SpawnOptions(bound, policy, overflow, bool(exported), for_operators, meter)
 
     def cell_at(self, path: str) -> Cell | None:
         """Return the cell at a path; None if no actor has it."""

@@ -90,14 +90,17 @@ class NodeStore:
             self._system.log.warning("store.format_not_undone", path=self._data, error=str(error))
 
 
-def runs_on(part: Part, node: str, store: LogStore) -> bool:
+def runs_on(part: Part, node: Node) -> bool:
     """Return whether a part runs on `node`: also a Raft group which that node has joined, or is to join."""
-    return node in part.nodes or (isinstance(part, RaftPart) and part.name in store.groups())
+    where, membership = getattr(part, "where", None), node.membership
+    if where is not None and membership is not None:
+        return bool(where.selects(membership.me.roles, dict(membership.me.labels)))
+    return node.name in part.nodes or (isinstance(part, RaftPart) and part.name in node.store.groups())
 
 
 def spawn_parts(node: Node, parts: Sequence[Part], nodes: Sequence[str]) -> None:
     """Spawn the parts that run on this node, and the `NodeReportActor` that reports them and all `nodes`."""
-    here = [part for part in parts if runs_on(part, node.name, node.store)]
+    here = [part for part in parts if runs_on(part, node)]
     for part in here:
         _spawn(node, part)
 

@@ -16,6 +16,7 @@ group applies `decide` to the same changes in the same order.
 `singletons.py`: `claim` and `release`, who of the members holds a singleton, and in which epoch
 `services.py`: `register` and `unregister`, which actors provide a service
 `registered_names.py`: which names of singletons and services, and paths of actors, can be registered
+`node/`: what one node does to be in the view
 """
 
 from coterie.protocols.membership.cut_detector import Alert, Cut, CutConfig, CutDetector

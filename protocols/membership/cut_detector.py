@@ -36,7 +36,7 @@ from dataclasses import dataclass
 from math import inf
 
 from coterie.protocols.membership.members import MemberId, ViewNumber
-from coterie.protocols.membership.rings import RINGS, rings_of
+from coterie.protocols.membership.rings import RINGS, Rings, rings_of
 from coterie.protocols.membership.view import View
 
 __all__ = ["Alert", "Cut", "CutConfig", "CutDetector"]
@@ -114,13 +114,19 @@ class Cut:
 
 
 class CutDetector:
-    """The alerts about the members of one view. Make a new one for each view: its rings are others."""
+    """The alerts about the members of one view. Make a new one for each view: its rings are others.
+
+    Args:
+        view: the view.
+        config: the settings.
+        rings: those of the view, if they are known already.
+    """
 
     __slots__ = ("_accusers", "_config", "_flux_since_s", "_high", "_witnesses", "rings")
 
-    def __init__(self, view: View, config: CutConfig | None = None) -> None:
+    def __init__(self, view: View, config: CutConfig | None = None, *, rings: Rings | None = None) -> None:
         self._config = CutConfig() if config is None else config
-        self.rings = rings_of(view, count=self._config.rings)
+        self.rings = rings_of(view, count=self._config.rings) if rings is None else rings
         """Who observes whom."""
         self._witnesses = 2 if len(self.rings.observers) >= 3 else 1
         self._accusers: dict[MemberId, dict[int, MemberId]] = {}

@@ -223,6 +223,8 @@ class IncomingRoute:
                 raise not_for_clients(self._system, self.path)
             raise BadMessage(f"message {self.described.name!r} is heard from no other node")
         cell = find_cell(self._system, self._peer.role, self.path, self.uid)
+        if cell.options.for_operators and not is_heard_from(Speaker.OPERATOR, self._peer, operators):
+            raise not_for_clients(self._system, self.path)
         if not cell.actor_class.takes(self.described):
             # A peer must not be able to make an actor fail.
             raise _not_taken(self._system, self.path, self.described.name)
