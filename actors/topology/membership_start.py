@@ -27,7 +27,12 @@ _WILDCARDS = ("0.0.0.0", "::", "")
 
 def membership_part(members: Members) -> RaftPart:
     """Return the group that holds the view, which is no part that a user declares."""
-    return RaftPart(MEMBERSHIP_GROUP, ViewMachine, tuple(members.founders), RaftConfig, exported="operators")
+    return RaftPart(MEMBERSHIP_GROUP, ViewMachine, tuple(members.founders), _view_group, exported="operators")
+
+
+def _view_group(voters: tuple[NodeId, ...]) -> RaftConfig:
+    """Return the settings of the group: views change seldom, and leases outlast an election of a second or two."""
+    return RaftConfig(voters, heartbeat_interval_s=0.2, election_timeout_min_s=0.6, election_timeout_max_s=1.0)
 
 
 def wildcard_mistake(listen: str, advertise: str | None) -> str | None:
