@@ -26,8 +26,17 @@ from coterie.actors.node import Node
 from coterie.actors.pools.pool import DEFAULT_RETRY_BUDGET
 from coterie.actors.topology.membership_start import membership_part, own_member, spawn_membership
 from coterie.actors.topology.node_start import NodeStore, spawn_parts
-from coterie.actors.topology.parts import ActorPart, BalancerPart, DetectorPart, Part, PoolPart, RaftPart, SynodPart
-from coterie.actors.topology.start_checks import WantedStart, check_start, with_operators
+from coterie.actors.topology.parts import (
+    ActorPart,
+    BalancerPart,
+    DetectorPart,
+    Part,
+    PoolPart,
+    RaftPart,
+    SingletonPart,
+    SynodPart,
+)
+from coterie.actors.topology.start_checks import WantedStart, check_start, warn_of_missing, with_operators
 from coterie.actors.topology.stored_groups import settle_stored_groups
 from coterie.actors.topology.stored_schemas import check_stored_schemas
 from coterie.actors.topology.topology_diagrams import dot, mermaid, tree
@@ -37,6 +46,7 @@ from coterie.protocols.algorithm import NodeId
 from coterie.protocols.balancing import Policy, RoundRobin, RoutingKey
 from coterie.protocols.balancing.guards import Hedging, RetryBudget
 from coterie.protocols.detection.failure_detector import Failed, MakeDetector, Suspected, Trusted
+from coterie.protocols.membership.singletons import Epoch
 from coterie.protocols.paxos.synod_config import SynodConfig
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.runtime.actor import Actor
@@ -124,6 +134,27 @@ class Topology:
         """
         members, where = self._placed(nodes)
         self._parts.append(ActorPart(name, make, members, supervision, exported, capacity, overflow, where))
+
+    def singleton(
+        self,
+        name: str,
+        make: Callable[[Node, Epoch], Actor[Any]],
+        *,
+        nodes: Sequence[str] | NodeSelector | None = None,
+        supervision: Supervision | None = None,
+        exported: bool = True,
+        capacity: int | None = None,
+        overflow: Overflow = Overflow.FAIL,
+        messages: Sequence[type] | None = None,
+    ) -> None:
+        """Run one actor named `name` in the whole cluster, on one of `nodes` (default: any) at a time; see the docs.
+
+        `make(node, epoch)` makes it; the epoch is its fencing token. The topology has `Members` as its nodes.
+        `messages`: the classes that it takes, if `make` does not say. The others: as `actor`.
+        """
+        (members, where), taken = self._placed(nodes), None if messages is None else tuple(messages)
+        part = SingletonPart(name, make, members, supervision, exported, capacity, overflow, where, taken)
+        self._parts.append(part)
 
     def pool(
         self,
@@ -356,7 +387,7 @@ class Topology:
         config = with_operators(config or SystemConfig(), self.operators)
         async with System(node, cluster=self.name, host=used_host, config=config, auth=auth, tls=tls) as system:
             if peers is not None and not join:
-                self._warn_of_missing(system, wanted)
+                warn_of_missing(system, wanted, self.nodes)
             if join:
                 await check_seeds(system, join, topology=self.name)
             node_store = NodeStore(system, data, bootstrap)
@@ -373,12 +404,6 @@ class Topology:
                 yield member
             finally:
                 await member.handles.close()
-
-    def _warn_of_missing(self, system: System, wanted: WantedStart) -> None:
-        missing = [each for each in self.nodes if each not in (wanted.node, *wanted.peers)]
-        if missing:
-            advice = " ".join(f"--peer {each}=HOST:PORT" for each in missing)
-            system.log.warning("topology.peers_missing", peers=", ".join(missing), advice=f"give {advice} (peers=)")
 
     async def _open(
         self,
