@@ -357,8 +357,6 @@ class Topology:
         async with System(node, cluster=self.name, host=used_host, config=config, auth=auth, tls=tls) as system:
             if peers is not None and not join:
                 self._warn_of_missing(system, wanted)
-            if join:
-                await check_seeds(system, join, topology=self.name)
             node_store = NodeStore(system, data, bootstrap)
             store, address = await self._open(system, wanted, node_store, forget_groups, insecure=insecure)
             member = Node(system, self, store, address)
@@ -392,15 +390,24 @@ class Topology:
         """Open the store, and listen; return it and the address.
 
         A store that contradicts the topology refuses the start before anything listens. A new store contradicts
-        nothing: it is formatted once the address is ours, so that one in use leaves nothing formatted.
+        nothing: it is formatted once the address is ours, so that one in use leaves nothing formatted. Seeds are tried
+        before that, and in the name of the store: so an old one is opened first.
         """
         node, where = wanted.node, wanted.data or "memory"
         begin_listening = partial(self._listen, system, parse_address(wanted.listen), wanted.peer_at, insecure=insecure)
+        if wanted.bootstrap is not None or wanted.data is None:
+            await self._check_seeds(system, wanted)
         address = None if wanted.bootstrap is None else await begin_listening()
         store = await node_store.open(self.group_names)
         await settle_stored_groups(store, self._parts, topology=self.name, node=node, data=where, forget=forget_groups)
         await check_stored_schemas(store, self._parts, topology=self.name, node=node, data=where)
+        if wanted.bootstrap is None and wanted.data is not None:
+            await self._check_seeds(system, wanted)
         return store, address or await begin_listening()
+
+    async def _check_seeds(self, system: System, wanted: WantedStart) -> None:
+        if wanted.join:
+            await check_seeds(system, wanted.join, topology=self.name)
 
     async def _listen(
         self, system: System, at: tuple[str, int], peers: Mapping[str, tuple[str, int]], *, insecure: bool
