@@ -355,6 +355,7 @@ class Topology:
             if missing:
                 advice = " ".join(f"--peer {each}=HOST:PORT" for each in missing)
                 system.log.warning("topology.peers_missing", peers=", ".join(missing), advice=f"give {advice} (peers=)")
+            system.registry.is_starting = True
             node_store = NodeStore(system, data, bootstrap)
             begin_listening = partial(self._listen, system, parse_address(listen), peer_at, insecure=insecure)
             # A store that contradicts the topology refuses the start before anything listens. A new store contradicts
@@ -368,6 +369,7 @@ class Topology:
             address = address or await begin_listening()
             member = Node(system, self, store, address)
             spawn_parts(member, self._parts, self.nodes)
+            system.registry.is_starting = False
             for peer, place in peer_at.items():
                 system.add_peer(peer, *place)
             node_store.keep()

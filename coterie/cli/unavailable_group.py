@@ -8,6 +8,7 @@ from typing import Final
 
 from coterie.actors.client import Client
 from coterie.actors.groups.group_messages import GroupStatus
+from coterie.actors.groups.members.group_members import GroupHasNoLeader
 from coterie.errors import CommandTimeout, CoterieError, Outcome
 
 __all__ = ["GroupUnavailable", "naming_no_leader"]
@@ -34,6 +35,8 @@ async def naming_no_leader(client: Client, group: str, *, is_read: bool = False)
     """
     try:
         yield
+    except GroupHasNoLeader as error:  # the operation has looked for it itself
+        raise GroupUnavailable(f"{error}: see `coterie status`") from error
     except CommandTimeout as error:
         answers = (await client.group(group).status(timeout_s=STATUS_TIMEOUT_S)).values()
         statuses = [answer for answer in answers if isinstance(answer, GroupStatus)]

@@ -8,6 +8,8 @@ Nothing is proposed before: an address in the log is where all members and clien
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from typing import Final
 
 from coterie.actors.groups.members.learned_addresses import LearnedAddresses
@@ -19,7 +21,7 @@ from coterie.actors.groups.members.member_messages import (
 )
 from coterie.actors.groups.members.peer_refs import PeerRefs
 from coterie.actors.network_addresses import format_address, parse_address
-from coterie.errors import ActorNotFound, CoterieError, HandshakeRefused
+from coterie.errors import ActorNotFound, CoterieError, HandshakeRefused, NodeStarting
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft.membership.membership import StoreId
 from coterie.protocols.raft.raft import Raft
@@ -56,10 +58,17 @@ class Invitations:
         self._context = context
         self._addresses = context.system.extension(LearnedAddresses)
         self._holder = f"{context.self_ref.path}#change"
+        self._obstacles: dict[str, str] = {}  # why a node that is waited for was not reached last
 
     def release(self, node: str) -> None:
         """Hold the address of `node` no more: a member's is in the log."""
         self._addresses.release(node, self._holder)
+        self._obstacles.pop(node, None)
+
+    def waiting_for(self, node: str) -> str:
+        """Return in words that a node is waited for, and why it was not reached last."""
+        obstacle = self._obstacles.get(node, "it must be up, and reachable")
+        return f"waiting for {node}, which is to join: {obstacle}"
 
     async def invite(self, request: ChangeGroupMembers) -> tuple[StoreId, str | None]:
         """Return the store of the node, which is ready to join, and its address. ValueError if it is not ready."""
@@ -98,12 +107,13 @@ class Invitations:
                 if error.reason == RefusalReason.DIALLED_SELF.value:
                     self._check_name(NodeId(self._node), node, address)
                     return ""
+                self._obstacles[node] = obstacle(error, address)
                 if clock.monotonic() >= end_s or error.reason not in [reason.value for reason in _PASSING]:
-                    raise ValueError(f"{node} cannot be linked at {address}: {error}") from error
+                    raise ValueError(f"{node} cannot be linked: {self._obstacles[node]}") from error
             except (OSError, UnicodeError) as error:
+                self._obstacles[node] = obstacle(error, address)
                 if clock.monotonic() >= end_s:
-                    text = f"{node} cannot be reached at {address}: start it there, or give its address"
-                    raise ValueError(text) from error
+                    raise ValueError(self._unreachable(node)) from error
             else:
                 self._check_name(NodeId(peer.node), node, address)
                 return peer.store
@@ -113,14 +123,19 @@ class Invitations:
         if found != node:
             raise ValueError(f"at {address} answers {found}, not {node}: give the address of {node}")
 
+    def _unreachable(self, node: NodeId) -> str:
+        why = self._obstacles.get(node, "no link to it came up")
+        return f"{node} cannot be reached ({why}): start it there, or give its address"
+
     async def _ask(self, node: NodeId) -> StoreId:
         facts = self._raft.facts
         founders = b"" if facts.founders is None else facts.founders.encode()
-        ask: asyncio.Future[StoreInvited | InvitationRefused]
         stores = tuple(member.store_id for member in facts.known_members if member.store_id is not None)
-        ask = self._peers[node].ask(InviteStore(self._node, facts.incarnation, founders, stores), timeout_s=ASK_S)
+        invitation = InviteStore(self._node, facts.incarnation, founders, stores)
         try:
-            answer = await ask
+            answer = await self._answer(node, invitation)
+        except NodeStarting as error:
+            raise ValueError(f"{node} has not started in {LINK_S:g} s: repeat the command once it has") from error
         except ActorNotFound as error:
             raise ValueError(
                 f"{node} runs no replica of this group: declare the group in its topology, and start it with an empty "
@@ -132,12 +147,58 @@ class Invitations:
             raise ValueError(f"{node} cannot join: {answer.reason}")
         return StoreId(answer.store)
 
-    async def _wait_for_link(self, node: NodeId) -> None:
-        system = self._context.system
+    async def _answer(self, node: NodeId, invitation: InviteStore) -> StoreInvited | InvitationRefused:
+        """Return the answer of the node, which is asked again while it is starting. It raises what the ask does."""
         end_s = self._context.clock.monotonic() + LINK_S
-        while node not in system.remoting.linked_names:
-            if self._context.clock.monotonic() >= end_s:
-                address = system.remoting.network().address_of(node)
-                place = "" if address is None else f" at {format_address(address)}"
-                raise ValueError(f"{node} cannot be reached{place}: start it, or give its address")
+        while True:
+            ask: asyncio.Future[StoreInvited | InvitationRefused] = self._peers[node].ask(invitation, timeout_s=ASK_S)
+            try:
+                return await ask
+            except NodeStarting:
+                self._obstacles[node] = "it is starting"
+                if self._context.clock.monotonic() >= end_s:
+                    raise
+            await asyncio.sleep(TRY_AGAIN_S)
+
+    async def _wait_for_link(self, node: NodeId) -> None:
+        """Wait until the node is linked; try its address meanwhile, to say what is in the way."""
+        remoting, clock = self._context.system.remoting, self._context.clock
+        now = clock.monotonic()
+        end_s, try_s = now + LINK_S, now + TRY_AGAIN_S
+        while node not in remoting.linked_names:
+            if (now := clock.monotonic()) >= end_s:
+                raise ValueError(self._unreachable(node))
+            if now >= try_s:
+                await self._look_at(node)
+                try_s = clock.monotonic() + TRY_AGAIN_S
             await asyncio.sleep(LINK_LOOK_S)
+
+    async def _look_at(self, node: NodeId) -> None:
+        """Find out why there is no link to a node."""
+        network = self._context.system.remoting.network()
+        place = network.address_of(node)
+        if place is None:
+            return
+        address = format_address(place)
+        try:
+            peer = await network.try_address(*place)
+        except (HandshakeRefused, OSError, UnicodeError) as error:
+            self._obstacles[node] = obstacle(error, address)
+        else:
+            is_found = peer.node == node
+            self._obstacles[node] = f"{node} answers at {address}" if is_found else f"{peer.node} answers at {address}"
+
+
+def obstacle(error: HandshakeRefused | OSError | UnicodeError, address: str) -> str:
+    """Return in words why no node was reached at an address (`host:port`)."""
+    if isinstance(error, HandshakeRefused):
+        if error.reason == RefusalReason.INCOMPLETE.value:
+            return f"what listens at {address} does not answer as a coterie node ({error})"
+        return f"refused at {address}: {error}"
+    if isinstance(error, ConnectionRefusedError):
+        return f"connection refused at {address}"
+    if isinstance(error, UnicodeError | socket.gaierror):
+        return f"the name in {address} cannot be resolved"
+    if isinstance(error, TimeoutError):
+        return f"no answer at {address}"
+    return f"no connection to {address} ({os.strerror(error.errno) if error.errno else error})"
