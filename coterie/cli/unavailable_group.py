@@ -42,10 +42,11 @@ async def naming_no_leader(client: Client, group: str, *, is_read: bool = False)
         statuses = [answer for answer in answers if isinstance(answer, GroupStatus)]
         if not statuses or any(status.role == "leader" for status in statuses):
             raise
-        members = sorted({member.node for status in statuses for member in status.members})
+        members = {member.node for status in statuses for member in status.members}
+        nodes = sorted(members & {status.node for status in statuses})
         fate = _FATE[Outcome.DEFINITE if is_read else error.outcome]
         raise GroupUnavailable(
-            f"no node leads group {group!r}: {len(statuses)} of its {len(members)} nodes answer "
-            f"({', '.join(sorted(status.node for status in statuses))}), and a leader needs a quorum; {fate}: see "
+            f"no node leads group {group!r}: {len(nodes)} of its {len(members)} nodes answer "
+            f"({', '.join(nodes)}), and a leader needs a quorum; {fate}: see "
             f"`coterie status`"
         ) from error

@@ -292,9 +292,10 @@ def _view(answers: Mapping[str, GroupStatus | CoterieError], statuses: Sequence[
     if not statuses:
         errors = "; ".join(f"{node}: {error}" for node, error in answers.items())
         return f"no node says that it leads ({errors or unlinked})"
-    members = {member.node for status in statuses for member in status.members}
-    nodes = sorted(status.node for status in statuses)
-    many = f"{len(nodes)} of its {len(members | {*nodes})} nodes answer ({', '.join(nodes)})"
+    answering = {status.node for status in statuses}
+    members = {member.node for status in statuses for member in status.members} or answering
+    names = f" ({', '.join(sorted(answering & members))})" if answering & members else ""
+    many = f"{len(answering & members)} of its {len(members)} nodes answer{names}"
     return f"it has no leader: {many}, and a leader needs a quorum"
 
 
