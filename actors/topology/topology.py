@@ -81,6 +81,12 @@ class Topology:
         other._parts += parts
         return other
 
+    def named(self, name: str) -> Topology:
+        """Return the same topology as another cluster, to rehearse with its data for example."""
+        other = Topology(name, self.nodes, operators=self.operators)
+        other._parts += self._parts
+        return other
+
     def pool_part(self, name: str) -> PoolPart | None:
         """Return the pool of that name; None if there is none."""
         return next((part for part in self._parts if isinstance(part, PoolPart) and part.name == name), None)

@@ -35,6 +35,7 @@ __all__ = [
     "query_node",
     "query_nodes",
     "refusals_of",
+    "silence",
     "silent_lines",
     "silent_nodes",
     "unlinked",
@@ -123,13 +124,22 @@ async def query_node(client: Client, node: str, request: Ask[R], timeout_s: floa
 
 
 async def check_group(client: Client, group: str, timeout_s: float = ASK_TIMEOUT_S) -> None:
-    """Check that this client may ask for reports, and that a node that answers runs such a group.
+    """Check that this client may ask for reports, and that a node that answers runs such a group, if one answers.
 
     Raises:
         NotAnOperator: the nodes do not report to this client.
         NameNotFound, NameUncertain: as `check_groups`.
     """
-    check_groups(await query_nodes(client, ReportNode(), timeout_s), [group])
+    reports = await query_nodes(client, ReportNode(), timeout_s)
+    starting = [node for node, report in reports.items() if isinstance(report, NodeStarting)]
+    if starting and not any(isinstance(report, NodeReport) for report in reports.values()):
+        return  # what is asked of the group waits for those, in its own time
+    check_groups(reports, [group])
+
+
+def silence(answer: object) -> str:
+    """Return in words what a node does that has not reported: `does not answer`, or `is starting`."""
+    return "is starting" if isinstance(answer, NodeStarting) else "does not answer"
 
 
 def check_groups(reports: Mapping[str, NodeReport | CoterieError], groups: Iterable[str]) -> None:

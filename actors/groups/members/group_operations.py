@@ -95,6 +95,7 @@ class GroupOperations:
             await asyncio.sleep(max(0.0, min(PAUSE_S, self._left_s(deadline))))
         last = failure or self._system.remoting.unlinked_reason
         text = f"group {self._group!r} did not say in {timeout_s:g} s that its newer schema is active (last: {last})"
+        text = f"{text}; {NOTHING}" if routed.outcome is Outcome.DEFINITE else text
         raise refused(text, routed)
 
     async def transfer(self, to: str | None, timeout_s: float) -> Transferred:

@@ -284,8 +284,9 @@ class OperatorRequests:
                 f"the old one is lost: {self._replace_command(node, old)}"
             )
         if known is not None and msg.address not in (None, known.address):
+            where = f"the address {known.address}" if known.address else "no address in the log"
             raise ValueError(
-                f"{node} is a member with the address {known.address}, not {msg.address}: if it has moved: "
+                f"{node} is a member already, with {where}, not {msg.address}: to let all look for it there: "
                 f"{self._replace_command(node)} --address {msg.address}"
             )
 

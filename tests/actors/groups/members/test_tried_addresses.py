@@ -181,7 +181,9 @@ async def test_a_node_that_moved_with_its_disk_is_given_its_address_without_a_st
     machines.places["n3"] = "n3:7401"
 
     async with machines.started("n3", None, knows=NODES[:3], peers=()) as moved:
-        with pytest.raises(CommandRefused, match="if it has moved: coterie raft replace totals n3 --address n3:7401"):
+        with pytest.raises(
+            CommandRefused, match="to let all look for it there: coterie raft replace totals n3 --address n3:7401"
+        ):
             await group.add("n3", "n3:7401")
         members = await group.replace("n3", address="n3:7401")
 

@@ -15,6 +15,7 @@ from coterie.actors.node_report import NodeReport, ReportNode
 from coterie.actors.topology.node_start import NodeStore
 from coterie.cli import make_parser
 from coterie.cli.cluster_connection import ClusterConnection
+from coterie.cli.commands import status_command
 from coterie.cli.commands.evolving import raft_members
 from coterie.cli.node_queries import NotAnOperator, query_node
 from coterie.cli.output.command_output import CommandOutput
@@ -137,6 +138,25 @@ async def test_the_command_line_waits_for_a_node_that_is_starting(
         asyncio.get_running_loop().call_later(3, slow.may_open.set)
         assert await raft_members._carry_out(ClusterConnection(("here",)), args, CommandOutput("raft members")) == 0
     assert "n1           voter" in capsys.readouterr().out
+
+
+async def test_a_command_waits_as_long_as_it_may_for_a_node_that_takes_long_to_start(
+    slow: SlowStart, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = make_parser().parse_args(["raft", "remove", "store", "n1", "--connect", "here:1"])
+    async with slow.client(OPS) as client:
+        monkeypatch.setattr(ClusterConnection, "client_of_all", lambda _: contextlib.nullcontext(client))
+        asyncio.get_running_loop().call_later(30, slow.may_open.set)
+        with pytest.raises(CommandRefused, match="n1 is the last voter"):
+            await raft_members._carry_out(ClusterConnection(("here",)), args, CommandOutput("raft remove"))
+    assert "no node says that it leads (n1: node 'n1' is starting: ask again in a moment)" in capsys.readouterr().out
+
+
+async def test_status_says_that_a_node_is_starting(slow: SlowStart, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with slow.client(OPS) as client:
+        monkeypatch.setattr(ClusterConnection, "client_of_all", lambda _: contextlib.nullcontext(client))
+        seen = await status_command._query(ClusterConnection(("n1:1",)), [])
+    assert list(status_command._troubles(seen)) == ["node n1 is starting"]
 
 
 async def test_the_directory_of_a_node_that_was_starting_is_learned_once_it_has_started(slow: SlowStart) -> None:
