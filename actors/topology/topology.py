@@ -81,12 +81,6 @@ class Topology:
         other._parts += parts
         return other
 
-    def named(self, name: str) -> Topology:
-        """Return the same topology as another cluster, to rehearse with its data for example."""
-        other = Topology(name, self.nodes, operators=self.operators)
-        other._parts += self._parts
-        return other
-
     def pool_part(self, name: str) -> PoolPart | None:
         """Return the pool of that name; None if there is none."""
         return next((part for part in self._parts if isinstance(part, PoolPart) and part.name == name), None)
@@ -361,7 +355,6 @@ class Topology:
             if missing:
                 advice = " ".join(f"--peer {each}=HOST:PORT" for each in missing)
                 system.log.warning("topology.peers_missing", peers=", ".join(missing), advice=f"give {advice} (peers=)")
-            system.registry.is_starting = True
             node_store = NodeStore(system, data, bootstrap)
             begin_listening = partial(self._listen, system, parse_address(listen), peer_at, insecure=insecure)
             # A store that contradicts the topology refuses the start before anything listens. A new store contradicts
@@ -375,7 +368,6 @@ class Topology:
             address = address or await begin_listening()
             member = Node(system, self, store, address)
             spawn_parts(member, self._parts, self.nodes)
-            system.registry.is_starting = False
             for peer, place in peer_at.items():
                 system.add_peer(peer, *place)
             node_store.keep()

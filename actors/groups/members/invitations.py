@@ -8,8 +8,6 @@ Nothing is proposed before: an address in the log is where all members and clien
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 from typing import Final
 
 from coterie.actors.groups.members.learned_addresses import LearnedAddresses
@@ -197,8 +195,7 @@ def obstacle(error: HandshakeRefused | OSError | UnicodeError, address: str) -> 
         return f"refused at {address}: {error}"
     if isinstance(error, ConnectionRefusedError):
         return f"connection refused at {address}"
-    if isinstance(error, UnicodeError | socket.gaierror):
-        return f"the name in {address} cannot be resolved"
     if isinstance(error, TimeoutError):
         return f"no answer at {address}"
-    return f"no connection to {address} ({os.strerror(error.errno) if error.errno else error})"
+    why = error.strerror if isinstance(error, OSError) and error.strerror else error
+    return f"no connection to {address} ({why})"

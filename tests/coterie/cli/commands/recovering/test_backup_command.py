@@ -198,7 +198,7 @@ def test_a_restore_can_be_rehearsed_in_another_cluster(
     assert "without --bootstrap, and with --cluster rehearsal (coterie run)" in capsys.readouterr().out
 
     async def go_on() -> int:
-        async with topology().named("rehearsal").start(node="n1", data=data) as node:
+        async with topology(cluster="rehearsal").start(node="n1", data=data) as node:
             return await node.group("totals").execute(Add(1))
 
     assert asyncio.run(go_on()) == 11
