@@ -112,7 +112,8 @@ class GroupOperations:
             answer = await ask
         except CoterieError as error:
             outcome = outcome_of(error)
-            text = f"group {self._group!r}: {old!r} did not hand over: {error}; {_fate(outcome)}"
+            fate = NOTHING if outcome is Outcome.DEFINITE else "it may still do so: see which node leads"
+            text = f"group {self._group!r}: {old!r} did not hand over: {error}; {fate}"
             raise CommandTimeout(text, outcome) from error
         if not answer.is_done:
             raise CommandRefused(f"group {self._group!r}: {old!r} leads on: {answer.reason}")

@@ -161,33 +161,33 @@ class Invitations:
     async def _wait_for_link(self, node: NodeId) -> None:
         """Wait until the node is linked; try its address meanwhile, to say what is in the way."""
         remoting, clock = self._context.system.remoting, self._context.clock
-        now = clock.monotonic()
-        end_s, try_s = now + LINK_S, now + TRY_AGAIN_S
-        while node not in remoting.linked_names:
-            if (now := clock.monotonic()) >= end_s:
-                raise ValueError(self._unreachable(node))
-            if now >= try_s:
-                await self._look_at(node)
-                try_s = clock.monotonic() + TRY_AGAIN_S
-            await asyncio.sleep(LINK_LOOK_S)
-
-    async def _look_at(self, node: NodeId) -> None:
-        """Find out why there is no link to a node."""
-        network = self._context.system.remoting.network()
-        place = network.address_of(node)
-        if place is None:
-            return
-        address = format_address(place)
+        end_s, looking = clock.monotonic() + LINK_S, asyncio.ensure_future(self._keep_looking_at(node))
         try:
-            peer = await network.try_address(*place)
-        except (HandshakeRefused, OSError, UnicodeError) as error:
-            self._obstacles[node] = obstacle(error, address)
-        else:
-            is_found = peer.node == node
-            self._obstacles[node] = f"{node} answers at {address}" if is_found else f"{peer.node} answers at {address}"
+            while node not in remoting.linked_names:
+                if clock.monotonic() >= end_s:
+                    raise ValueError(self._unreachable(node))
+                await asyncio.sleep(LINK_LOOK_S)
+        finally:
+            looking.cancel()
+
+    async def _keep_looking_at(self, node: NodeId) -> None:
+        """Find out, again and again, why there is no link to a node."""
+        network = self._context.system.remoting.network()
+        while True:
+            await asyncio.sleep(TRY_AGAIN_S)
+            if (place := network.address_of(node)) is None:
+                continue
+            address = format_address(place)
+            try:
+                peer = await network.try_address(*place)
+            except (CoterieError, OSError, UnicodeError) as error:
+                self._obstacles[node] = obstacle(error, address)
+            else:
+                why = ", and no link has come up yet: see its log" if peer.node == node else f", not {node}"
+                self._obstacles[node] = f"{peer.node} answers at {address}{why}"
 
 
-def obstacle(error: HandshakeRefused | OSError | UnicodeError, address: str) -> str:
+def obstacle(error: CoterieError | OSError | UnicodeError, address: str) -> str:
     """Return in words why no node was reached at an address (`host:port`)."""
     if isinstance(error, HandshakeRefused):
         if error.reason == RefusalReason.INCOMPLETE.value:

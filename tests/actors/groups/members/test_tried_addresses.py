@@ -173,6 +173,16 @@ async def test_a_node_without_a_link_is_tried_at_the_address_that_is_known(three
     assert told[-1] == "waiting for n3, which is to join: connection refused at n3:7400"
 
 
+async def test_another_node_at_the_address_that_is_known_is_named(three: Three) -> None:
+    await three.stop_n3()
+    host = VirtualHost("n3", network=three.machines.network, seed=7)
+    async with System("n6", cluster="grown", host=host) as other:
+        await other.listen("n3", 7400, insecure=True)
+
+        with pytest.raises(CommandRefused, match=r"n3 cannot be reached \(n6 answers at n3:7400, not n3\)"):
+            await three.group.replace("n3", store=three.lost[:6])
+
+
 async def test_a_node_that_moved_with_its_disk_is_given_its_address_without_a_store(three: Three) -> None:
     group, machines = three.group, three.machines
     await group.replace("n3", store=three.lost[:6])
