@@ -1,4 +1,4 @@
-"""`ClusterApi`: finds a cluster's actors, groups, stores, synods, singletons and pools by name; base of `Node` and `Client`."""
+"""`ClusterApi`: finds a cluster's actors, groups, synods, singletons and pools by name; base of `Node` and `Client`."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from coterie.errors import ActorStopped, MessageTypeError
+from coterie.errors import ActorStopped, AskError, MessageTypeError, NodeStarting
 from coterie.runtime.actor import Actor, Terminated
 from coterie.runtime.cells.actor_classes import ActorClass, actor_class_of
 from coterie.runtime.cells.ask_deadlines import AskDeadlines
@@ -42,6 +42,7 @@ class ActorRegistry:
 
     `message_types`: the types of messages that its actors have declared, by wire name. `handled_by_ended`,
     `deepest_of_ended`: the messages handled by actors that have ended, and the deepest of their mailboxes.
+    `is_starting`: its lasting actors are not there yet, although the system may listen.
     """
 
     def __init__(self, system: System) -> None:
@@ -53,6 +54,7 @@ class ActorRegistry:
         self._default_options = SpawnOptions(system.config.capacity)
         self.message_types: dict[str, MessageType] = {}
         self.handled_by_ended = self.deepest_of_ended = 0
+        self.is_starting = False
         self._ask_deadlines: AskDeadlines | None = None
         self._declare(message_type(Terminated))
 
@@ -77,6 +79,14 @@ class ActorRegistry:
         if self._ask_deadlines is None:
             return f"{who} does not run: use it inside `async with`"
         return f"{who} is closed: its `async with` has ended; make a new one"
+
+    @property
+    def incomplete(self) -> AskError | None:
+        """Why an actor may be missing that this system has while it runs: it is starting, or ends; None: it runs."""
+        node = self._system.node
+        if self._system.is_stopping:
+            return ActorStopped(f"node {node!r} is being stopped: ask another one, or ask again once it runs")
+        return NodeStarting(f"node {node!r} is starting: ask again in a moment") if self.is_starting else None
 
     # --- actors -----------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Balanced messages: finds which messages balancers and singletons accept: those that the class behind them takes. Pure."""
+"""Balanced messages: finds which messages balancers and singletons accept: those of the class behind them. Pure."""
 
 from __future__ import annotations
 

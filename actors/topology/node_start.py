@@ -54,6 +54,7 @@ class NodeStore:
 
     def __init__(self, system: System, data: str | None, bootstrap: str | None) -> None:
         self._system = system
+        system.registry.is_starting = True  # until `spawn_parts`
         self._data = data
         self._is_joining = bootstrap == "join"
         self._new_store_id: str | None = None
@@ -116,7 +117,10 @@ def runs_on(part: Part, node: Node) -> bool:
 
 
 def spawn_parts(node: Node, parts: Sequence[Part], nodes: Sequence[str]) -> None:
-    """Spawn the parts that run on this node, and the `NodeReportActor` that reports them and all `nodes`."""
+    """Spawn the parts that run on this node, and the `NodeReportActor` that reports them and all `nodes`.
+
+    From then on the node says of what it has not that it is not there, and no more that it is starting.
+    """
     here = [part for part in parts if runs_on(part, node)]
     for part in here:
         _spawn(node, part)
@@ -139,6 +143,7 @@ def spawn_parts(node: Node, parts: Sequence[Part], nodes: Sequence[str]) -> None
         has_detector=bool(names_of(DetectorPart)),
     )
     node.system.spawn(report_actor, name=NODE_REPORT_PATH, exported=True)
+    node.system.registry.is_starting = False
 
 
 def _spawn(node: Node, part: Part) -> None:

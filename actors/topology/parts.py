@@ -1,4 +1,4 @@
-"""Topology parts: defines the data classes of what a cluster runs: actor, singleton, pool, Raft group, synod, detector."""
+"""Topology parts: defines the data classes of what a cluster runs: actor, singleton, pool, group, synod, detector."""
 
 from __future__ import annotations
 

@@ -69,9 +69,7 @@ def find_mistakes(nodes: Sequence[str], parts: Sequence[Part], members: Members 
         if not isinstance(part, DetectorPart):
             yield from _mistakes_in_part(part, nodes)
     yield from _mistakes_in_balancers(parts)
-    for part in parts:
-        if isinstance(part, SingletonPart):
-            yield from _mistakes_in_singleton(part, has_view=members is not None)
+    yield from _mistakes_in_singletons(parts, has_view=members is not None)
 
 
 def _mistakes_in_part(part: _PlacedPart, nodes: Sequence[str]) -> Iterator[str]:
@@ -115,6 +113,12 @@ def _mistake_in_name(name: str, signs: str) -> str | None:
         return str(error)
     found = [sign for sign in signs if sign in name]
     return f"it contains {found[0]!r}" if found else None
+
+
+def _mistakes_in_singletons(parts: Sequence[Part], *, has_view: bool) -> Iterator[str]:
+    for part in parts:
+        if isinstance(part, SingletonPart):
+            yield from _mistakes_in_singleton(part, has_view=has_view)
 
 
 def _mistakes_in_singleton(singleton: SingletonPart, *, has_view: bool) -> Iterator[str]:

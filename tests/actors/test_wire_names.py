@@ -90,7 +90,9 @@ GOLDEN = {
     "group.ChangeMembers": "ChangeGroupMembers(action, node, store, address)",
     "group.InvitationRefused": "InvitationRefused(reason)",
     "group.InviteStore": "InviteStore(sender, incarnation, founders, stores)",
-    "group.MembersChanged": "MembersChanged(is_done, reason, leader, members, is_passing, has_changed, index)",
+    "group.MembersChanged": (
+        "MembersChanged(is_done, reason, leader, members, is_passing, has_changed, index, is_certain)"
+    ),
     "group.StoreInvited": "StoreInvited(node, store)",
     "group.Member": "GroupMember(node, store, role, address)",
     "group.Read": "ReadQueries(command)",

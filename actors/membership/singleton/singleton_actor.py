@@ -1,4 +1,4 @@
-"""`SingletonActor`: a node's part in a singleton: claims it when it is this node's turn, runs its actor, passes messages on.
+"""`SingletonActor`: a node's part in a singleton: claims it in its turn, runs its actor, passes messages on.
 
 lease, view, registry ──▶ next_step (pure) ──▶ Claim, Release ▶ group `membership`
                                           └──▶ child `cron/epoch-7`: spawned when granted, stopped before the lease ends

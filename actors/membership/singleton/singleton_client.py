@@ -1,4 +1,4 @@
-"""`SingletonClient`: sends messages to a singleton, wherever it runs: `node.singleton("cron")`, `client.singleton("cron")`.
+"""`SingletonClient`: sends messages to a singleton, wherever it runs.
 
 cron = node.singleton("cron")
 await cron.ask(RunNow("report"))       # waits for a holder if there is none, within the time of the ask

@@ -1,4 +1,4 @@
-"""Singleton messages: defines what the nodes tell each other about a singleton, so that they need not wait for a poll."""
+"""Singleton messages: defines what nodes tell each other about a singleton, to save them a poll."""
 
 from __future__ import annotations
 
