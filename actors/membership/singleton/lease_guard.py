@@ -8,13 +8,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from math import inf
-from typing import Any
+from typing import Any, Final
 
 from coterie.runtime.cells.cell import Cell, State, cell_of
 from coterie.runtime.refs import Ref
 from coterie.runtime.system import System
 
 __all__ = ["LeaseGuard"]
+
+TOLERANCE_S: Final = 1e-6
+"""A timer may fire early by a rounding error, which is no reason for another one."""
 
 
 class LeaseGuard:
@@ -49,7 +52,7 @@ class LeaseGuard:
         if self._is_closed or cell is None or cell.state is State.STOPPED:
             return
         left_s = min(self._stop_by, self._lease_ends_at()) - self._system.host.clock.monotonic()
-        if left_s > 0:
+        if left_s > TOLERANCE_S:
             self._timer = self._system.loop.call_later(left_s, self.look)
             return
         self._is_closed = True

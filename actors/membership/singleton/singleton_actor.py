@@ -47,6 +47,9 @@ RETRY_S: Final = 0.5
 HOLD_OFF_S: Final = 5.0
 """For so long a node does not claim a singleton whose actor has ended by itself there: another node may."""
 
+TICK_S: Final = 0.001
+"""It looks again so much later at the earliest: a timer may fire early by a rounding error."""
+
 KINDS_MAX: Final = 256
 
 M = TypeVar("M")
@@ -205,10 +208,12 @@ class SingletonActor(Actor[M]):
         if self._membership.registry.revision < 0:
             return
         step = next_step(self._situation(now))
-        if step.step is None or (self._run is None and (self._is_busy or now < self._retry_at)):
-            self._look_again(step.at if step.step is None else self._retry_at, now)
-        else:
+        if step.step is None:
+            self._look_again(step.at, now)
+        elif self._run is not None or not (self._is_busy or now < self._retry_at):
             self._take(step.step)
+        elif not self._is_busy:
+            self._look_again(self._retry_at, now)
         self._resolve_idle()
 
     def _situation(self, now: float) -> Situation:
@@ -245,7 +250,7 @@ class SingletonActor(Actor[M]):
             self._alarm.cancel()
             self._alarm = None
         if at is not None and at < inf:
-            self._alarm = self.context.system.loop.call_later(max(0.0, at - now), self.context.wake)
+            self._alarm = self.context.system.loop.call_later(max(TICK_S, at - now), self.context.wake)
 
     # --- the group --------------------------------------------------------------------------------------------------
 
