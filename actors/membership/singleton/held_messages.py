@@ -21,7 +21,7 @@ from coterie.runtime.observing.dead_letters import Reason
 from coterie.runtime.refs import Ref
 from coterie.runtime.system import System
 
-__all__ = ["WAITING_MAX", "HeldMessages"]
+__all__ = ["WAITING_MAX", "HeldMessages", "was_not_handled"]
 
 WAITING_MAX: Final = 1_000
 """So many messages wait for a holder, on each node; further ones are refused."""
@@ -32,7 +32,12 @@ TELL_S: Final = 30.0
 PAUSE_MIN_S: Final = 0.02
 PAUSE_MAX_S: Final = 0.3
 
-_NOT_HANDLED: Final = (TransportError, ActorStopped, ActorNotFound)
+
+def was_not_handled(error: CoterieError, msg: Ask[Any]) -> bool:
+    """Return whether an ask that ended so has certainly not been handled, and another node or actor may handle it."""
+    if isinstance(error, NoTargets) or is_declared(error, msg):
+        return False  # the answer of an actor that had work
+    return isinstance(error, TransportError | ActorStopped | ActorNotFound) and error.outcome is Outcome.DEFINITE
 
 
 class HeldMessages:
@@ -77,9 +82,8 @@ class HeldMessages:
             target = await self._held(give_up_at, why)
             try:
                 return await target.ask(msg, timeout_s=deadline - self._monotonic())
-            except _NOT_HANDLED as error:
-                # `NoTargets` is the answer of an actor that had work.
-                if isinstance(error, NoTargets) or error.outcome is not Outcome.DEFINITE or is_declared(error, msg):
+            except CoterieError as error:
+                if not was_not_handled(error, msg):
                     raise
                 why = str(error)
             await self._wait(min(give_up_at, self._monotonic() + pause_s))

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from coterie.errors import ActorNotFound, ActorStopped, CoterieError, NoTargets, Outcome, TransportError
-from coterie.runtime.messages.declared_errors import is_declared
+from coterie.actors.membership.singleton.held_messages import was_not_handled
+from coterie.errors import CoterieError, NoTargets
 from coterie.runtime.messages.message import Ask
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.system import System
@@ -51,8 +51,8 @@ class SingletonClient:
         for node in self._in_order():
             try:
                 reply: R = await self._ref(node).ask(msg, timeout_s=max(0.0, deadline - monotonic()))
-            except (TransportError, ActorNotFound, ActorStopped) as error:
-                if isinstance(error, NoTargets) or error.outcome is not Outcome.DEFINITE or is_declared(error, msg):
+            except CoterieError as error:
+                if not was_not_handled(error, msg):
                     raise
                 last = f"{node!r}: {error}"
             else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -161,6 +161,12 @@ async def started(account: Account, declared: Topology | None = None, *, seed: i
     async with no_leaks(), Cluster(declared or topology(account), seed=seed) as cluster, watched(cluster, account):
         await all_up(cluster)
         yield cluster
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds, in virtual time."""
+    while not holds():
+        await asyncio.sleep(STEP_S)
 
 
 async def all_up(cluster: Cluster) -> None:
