@@ -99,9 +99,10 @@ class Situation:
 def turns(
     view: View, is_eligible: Callable[[Member], bool], given_up_by: MemberId | None = None
 ) -> tuple[MemberId, ...]:
-    """Return the members that may claim, in their order; without the one that gave the singleton up of its own will."""
-    found = [member for member in view.up if member.identity != given_up_by and is_eligible(member)]
-    return tuple(member.identity for member in sorted(found, key=lambda member: (member.since, member.name)))
+    """Return the members that may claim, in their order; the one that gave the singleton up of its own will is last."""
+    found = [member for member in view.up if is_eligible(member)]
+    found.sort(key=lambda member: (member.identity == given_up_by, member.since, member.name))
+    return tuple(member.identity for member in found)
 
 
 def claim_after_s(rank: int) -> float:

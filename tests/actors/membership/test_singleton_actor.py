@@ -229,7 +229,7 @@ async def test_a_factory_that_fails_gives_the_singleton_back_and_holds_off(virtu
         await here.renew_for(HOLD_OFF_S - 0.5)
         assert here.commands == [Claim(CRON, life(1)), Release(CRON, life(1), Epoch(1))]
 
-        await here.renew_for(1.0)
+        await here.renew_for(1.5)
         assert here.commands[2:3] == [Claim(CRON, life(1))]
 
 

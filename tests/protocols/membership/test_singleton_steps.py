@@ -74,9 +74,9 @@ def test_only_members_that_are_up_have_a_turn(state: MembershipState) -> None:
     assert turns(view, lambda _: True) == (life(2),)
 
 
-def test_members_that_are_not_eligible_or_gave_it_up_have_no_turn() -> None:
+def test_members_that_are_not_eligible_have_no_turn_and_the_one_that_gave_it_up_is_last() -> None:
     assert turns(VIEW, lambda member: member.name != "n2") == (life(1), life(3))
-    assert turns(VIEW, lambda _: True, life(1)) == (life(2), life(3))
+    assert turns(VIEW, lambda _: True, life(1)) == (life(2), life(3), life(1))
     assert turns(VIEW, lambda _: True, life(1, 7)) == TURNS  # another life did
 
 
