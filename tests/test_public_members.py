@@ -16,7 +16,7 @@ import coterie
 
 POLICY = "make"
 DETECTOR_ACTOR = "context observed on_restart on_start on_stop on_visit_end perform persist receive send takes_any"
-CLUSTER = "actor group key_value known_groups nodes pool synod"
+CLUSTER = "actor group key_value known_groups nodes pool singleton synod"
 
 MEMBERS = {
     "Actor": "context on_restart on_start on_stop on_visit_end receive takes_any",
@@ -128,7 +128,7 @@ MEMBERS = {
     "Timer": "cancel interval_s is_cancelled is_pending message take",
     "TlsConfig": "",
     "Topology": (
-        "actor balancer detector diagram group_names parts pool pool_part raft run start synod together validate "
+        "actor balancer detector diagram group_names parts pool pool_part raft run singleton start synod together validate "
         "with_parts"
     ),
     "Trusted": "",

@@ -160,6 +160,7 @@ GOLDEN = {
     "membership.Remove": "Remove(member)",
     "membership.ReportView": "ReportView()",
     "membership.ServiceEntry": "ServiceEntry(service, member, path, unique)",
+    "membership.SingletonMoved": "SingletonMoved(sender, member, epoch, is_held)",
     "membership.TakeDown": "TakeDown(member)",
     "membership.Unregister": "Unregister(service, member, path)",
     "membership.View": "View(number, members, removed)",
