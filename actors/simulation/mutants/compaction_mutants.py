@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from coterie.actors.groups.compaction.group_snapshots import SnapshotFiles, snapshot_name
 from coterie.actors.groups.compaction.snapshot_taking import SnapshotTaking
@@ -110,9 +111,9 @@ def _applied_one_less(self: SnapshotTaking, entries: Sequence[Entry]) -> None:
 _drain = SnapshotTaking._drain
 
 
-async def _drain_later(self: SnapshotTaking, frames: Iterator[bytes], writer: SnapshotWriter) -> None:
+async def _drain_later(self: SnapshotTaking, begun: Any, writer: SnapshotWriter) -> None:
     await asyncio.sleep(0.1)
-    await _drain(self, frames, writer)
+    await _drain(self, begun, writer)
 
 
 def _saved_later(self: Replica) -> Iterator[tuple[Section, bytes]]:
