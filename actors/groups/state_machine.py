@@ -61,10 +61,10 @@ class StateMachine(Generic[C]):
     """The type of the state, if it is declared: any type that a field of a message may have."""
 
     transient: ClassVar[tuple[str, ...]] = ()
-    """The names of attributes that are no state: caches, connections, what `snapshot` itself needs. They are neither saved
-    with the others nor compared with those of a restored machine, where they are as `__init__` made them: nothing that
-    `apply` does or returns may depend on them. Names of base classes count, too; and so does `transient` of a class whose
-    objects the state holds."""
+    """The names of attributes that are no state: caches, connections, what `snapshot` itself needs. They are neither
+    saved with the others nor compared with those of a restored machine, where they are as `__init__` made them: nothing
+    that `apply` does or returns may depend on them. Names of base classes count, too; and so does `transient` of a
+    class whose objects the state holds."""
 
     def read(self, query: Any, /) -> object:
         """Answer a `Query` from the state, and change nothing. Define it for queries that shall not go through the log.
@@ -89,15 +89,16 @@ class StateMachine(Generic[C]):
         """Return the state as it is now, as pieces of bytes (of at most about 256 KiB), for `restore` of a new machine.
 
         Override both, or neither. This one saves all attributes of `self` but `index`, `version` and those in
-        `transient`, in the order that they have: values of None, bool, int, float, str, bytes, bytearray, list, tuple, dict, set, frozenset, deque,
-        Counter, OrderedDict, datetime, date, timedelta, Decimal and UUID, of enums, messages, classes with a codec,
-        dataclasses and NamedTuples that the commands or the annotations of the class name, and a defaultdict as an
-        attribute, nested up to 200 levels. They come back equal and of the same classes, each dict in its order; a set
-        may come back in another order, on which `apply` must not depend anyway.
+        `transient`, in the order that they have: values of None, bool, int, float, str, bytes, bytearray, list, tuple,
+        dict, set, frozenset, deque, Counter, OrderedDict, datetime, date, timedelta, Decimal and UUID, of enums,
+        messages, classes with a codec, dataclasses and NamedTuples that the commands or the annotations of the class
+        name, and a defaultdict as an attribute, nested up to 200 levels. They come back equal and of the same classes,
+        each dict in its order; a set may come back in another order, on which `apply` must not depend anyway.
 
-        It must not change the machine. Commands are applied while the pieces are taken, and must not show in them. So an override is a `def` that
-        copies what it needs and returns an iterator over the copy. A `def` with a `yield` is taken to its end at once,
-        while all commands wait; so are values here, except collections of 1,000 or more items that never change.
+        It must not change the machine. Commands are applied while the pieces are taken, and must not show in them. So
+        an override is a `def` that copies what it needs and returns an iterator over the copy. A `def` with a `yield`
+        is taken to its end at once, while all commands wait; so are values here, except collections of 1,000 or more
+        items that never change. A piece of more than 16 MiB that an override yields is refused.
 
         Raises:
             SnapshotFailed: a value cannot be saved, or can be reached in two ways, so that it would come back as two.

@@ -61,7 +61,7 @@ class Watchdog:
         self._has_responded = True
 
     def _running(self) -> tuple[Cell, object] | None:
-        """Return the cell whose handler is running now, and the message that it handles, or the name of what it runs."""
+        """Return the cell whose handler is running now, and the message that it handles, or what it has named."""
         named = self._system.run_queue.named
         if named is not None and (cell := self._system.registry.cell_at(named[0])) is not None:
             return cell, named[1]

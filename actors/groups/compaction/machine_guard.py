@@ -75,7 +75,9 @@ class MachineGuard:
         _check_unchanged(name, before, None)
 
 
-def frozen_state(machine: object, values_max: int = FROZEN_VALUES, *, with_transient: bool = False) -> FrozenState | None:
+def frozen_state(
+    machine: object, values_max: int = FROZEN_VALUES, *, with_transient: bool = False
+) -> FrozenState | None:
     """Return the state of a machine as it is now; None: code of its own prevents that."""
     try:
         return FrozenState(machine, values_max, with_transient=with_transient)
@@ -94,8 +96,8 @@ def _check_unchanged(name: str, before: FrozenState | None, cause: Exception | N
         return
     cls = type(before.machine).__name__
     raise MachineChanged(
-        f"{name} has changed the machine that is in use: {cls}{found.path} was {found.frozen}, and is {found.other}. No "
-        "snapshot is taken any more, and the log has everything: mend that, and start this node again; or name an "
+        f"{name} has changed the machine that is in use: {cls}{found.path} was {found.frozen}, and is {found.other}. "
+        "No snapshot is taken any more, and the log has everything: mend that, and start this node again; or name an "
         f"attribute that is no state in `transient` of {cls}",
         is_loss=found.is_loss,
     ) from cause

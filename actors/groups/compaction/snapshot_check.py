@@ -4,9 +4,10 @@
         ─▶ saved again: the same? ─▶ usable
 
 The digest of the file is compared each time. A twin is a second copy of the state, so it is made for the first snapshot
-of each schema that the machine follows in this life; again once it is less than half or more than twice as large; and once there is
-a value in an attribute that was empty in all that were tried. Never beyond `TRIED_BYTES_MAX`. All is done in slices; the
-machine itself, and the log, go on meanwhile: its state was frozen when the snapshot began (`frozen_state.py`).
+of each schema that the machine follows in this life; again once it is less than half or more than twice as large; and
+once there is a value in an attribute that was empty in all that were tried. Never beyond `TRIED_BYTES_MAX`. All is done
+in slices; the machine itself, and the log, go on meanwhile: its state was frozen when the snapshot began
+(`frozen_state.py`).
 """
 
 from __future__ import annotations
@@ -189,8 +190,8 @@ def _restore(trial: Trial, reader: FrameReader, data: bytes, saved: _Saved) -> N
 def _difference_text(cls: str, found: Difference) -> str:
     return (
         f"{cls}{found.path} is {found.frozen}, and {found.other} in a new {cls} that was restored from it: does "
-        "`snapshot` leave something out, or change an order, or `restore` lose something? An attribute that is no state, "
-        f"such as a cache, is named in `transient` of {cls}"
+        "`snapshot` leave something out, or change an order, or `restore` lose something? An attribute that is no "
+        f"state, such as a cache, is named in `transient` of {cls}"
     )
 
 

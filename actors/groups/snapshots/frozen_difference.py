@@ -26,7 +26,7 @@ VALUES_PER_STEP: Final = 64
 SHOWN_CHARS: Final = 60
 
 _MISSING: Final = object()
-_BASES: Final = (dict, list, tuple, deque, set, frozenset)
+_BASES: Final[tuple[Any, ...]] = (dict, list, tuple, deque, set, frozenset)
 _Pair = tuple[StatePath | None, Any, Any]
 
 

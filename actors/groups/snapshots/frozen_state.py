@@ -9,7 +9,7 @@ items, spread over it. What it is compared with, and how, is in `frozen_differen
     bytearray, array                                 a copy
     list, tuple, deque; dict and its kinds           the items, in order (of a dict without it)
     set, frozenset                                   the items that are equal to others by their value
-    dataclass, other object                          its attributes, but for `transient` and what is cached or not compared
+    dataclass, other object                          its attributes: not `transient`, cached, or uncompared ones
     enum, and of the standard library what has a     the object: it never changes
     `==` and a hash: datetime, Decimal, UUID, Path
     itertools.count, random.Random                   its text or state
@@ -150,20 +150,22 @@ class FrozenState:
             found = list(islice(_iterate(set, value), share * ATOMS_PER_VALUE))
             self._used += len(found) // ATOMS_PER_VALUE
             node.parts = [item for item in found if _is_value(item)]
+        elif node.kind is FrozenKind.MAPPING:
+            self._freeze_mapping(node, share, depth)
+        elif size > share * ATOMS_PER_VALUE or not self._take_flat(node, range(size), list(_iterate(list, value))):
+            places = _ends(size, share) if isinstance(value, deque) else _spread(size, share)
+            self._freeze_parts(node, places, functools.partial(_at, value), share, depth)
+
+    def _freeze_mapping(self, node: Frozen, share: int, depth: int) -> None:
+        value, size = node.value, node.size
+        keys = _keys_of(value, size, share)
+        if len(keys) == size <= share * ATOMS_PER_VALUE and self._take_flat(node, keys, list(dict.values(value))):
             return
-        if node.kind is FrozenKind.MAPPING:
-            keys = _keys_of(value, size, share)
-            if len(keys) == size <= share * ATOMS_PER_VALUE and self._take_flat(node, keys, list(dict.values(value))):
-                return
-            if isinstance(value, OrderedDict) and len(keys) == size:
-                node.copy = keys
-            steps: Sequence[Any] = keys if len(keys) <= share else [keys[at] for at in _spread(len(keys), share)]
-            self._freeze_parts(node, [key for key in steps if _is_value(key)], functools.partial(_at, value), share, depth)
-            return
-        if size <= share * ATOMS_PER_VALUE and self._take_flat(node, range(size), list(_iterate(list, value))):
-            return
-        places = _ends(size, share) if isinstance(value, deque) else _spread(size, share)
-        self._freeze_parts(node, places, functools.partial(_at, value), share, depth)
+        if isinstance(value, OrderedDict) and len(keys) == size:
+            node.copy = keys
+        sample = keys if len(keys) <= share else [keys[at] for at in _spread(len(keys), share)]
+        steps = [key for key in sample if _is_value(key)]
+        self._freeze_parts(node, steps, functools.partial(_at, value), share, depth)
 
     def _take_flat(self, node: Frozen, steps: Sequence[Any], parts: list[Any]) -> bool:
         """Take all items at once if they, and their keys, hold no others."""
@@ -193,13 +195,14 @@ class FrozenState:
 
 def compared_attributes(value: object, *, with_transient: bool = False) -> dict[str, Any]:
     """Return the attributes of an object that are its state."""
-    left_out = _not_compared(type(value), with_transient)
+    cls: Any = type(value)
+    left_out = _not_compared(cls, with_transient)
     return {name: part for name, part in attributes_of(value).items() if name not in left_out}
 
 
 @functools.lru_cache(maxsize=256)
 def _not_compared(cls: type, with_transient: bool) -> frozenset[str]:
-    """Return the names of attributes that are no state: see `transient`; and what is cached, or not compared by `==`."""
+    """Return the names of attributes that are no state: transient ones, and what is cached or not compared by `==`."""
     cached = {
         name for base in cls.__mro__ for name, one in vars(base).items() if isinstance(one, functools.cached_property)
     }
@@ -216,14 +219,14 @@ def copy_of(value: Any) -> object:
     return random.Random.getstate(value) if isinstance(value, random.Random) else bytes(value)
 
 
-_SEQUENCES: Final = (list, tuple, deque)
+_SEQUENCES: Final[tuple[Any, ...]] = (list, tuple, deque)
 _NO_STATE: Final = (types.ModuleType, types.MethodType, types.BuiltinMethodType, types.MethodWrapperType, weakref.ref)
 """They have a `==` of their own, by which those of two machines are never equal."""
 
 
 def _kind_of(value: Any) -> tuple[FrozenKind, int]:
     """Return how a value is remembered, and its size."""
-    cls = type(value)
+    cls: Any = type(value)
     if isinstance(value, _SEQUENCES):
         return FrozenKind.SEQUENCE, _size_of(value)
     if isinstance(value, dict):
@@ -252,14 +255,14 @@ def _is_plain_object(cls: type, value: object) -> bool:
     return bool(cls.__dictoffset__) or bool(attributes_of(value))
 
 
-_BASES: Final = (list, tuple, deque, dict, set, frozenset)
+_BASES: Final[tuple[Any, ...]] = (list, tuple, deque, dict, set, frozenset)
 
 
 def _size_of(value: Any) -> int:
     """Return how many items a collection has, whatever its class makes of `len`; 0: it is none."""
     for base in _BASES:
         if isinstance(value, base):
-            return base.__len__(value)
+            return int(base.__len__(value))
     return len(value) // 4096 if isinstance(value, (bytearray, array)) else 0
 
 

@@ -92,7 +92,8 @@ def _attributes(value: Any) -> dict[str, Any]:
     slots = [slot for cls in type(value).__mro__ for slot in _slots_of(cls)]
     found = {slot: getattr(value, slot) for slot in slots if hasattr(value, slot)}
     found |= getattr(value, "__dict__", {})
-    left_out = transient_names(type(value))
+    cls: Any = type(value)
+    left_out = transient_names(cls)
     return {name: part for name, part in found.items() if name not in left_out} if left_out else found
 
 

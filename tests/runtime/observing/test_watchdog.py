@@ -88,7 +88,14 @@ class NamedInTask(Blocker):
 
 
 @pytest.mark.parametrize(
-    ("kind", "named"), [(Named, "Jobs.snapshot"), (NamedInTask, "Jobs.snapshot"), (Blocker, "Block"), (AsyncBlocker, "Block"), (BlockingHook, "none: a hook, or apply")]
+    ("kind", "named"),
+    [
+        (Named, "Jobs.snapshot"),
+        (NamedInTask, "Jobs.snapshot"),
+        (Blocker, "Block"),
+        (AsyncBlocker, "Block"),
+        (BlockingHook, "none: a hook, or apply"),
+    ],
 )
 async def test_an_actor_that_blocks_the_loop_is_reported_while_it_does(kind: type[Blocker], named: str) -> None:
     reports = Reports()

@@ -128,7 +128,7 @@ class ClearsAtInit(Shares):
 
 
 class Caching(Rows):
-    transient = ("cache",)
+    transient: ClassVar[tuple[str, ...]] = ("cache",)
 
     def __init__(self) -> None:
         super().__init__()
@@ -238,10 +238,19 @@ async def test_snapshot_that_shows_what_comes_later_is_not_used(
 @pytest.mark.parametrize(
     ("machine", "reason"),
     [
-        (Empties, r"Empties.snapshot has changed the machine that is in use: Empties.rows was \d+ items, and is 0 items"),
-        (EmptiesLater, r"EmptiesLater.snapshot has changed the machine that is in use: EmptiesLater.rows was \d+ items"),
+        (
+            Empties,
+            r"Empties.snapshot has changed the machine that is in use: Empties.rows was \d+ items, and is 0 items",
+        ),
+        (
+            EmptiesLater,
+            r"EmptiesLater.snapshot has changed the machine that is in use: EmptiesLater.rows was \d+ items",
+        ),
         (Shares, r"Shares.restore has changed the machine that is in use: Shares.rows was \d+ items, and is 0 items"),
-        (ClearsAtInit, r"ClearsAtInit.snapshot has changed the machine that is in use: ClearsAtInit.rows was \d+ items"),
+        (
+            ClearsAtInit,
+            r"ClearsAtInit.snapshot has changed the machine that is in use: ClearsAtInit.rows was \d+ items",
+        ),
     ],
 )
 async def test_after_a_snapshot_that_changed_the_machine_there_is_no_other_one_and_what_it_answered_stays(
@@ -350,3 +359,39 @@ async def test_backup_is_refused_with_the_reason_once_a_snapshot_has_changed_the
 
     for _ in range(2):
         assert "has changed the machine" in str(taking.demand(taking._last[0].index))
+
+
+class Watched(Rows):
+    """Notes what the watchdog would name while its code runs."""
+
+    system: ClassVar[Any] = None
+    named: ClassVar[set[Any]] = set()
+
+    def snapshot(self) -> Iterator[bytes]:
+        if self.system is not None:
+            self.named.add(("snapshot", self.system.run_queue.named))
+        return map(self.note, super().snapshot())
+
+    def note(self, piece: bytes) -> bytes:
+        if self.system is not None:
+            self.named.add(("piece", self.system.run_queue.named))
+        return piece
+
+    def restore(self, piece: bytes) -> None:
+        self.named.add(("restore", self.system.run_queue.named))
+        super().restore(piece)
+
+
+async def test_watchdog_can_name_the_snapshot_and_the_restore_of_a_machine(
+    make_cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = await started(make_cluster, topology_of(Watched, nodes=1))
+    system = cluster["n1"].system
+    monkeypatch.setattr(Watched, "system", system)
+
+    await add(cluster, 15)
+    await until_compacted(cluster)
+
+    snapshot, restore = ("totals", "Watched.snapshot"), ("totals", "Watched.restore")
+    assert Watched.named == {("snapshot", snapshot), ("piece", snapshot), ("restore", restore)}
+    assert system.run_queue.named is None

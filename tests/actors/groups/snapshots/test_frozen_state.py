@@ -119,7 +119,7 @@ SAME: list[Callable[[], Any]] = [
     lambda: {"a": [1], 2: {"b": {}}, (3, "c"): None, frozenset([4]): 1, b"5": 1, dt.date(2020, 1, 1): 1},
     lambda: [Counter("aab"), OrderedDict([(2, 1), (1, 2)]), defaultdict(list, {"a": [1]})],
     lambda: [Order(1, [Order(2)]), Job("a"), Slotted([1]), ByName("a", 1), Point(1, 2), Rows([Job("b")])],
-    lambda: [dt.datetime(2020, 1, 1), dt.timedelta(1), itertools.count(5), random.Random(3)],
+    lambda: [dt.datetime(2020, 1, 1, tzinfo=dt.UTC), dt.timedelta(1), itertools.count(5), random.Random(3)],
     lambda: {Order: 1, ByName("a", 1): Job("a")},
     lambda: {str(number): Job(str(number)) for number in range(3000)},
 ]

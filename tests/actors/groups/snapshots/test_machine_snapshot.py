@@ -6,14 +6,13 @@ import datetime as dt
 import decimal
 import enum
 import random
+import threading
 import uuid
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
-
-import threading
 
 import pytest
 
@@ -198,7 +197,9 @@ def test_values_may_be_nested_deeply_and_not_without_end() -> None:
         return value
 
     assert restored(machine_with(nested(DEPTH_MAX - 1))).value == nested(DEPTH_MAX - 1)
-    with pytest.raises(SnapshotFailed, match=r"^Machine\.value(\[0\]){3}…(\[0\]){4} \(201 levels deep\), a list, cannot be saved: it is nested more than 200 "):
+    with pytest.raises(
+        SnapshotFailed, match=r"^Machine\.value(\[0\]){3}…(\[0\]){4} \(201 levels deep\), a list, .* more than 200 "
+    ):
         machine_with(nested(5_000)).snapshot()
     cycle: dict[str, Any] = {}
     cycle["self"] = cycle
@@ -372,7 +373,7 @@ def test_random_state_comes_back(seed: int) -> None:
 
 def test_transient_attributes_are_not_saved_and_stay_as_init_made_them() -> None:
     class Caching(Machine):
-        transient = ("cache", "lock")
+        transient: ClassVar[tuple[str, ...]] = ("cache", "lock")
 
         def __init__(self) -> None:
             super().__init__()
@@ -383,7 +384,7 @@ def test_transient_attributes_are_not_saved_and_stay_as_init_made_them() -> None
         transient = ("more",)
 
     for kind in (Caching, More):
-        machine = machine_with([1], kind)
+        machine: Any = machine_with([1], kind)
         machine.cache[1] = 2
         if kind is More:
             vars(machine)["more"] = object()
