@@ -20,8 +20,9 @@ __all__ = ["MachineChanged", "MachineGuard", "SnapshotUnusable", "first_differen
 GUARDED_VALUES: Final = 200
 """So many values of the machine are looked at before and after: of larger states a sample, which shows all sizes."""
 
-FROZEN_VALUES: Final = 1500
-"""So many values are remembered to be compared with those of a new machine: that takes two or three milliseconds."""
+FROZEN_VALUES: Final = 1000
+"""So many values are remembered to be compared with those of a new machine. Higher: the loop is held for more than two
+milliseconds. Lower: of fewer states all is compared, of the others a sample."""
 
 
 class SnapshotUnusable(SnapshotFailed):
