@@ -264,6 +264,8 @@ class Topology:
         if isinstance(nodes, Sequence) or (nodes is None and self.members is None):
             return self._members(nodes), None
         where = Everywhere() if nodes is None else nodes
+        if not callable(getattr(where, "selects", None)):
+            return (), where  # a mistake, see `validate`
         return tuple(node for node in self.nodes if self._has_part(node, where)), where
 
     def _has_part(self, node: str, where: NodeSelector) -> bool:

@@ -66,15 +66,17 @@ def find_mistakes(nodes: Sequence[str], parts: Sequence[Part], members: Members 
         yield from _mistakes_in_detector(detector)
     for part in parts:
         if not isinstance(part, DetectorPart):
-            yield from _mistakes_in_part(part, nodes)
+            yield from _mistakes_in_part(part, nodes, has_view=members is not None)
     yield from _mistakes_in_balancers(parts)
 
 
-def _mistakes_in_part(part: _PlacedPart, nodes: Sequence[str]) -> Iterator[str]:
+def _mistakes_in_part(part: _PlacedPart, nodes: Sequence[str], *, has_view: bool) -> Iterator[str]:
     label = f"{_kind(part)} {part.name!r}"
     where = getattr(part, "where", None)
     if where is not None and not callable(getattr(where, "selects", None)):
         yield f"{label}: nodes={where!r:.60} are neither names nor a Role or Label"
+    elif where is not None and not has_view:
+        yield f"{label}: nodes={where!r:.60} is for topologies with Members(…) as nodes: name the nodes here"
     if not part.nodes and where is None:
         yield f"{label} has no nodes"
     for node in part.nodes:
