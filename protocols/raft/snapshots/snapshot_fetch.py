@@ -168,7 +168,7 @@ class SnapshotFetch:
         if leader != state.leader or term != state.term:
             return
         index = self.acknowledged_index(snapshot)
-        reply = AppendEntriesReply(term, round_, True, index, index)
+        reply = AppendEntriesReply(term, round_, True, index, index, is_short=state.is_short)
         state.outbox.send(leader, reply, state.durability.after_entries(index))
 
     def acknowledged_index(self, snapshot: SnapshotId) -> LogIndex:
