@@ -101,7 +101,7 @@ GOLDEN = {
     "group.Status": (
         "GroupStatus(group, node, role, term, leader, last_index, commit_index, applied_index, store, syncs, members, "
         "quarantine, revision, version, code_version, code_schema, trouble, base_index, snapshot_index, activity, "
-        "change)"
+        "change, disk)"
     ),
     "group.Unsettled": "Unsettled(reason, leader)",
     "group.ActivateSchema": "ActivateSchema()",
