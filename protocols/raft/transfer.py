@@ -5,7 +5,8 @@ candidate at once, and the others vote although their leader is active. If it do
 time-out, the leader goes on; but a leader that is no member any more steps down then (dissertation §4.2.2).
 
 Short of space. A leader whose disk has no room for commands (`ShortOfSpace`) begins a transfer by itself, to a voter
-that has room and everything, or will in a moment. No member without room is a target while another voter can lead.
+that has room and everything, or will in a moment; but only if the others are a quorum: else every vote and command
+would need this very disk. No member without room is a target while another voter can lead.
 """
 
 from __future__ import annotations
@@ -124,10 +125,12 @@ class Transfer:
         return is_settled and under_way.leadership.has_everything(under_way.target)
 
     def _make_way(self, leadership: Leadership) -> None:
-        """Begin to hand over to a voter with room that has everything, or will in a moment, if there is one."""
-        targets = (peer for peer in self.roomy(leadership) if leadership.is_near(peer))
-        target = next(targets, None)
-        if target is not None and self._role_state.now >= self._paused_until:
+        """Begin to hand over to a voter with room that has everything, or will in a moment, if the others can go on."""
+        state = self._role_state
+        if state.now < self._paused_until or not state.electorate.quorum.is_quorum(leadership.successors()):
+            return
+        target = next((peer for peer in self.roomy(leadership) if leadership.is_near(peer)), None)
+        if target is not None:
             self._start(None, target, leadership)
 
     def _start(self, ref: int | None, target: NodeId, leadership: Leadership, *, leaves: bool = False) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from coterie.actors.groups.group_messages import DISK_FULL, Execute, Refused
-from coterie.actors.groups.key_value import Get, Increment
+from coterie.actors.groups.key_value import Get, Increment, Put
 from coterie.actors.groups.routed_command import RoutedCommand
-from coterie.errors import CommandRefused, CommandUnsettled, Outcome
+from coterie.errors import CommandRefused, CommandUnsettled, CoterieError, Outcome
 from coterie.protocols.replicated_log import Refusal
 from coterie.runtime.hosts.virtual.virtual_disk import VirtualDisk
 
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.virtual
 
 CAPACITY = 20_000_000
 SHORT = "nearly_full"
+LARGE = Put(b"k", bytes(400_000))
 
 
 def fill(disk: VirtualDisk) -> None:
@@ -155,6 +156,84 @@ async def test_a_voter_without_space_is_elected_only_if_no_other_can_be(cluster:
     await cluster.start(leader)
     assert await cluster.leader_of("store") in (leader, full), "all that are up are full"
     assert await group.read(Get(b"n")) is not None
+
+
+def use_up(disk: VirtualDisk) -> None:
+    """Leave nothing, but for the zeros that are written ahead of the log: `LARGE` does not fit into them."""
+    disk.capacity_bytes = disk.used_bytes
+
+
+async def test_a_follower_that_can_write_nothing_stays_up_acknowledges_nothing_and_goes_on_with_space_again(
+    cluster: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    group = (await cluster.client()).group("store")
+    leader = await cluster.leader_of("store")
+    full = next(name for name in cluster if name != leader)
+    use_up(cluster.disks[full])
+    await group.execute(LARGE)
+
+    assert await increments(group, 600) == (list(range(1, 601)), 0)
+
+    status = await group.status()
+    assert (status[full].role, status[full].disk) == ("follower", "full")
+    assert cluster[full].store.failure is None
+    assert caplog.text.count("store.full") == 1
+    peers = cluster[leader].system.registry.cell_at("store").actor._raft._role_state.leadership
+    on_disk = (await cluster[leader].store.state("store")).last
+    acknowledged = min(progress.match_index for progress in peers._progress_by_peer.values())
+    assert acknowledged < on_disk - 500, "what is not on its disk is not acknowledged"
+    assert status[leader].term == status[full].term
+
+    cluster.disks[full].capacity_bytes = None
+    await asyncio.sleep(3.0)
+
+    status = await group.status()
+    assert status[full].disk is None
+    assert status[full].applied_index == status[leader].applied_index
+    await cluster.kill(leader)
+    assert await increments(group, 1) == ([601], 0)
+
+
+async def test_a_leader_that_can_write_nothing_hands_over_and_loses_no_command(cluster: Any) -> None:
+    group = (await cluster.client()).group("store")
+    leader = await cluster.leader_of("store")
+    assert await increments(group, 3) == ([1, 2, 3], 0)
+    use_up(cluster.disks[leader])
+    await group.execute(LARGE)
+    sums, refused = await increments(group, 30)
+    assert (sums, refused) == (list(range(4, 34)), 0)
+    assert await cluster.leader_of("store") != leader
+    assert (await group.status())[leader].disk == "full"
+    await cluster.kill(leader)
+    cluster.disks[leader].capacity_bytes = None
+    await cluster.start(leader)
+    await asyncio.sleep(3.0)
+    status = await group.status()
+    assert len({each.applied_index for each in status.values()}) == 1
+
+
+async def test_all_disks_used_up_nothing_is_acknowledged_reads_go_on_and_space_brings_everything_back(
+    cluster: Any,
+) -> None:
+    group = (await cluster.client()).group("store")
+    await cluster.leader_of("store")
+    assert await increments(group, 3) == ([1, 2, 3], 0)
+    for name in cluster:
+        use_up(cluster.disks[name])
+    with pytest.raises(CoterieError) as caught:
+        await group.execute(LARGE, timeout_s=3.0)
+    assert caught.value.outcome is Outcome.UNKNOWN  # the leader had it in memory when it saw that its disk is full
+    with pytest.raises(CommandRefused, match="too little free space"):
+        await group.execute(Increment(b"n"), timeout_s=3.0)
+    leader = await cluster.leader_of("store")
+    assert await group.read(Get(b"n")) == b"3"
+    assert {status.disk for status in (await group.status()).values()} <= {"full", None}
+    for name in cluster:
+        cluster.disks[name].capacity_bytes = None
+    await asyncio.sleep(5.0)
+    assert await cluster.leader_of("store") == leader
+    assert await increments(group, 1) == ([4], 0)
+    assert await group.read(Get(b"k")) in (None, LARGE.value), "its outcome was unknown"
 
 
 async def test_a_repetition_that_is_refused_is_unsettled_if_an_earlier_attempt_may_have_been_executed(

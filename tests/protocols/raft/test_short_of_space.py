@@ -84,6 +84,18 @@ def test_with_room_again_it_takes_commands_and_it_hands_over_as_soon_as_another_
     assert leaders(group) == [N2], "room that comes back moves no leadership"
 
 
+def test_it_leads_on_while_the_others_are_no_quorum_without_it_since_they_would_need_its_disk() -> None:
+    group = led_by_n1()
+    group.crash("n3")
+    run_on(group, 3 * group.config.election_timeout_max_s, N1, N2)
+    group.handle("n1", FULL)
+    run_on(group, 20 * group.config.election_timeout_max_s, N1, N2)
+    assert (group["n1"].role, group["n1"].term) == (RaftRole.LEADER, 1)
+    group.restart("n3")
+    run_on(group, 3 * group.config.election_timeout_max_s)
+    assert leaders(group) in ([N2], [N3])
+
+
 def test_a_full_node_never_takes_leadership_back_and_forth() -> None:
     group = led_by_n1("n2")
     group.handle("n1", FULL)
