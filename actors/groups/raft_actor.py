@@ -386,7 +386,7 @@ class RaftActor(Actor[ReplicaMessage]):
             self._letters.admission.forget()
         self._schemas.advance(now)
         self._requests.advance(now)
-        self._leaders.advance(now)
+        self._leaders.advance(now, takes_part=self._takes_part)
 
     @property
     def _running(self) -> Driver[RaftEvent, RaftEffect] | PendingVoter[RaftEvent]:

@@ -406,10 +406,8 @@ class Raft:
                 self._compaction.taken(event)
             case SnapshotStored():
                 self._compaction.stored(event)
-            case ChunkStored():
-                self._fetch.stored(event)
-            case ChunkLoaded():
-                self._fetch.loaded(event)
+            case ChunkStored() | ChunkLoaded():
+                self._fetch.handle_disk(event)
             case _:
                 assert_never(event)
 

@@ -24,7 +24,7 @@ from coterie.protocols.raft.role import RoleState
 __all__ = ["Transfer"]
 
 PAUSE: Final = 10
-"""So many of the longest election time-outs after a transfer that it began by itself, and that failed, a leader waits."""
+"""So many of the longest election time-outs a leader waits after a transfer of its own that failed."""
 
 
 @dataclass(slots=True)
@@ -71,7 +71,9 @@ class Transfer:
             self._refuse(event.ref, f"a transfer to {state.electorate.node_of(self._under_way.target)} is under way")
         elif (target := self._target(event.target, leadership)) is None:
             whom = "no member can" if event.target is None else f"{event.target!r} cannot"
-            self._refuse(event.ref, f"{whom} lead next: it must be another member, and answer, and have free disk space")
+            self._refuse(
+                event.ref, f"{whom} lead next: it must be another member, and answer, and have free disk space"
+            )
         else:
             self._start(event.ref, target, leadership)
 

@@ -49,7 +49,7 @@ Statuses = Mapping[str, GroupStatus | CoterieError]
 OUT: Final = " (nothing is expected of it: it is a member of no group; take it out of Topology(nodes=…))"
 
 _DISKS: Final = {
-    "nearly_full": "nearly full (store.short_of_space in its log): it leads only if no other voter can; free some space",
+    "nearly_full": "nearly full (store.short_of_space in its log): it leads only if no other voter can; free some",
     "full": "full (store.full in its log): it stores and acknowledges nothing until there is space; free some",
 }
 
@@ -200,10 +200,16 @@ def _troubles(seen: _ClusterStatus) -> Iterator[str]:
                 and any(_leads(other) for other in statuses.values())
             ):
                 yield f"group {group}: {node} knows no leader, although there is one"
-            if isinstance(status, GroupStatus) and status.disk is not None:
-                yield f"group {group}: the disk of {node} is {_DISKS.get(status.disk, status.disk)}"
-            if isinstance(status, GroupStatus) and status.trouble is not None:
-                yield f"group {group}: {node} has found that {status.trouble}"
+            if isinstance(status, GroupStatus):
+                yield from _own_troubles(group, node, status)
+
+
+def _own_troubles(group: str, node: str, status: GroupStatus) -> Iterator[str]:
+    """Yield what a node says to be wrong."""
+    if status.disk is not None:
+        yield f"group {group}: the disk of {node} is {_DISKS.get(status.disk, status.disk)}"
+    if status.trouble is not None:
+        yield f"group {group}: {node} has found that {status.trouble}"
 
 
 def _is_out(node: str, seen: _ClusterStatus) -> bool:

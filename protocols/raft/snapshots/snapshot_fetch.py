@@ -130,6 +130,13 @@ class SnapshotFetch:
             and chunk.offset == under_way.size_bytes
         )
 
+    def handle_disk(self, event: ChunkStored | ChunkLoaded) -> None:
+        """Take what the disk has done."""
+        if isinstance(event, ChunkStored):
+            self.stored(event)
+        else:
+            self.loaded(event)
+
     def stored(self, event: ChunkStored) -> None:
         """Ask for the next chunk."""
         under_way = self._under_way

@@ -1,4 +1,4 @@
-"""`RandomRoom`: tells the nodes of some simulated groups that their disks have no room for commands, or have it again."""
+"""`RandomRoom`: tells nodes of some simulated groups that their disks have no room for commands, or have it again."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ is cut off, and a last batch header proves that everything before it was synced.
 Full disk. Decided in `group_commit.py` (`_write_to`, `_write_to_new`), by `is_disk_full`. A batch that found no space
 is cut off again and waits; nothing of it, and nothing later, is acknowledged until it was written and synced
 (`LogStore.is_full`). Only a store that is being opened or closed does not wait: `_end_log_cleanly` spends the reserve,
-and `fail` sets `LogStore.failure`. The next `SegmentedLog.open` makes a new reserve, or fails with `StorageFailed` until
-there is space. A sync that fails for want of space leaves the file in doubt, so it is fatal like any other.
+and `fail` sets `LogStore.failure`. The next `SegmentedLog.open` makes a new reserve, or fails with `StorageFailed`
+until there is space. A sync that fails for want of space leaves the file in doubt, so it is fatal like any other.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RESERVE_NAME: Final = "reserve"
 """The name of its file."""
 
 
-class NoSpaceYet(Exception):  # noqa: N818 (no error: the write is tried again)
+class NoSpaceYet(Exception):
     """A write found no space on the disk, and what it had written was cut off: it can be repeated."""
 
 

@@ -198,7 +198,10 @@ def test_a_hand_over_that_fails_is_not_begun_again_at_once_and_commands_are_refu
 
 def test_answers_say_whether_there_is_room_and_late_ones_change_nothing() -> None:
     group = led_by_n1()
-    progress = group["n1"]._role_state.leadership.progress_of(N2)  # type: ignore[union-attr]
+    leadership = group["n1"]._role_state.leadership
+    assert leadership is not None
+    progress = leadership.progress_of(N2)
+    assert progress is not None
     group.handle("n2", FULL)
     group.tick("n1")
     old = [flight.message for flight in group.network if flight.to == N2]

@@ -94,13 +94,17 @@ def test_a_dead_node_is_named_with_its_group_and_the_cluster_is_degraded(
         (follower("n3", trouble="all differ"), "n3 has found that all differ"),
         (
             follower("n3", disk="nearly_full"),
-            "the disk of n3 is nearly full (store.short_of_space in its log): it leads only if no other voter can; "
-            "free some space",
+            (
+                "the disk of n3 is nearly full (store.short_of_space in its log):"
+                " it leads only if no other voter can; free some"
+            ),
         ),
         (
             follower("n3", disk="full"),
-            "the disk of n3 is full (store.full in its log): it stores and acknowledges nothing until there is space; "
-            "free some",
+            (
+                "the disk of n3 is full (store.full in its log):"
+                " it stores and acknowledges nothing until there is space; free some"
+            ),
         ),
     ],
 )
@@ -153,7 +157,9 @@ def test_a_group_whose_leader_is_short_of_space_is_unavailable_and_it_says_that_
     assert code == 1
     verdict, first, *others = printed.splitlines()[-5:]
     assert verdict == "unavailable"
-    assert first.startswith("  group store: commands are refused, reads go on: n1 leads with too little free disk space")
+    assert first.startswith(
+        "  group store: commands are refused, reads go on: n1 leads with too little free disk space"
+    )
     assert [line[:34] for line in others] == [f"  group store: the disk of n{number} is n" for number in (1, 2, 3)]
     read = json.loads(facts)
     assert (read["verdict"], read["errors"][0]["code"]) == ("unavailable", "unavailable")
