@@ -13,7 +13,6 @@
 `raft_shorthand.py`: builds Raft messages, log entries and disks from plain numbers.
 `session_trials.py`: schedules that repeat session commands and openings at bad moments.
 `snapshot_trials.py`: schedules in which logs are compacted, and snapshots fetched and installed.
-`space_trials.py`: schedules of Raft in which disks have no room for commands.
 `swim_schedules.py`: runs SWIM members so that one broken promise shows.
 `view_trials.py`: schedules of cluster membership in which one broken promise would show.
 """

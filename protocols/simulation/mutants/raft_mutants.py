@@ -23,7 +23,7 @@ from coterie.protocols.raft.replication.progress import Progress
 from coterie.protocols.raft.role import RoleState
 from coterie.protocols.raft.transfer import Transfer
 from coterie.protocols.replicated_log import Entry, LogIndex, ReadReady, Term
-from coterie.protocols.simulation.directed import raft_schedules, space_trials
+from coterie.protocols.simulation.directed import raft_schedules
 from coterie.protocols.simulation.mutants.mutation_testing import DirectedTrial, Mutant, Patch, ScenarioTrial
 from coterie.protocols.simulation.scenarios.protocol_scenarios import SCENARIOS
 
@@ -240,12 +240,12 @@ RAFT_MUTANTS: tuple[Mutant, ...] = (
     _directed("one write for any burst", raft_schedules.large_burst, Patch(Durability, "_begin_after", _same_write)),
     _directed(
         "a node that cannot write campaigns",
-        space_trials.full_voter_and_a_lost_leader,
+        raft_schedules.full_voter_and_a_lost_leader,
         Patch(RoleState, "_patience_s", _no_patience_s),
     ),
     _directed(
         "leadership handed to a full voter",
-        space_trials.full_leader,
+        raft_schedules.full_leader,
         Patch(Leadership, "has_room", _has_room_for_all_it_knows),
     ),
     _directed("one hint in a refusal", raft_schedules.alternating_tails, Patch(raft_log, "HINTS_MAX", 1)),

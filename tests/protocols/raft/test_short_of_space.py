@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from coterie.protocols.algorithm import NodeId, Received
@@ -12,7 +14,6 @@ from coterie.protocols.raft.role import PATIENCE
 from coterie.protocols.raft.transfer import PAUSE
 from coterie.protocols.replicated_log import Refusal, Reject, Term
 from coterie.protocols.simulation.directed.directed_group import DirectedGroup
-from coterie.protocols.simulation.directed.space_trials import run_on
 
 N1, N2, N3 = NodeId("n1"), NodeId("n2"), NodeId("n3")
 
@@ -58,7 +59,7 @@ def test_all_full_the_leader_leads_on_reads_are_answered_and_commands_refused_fo
     group.settle()
     (ref,) = group.propose("n1", b"a")
     read = group.read("n1")
-    run_on(group, 20 * group.config.election_timeout_max_s)
+    group.run_on(20 * group.config.election_timeout_max_s)
     assert leaders(group) == [N1]
     assert group["n1"].term == 1
     assert group.record("n1").rejects == [Reject(ref, Refusal.SHORT_OF_SPACE, N1)]
@@ -80,26 +81,26 @@ def test_with_room_again_it_takes_commands_and_it_hands_over_as_soon_as_another_
     assert leaders(group) == [N2]
     group.heartbeat("n2")
     group.handle("n1", ROOM)
-    run_on(group, 20 * group.config.election_timeout_max_s)
+    group.run_on(20 * group.config.election_timeout_max_s)
     assert leaders(group) == [N2], "room that comes back moves no leadership"
 
 
 def test_it_leads_on_while_the_others_are_no_quorum_without_it_since_they_would_need_its_disk() -> None:
     group = led_by_n1()
     group.crash("n3")
-    run_on(group, 3 * group.config.election_timeout_max_s, N1, N2)
+    group.run_on(3 * group.config.election_timeout_max_s, N1, N2)
     group.handle("n1", FULL)
-    run_on(group, 20 * group.config.election_timeout_max_s, N1, N2)
+    group.run_on(20 * group.config.election_timeout_max_s, N1, N2)
     assert (group["n1"].role, group["n1"].term) == (RaftRole.LEADER, 1)
     group.restart("n3")
-    run_on(group, 3 * group.config.election_timeout_max_s)
+    group.run_on(3 * group.config.election_timeout_max_s)
     assert leaders(group) in ([N2], [N3])
 
 
 def test_a_full_node_never_takes_leadership_back_and_forth() -> None:
     group = led_by_n1("n2")
     group.handle("n1", FULL)
-    run_on(group, 100 * group.config.election_timeout_max_s)
+    group.run_on(100 * group.config.election_timeout_max_s)
     assert leaders(group) == [N3]
     assert group["n3"].term == 2
 
@@ -131,7 +132,7 @@ def test_a_full_voter_lets_one_with_room_stand_first(seed: int) -> None:
     group.heartbeat("n1")
     group.handle("n2", FULL)
     group.crash("n1")
-    run_on(group, 3 * group.config.election_timeout_max_s, N2, N3)
+    group.run_on(3 * group.config.election_timeout_max_s, N2, N3)
     assert group["n3"].role is RaftRole.LEADER
     assert [each.facts["node"] for each in group.observed if each.event == "raft.leader_elected"] == ["n1", "n3"]
 
@@ -139,7 +140,7 @@ def test_a_full_voter_lets_one_with_room_stand_first(seed: int) -> None:
 def test_if_no_voter_with_room_can_be_elected_a_full_one_is_in_bounded_time() -> None:
     group = led_by_n1("n2", "n3")
     group.crash("n1")
-    run_on(group, (2 + 2 * PATIENCE) * 2 * group.config.election_timeout_max_s, N2, N3)
+    group.run_on((2 + 2 * PATIENCE) * 2 * group.config.election_timeout_max_s, N2, N3)
     assert any(group[name].role is RaftRole.LEADER for name in (N2, N3))
 
 
@@ -148,7 +149,7 @@ def test_a_full_voter_with_the_only_newest_log_leads_and_hands_over_once_the_oth
     group.propose("n1", b"a")
     group.settle("n1", "n2")  # committed without n3
     group.crash("n1")
-    run_on(group, 10 * group.config.election_timeout_max_s, N2, N3)
+    group.run_on(10 * group.config.election_timeout_max_s, N2, N3)
     assert group["n3"].role is RaftRole.LEADER
     assert group["n3"].last_index >= 2
 
@@ -158,7 +159,7 @@ def test_an_only_voter_does_not_wait_for_others() -> None:
     group.crash("n1")
     group.restart("n1")
     group.handle("n1", FULL)
-    run_on(group, group.config.election_timeout_max_s)
+    group.run_on(group.config.election_timeout_max_s)
     assert group["n1"].role is RaftRole.LEADER
 
 
@@ -198,10 +199,7 @@ def test_a_hand_over_that_fails_is_not_begun_again_at_once_and_commands_are_refu
 
 def test_answers_say_whether_there_is_room_and_late_ones_change_nothing() -> None:
     group = led_by_n1()
-    leadership = group["n1"]._role_state.leadership
-    assert leadership is not None
-    progress = leadership.progress_of(N2)
-    assert progress is not None
+    progress: Any = group["n1"]._role_state.leadership.progress_of(N2)  # type: ignore[union-attr]
     group.handle("n2", FULL)
     group.tick("n1")
     old = [flight.message for flight in group.network if flight.to == N2]

@@ -6,18 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
-from coterie.protocols.simulation.directed import raft_schedules, space_trials
+from coterie.protocols.simulation.directed import raft_schedules
 from coterie.protocols.simulation.mutants import Mutant, run_mutant
 from coterie.protocols.simulation.mutants.raft_mutants import RAFT_MUTANTS
 
-NAMES = [*raft_schedules.__all__, *space_trials.TRIALS]
-SCHEDULES: list[Callable[[], None]] = [
-    getattr(raft_schedules, name, None) or getattr(space_trials, name) for name in NAMES
-]
+SCHEDULES: list[Callable[[], None]] = [getattr(raft_schedules, name) for name in raft_schedules.__all__]
 DIRECTED = [mutant for mutant in RAFT_MUTANTS if not mutant.trial.is_random]
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES, ids=NAMES)
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=raft_schedules.__all__)
 def test_schedule_ends_well(schedule: Callable[[], None]) -> None:
     schedule()
 
@@ -32,4 +29,4 @@ def test_directed_mutant_is_killed(mutant: Mutant) -> None:
 def test_each_schedule_kills_a_mutant() -> None:
     tried = {mutant.trial.name.replace(" ", "_") for mutant in DIRECTED}
 
-    assert tried == set(NAMES)
+    assert tried == set(raft_schedules.__all__)
