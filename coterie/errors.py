@@ -234,7 +234,7 @@ class FenceError(CoterieError, NotImplementedError):
 
 _NO_REPLACEMENT = (
     "a store that is lost for good is replaced: start the node with an empty data directory and --bootstrap join, then "
-    "coterie raft replace; its groups go on meanwhile, while a quorum of the other voters is up"
+    "coterie raft replace; its groups go on while a quorum of the other voters is up (else: coterie raft recover)"
 )
 """The end of every message about a store that cannot be used any more."""
 
