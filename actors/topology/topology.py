@@ -289,6 +289,8 @@ class Topology:
         if isinstance(nodes, Sequence) or (nodes is None and self.members is None):
             return self._members(nodes), None
         where = Everywhere() if nodes is None else nodes
+        if not callable(getattr(where, "selects", None)):
+            return (), where  # a mistake, see `validate`
         roles_of = (self.members or Members(self.nodes)).roles_of
         return tuple(node for node in self.nodes if where.selects(roles_of(node), {})), where
 

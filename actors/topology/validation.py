@@ -67,18 +67,14 @@ def find_mistakes(nodes: Sequence[str], parts: Sequence[Part], members: Members 
         yield from _mistakes_in_detector(detector)
     for part in parts:
         if not isinstance(part, DetectorPart):
-            yield from _mistakes_in_part(part, nodes)
+            yield from _mistakes_in_part(part, nodes, has_view=members is not None)
     yield from _mistakes_in_balancers(parts)
     yield from _mistakes_in_singletons(parts, has_view=members is not None)
 
 
-def _mistakes_in_part(part: _PlacedPart, nodes: Sequence[str]) -> Iterator[str]:
+def _mistakes_in_part(part: _PlacedPart, nodes: Sequence[str], *, has_view: bool) -> Iterator[str]:
     label = f"{_kind(part)} {part.name!r}"
-    where = getattr(part, "where", None)
-    if where is not None and not callable(getattr(where, "selects", None)):
-        yield f"{label}: nodes={where!r:.60} are neither names nor a Role or Label"
-    if not part.nodes and where is None:
-        yield f"{label} has no nodes"
+    yield from _mistakes_in_placement(label, part, has_view=has_view)
     for node in part.nodes:
         if node not in nodes:
             yield f"{label} is on node {node!r}, which the topology does not have"
@@ -103,6 +99,16 @@ def mistake_in_node_name(name: str) -> str | None:
     """Return why a node cannot have this name, in a sentence; None: it can."""
     mistake = _mistake_in_name(name, "/#= \t\n")
     return None if mistake is None else f"{name!r:.80} is not a valid name for a node: {mistake}"
+
+
+def _mistakes_in_placement(label: str, part: _PlacedPart, *, has_view: bool) -> Iterator[str]:
+    where = getattr(part, "where", None)
+    if where is None and not part.nodes:
+        yield f"{label} has no nodes"
+    elif where is not None and not callable(getattr(where, "selects", None)):
+        yield f"{label}: nodes={where!r:.60} are neither names nor a Role or Label"
+    elif where is not None and not has_view:
+        yield f"{label}: nodes={where!r:.60} is for topologies with Members(…) as nodes: name the nodes here"
 
 
 def _mistake_in_name(name: str, signs: str) -> str | None:
