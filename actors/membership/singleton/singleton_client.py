@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from coterie.actors.membership.singleton.held_messages import was_not_handled
-from coterie.errors import CoterieError, NoTargets
+from coterie.errors import AskTimeout, ConnectionLost, CoterieError, NoTargets
 from coterie.runtime.messages.message import Ask
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.system import System
@@ -33,7 +33,7 @@ class SingletonClient:
         self._system = system
         self._name = name
         self._nodes = nodes
-        self._last = system.node
+        self._last = self._avoided = ""
 
     async def ask(self, msg: Ask[R], *, timeout_s: float | None = None) -> R:
         """Send `msg` to the holder, and return its reply. While nobody holds the singleton, the message waits.
@@ -53,6 +53,7 @@ class SingletonClient:
                 reply: R = await self._ref(node).ask(msg, timeout_s=max(0.0, deadline - monotonic()))
             except CoterieError as error:
                 if not was_not_handled(error, msg):
+                    self._avoided = node if isinstance(error, AskTimeout | ConnectionLost) else self._avoided
                     raise
                 last = f"{node!r}: {error}"
             else:
@@ -69,9 +70,9 @@ class SingletonClient:
             self._ref(node).tell(msg)
 
     def _in_order(self) -> list[str]:
-        """Return the nodes to try: the one that answered last, then the others."""
-        nodes = list(self._nodes())
-        return sorted(nodes, key=lambda node: (node != self._last, node != self._system.node, node))
+        """Return the nodes to try: this one; the one that answered last, unless an answer is missing; the others."""
+        own, avoided, last = self._system.node, self._avoided, self._last
+        return sorted(self._nodes(), key=lambda node: (node != own, node == avoided, node != last, node))
 
     def _ref(self, node: str) -> Ref[Any]:
         return self._system.at(Address(node, self._name))
