@@ -30,6 +30,7 @@ from coterie.actors.topology.parts import (
     SingletonPart,
     SynodPart,
 )
+from coterie.actors.topology.stopped_parts import StoppedParts
 from coterie.actors.topology.stored_groups import TOPOLOGY_GROUP
 from coterie.errors import StorageError
 from coterie.protocols.algorithm import NodeId
@@ -124,6 +125,8 @@ def spawn_parts(node: Node, parts: Sequence[Part], nodes: Sequence[str]) -> None
     here = [part for part in parts if runs_on(part, node)]
     for part in here:
         _spawn(node, part)
+    if node.membership is not None:
+        StoppedParts(node.system, node.membership, here, partial(_spawn, node))
 
     def names_of(kind: type[Part]) -> tuple[str, ...]:
         return tuple(part.name for part in here if isinstance(part, kind))
