@@ -1,4 +1,4 @@
-"""Operations of a Raft group and of singletons: what clients see, and how long it takes, while nodes come back, go and change.
+"""Operations of groups and singletons: what clients see, and how long it takes, while nodes come back, go and change.
 
 `raft_catch_up.py`: measures how long a follower takes that was down while others wrote, by log and by snapshot
 `raft_operations.py`: restarts, upgrades and repairs a cluster under load: failed calls, longest pause, latencies
