@@ -170,6 +170,7 @@ class SingletonActor(Actor[M]):
     def on_visit_end(self) -> None:
         """Decide what is next."""
         self._review()
+        self._resolve_idle()
 
     def _target(self) -> Ref[Any] | None:
         """Return the ref of the actor of the epoch that is known."""
@@ -214,7 +215,6 @@ class SingletonActor(Actor[M]):
             self._take(step.step)
         elif not self._is_busy:
             self._look_again(self._retry_at, now)
-        self._resolve_idle()
 
     def _situation(self, now: float) -> Situation:
         known = self._membership

@@ -244,6 +244,20 @@ async def test_a_return_is_tried_again_until_it_is_answered(virtual_host: Virtua
         assert len(here.commands) == 3
 
 
+async def test_a_node_that_knows_nothing_yet_has_nothing_to_hand_over(virtual_host: VirtualHost) -> None:
+    async with no_leaks(), System("n1", host=virtual_host) as system:
+        here = Setting(system)
+        here.feed.registry = Registry(-1, {}, ())
+        here.spawn()
+        await asyncio.sleep(0.1)
+        began = virtual_host.clock.monotonic()
+
+        await here.feed.hand_over()
+
+        assert virtual_host.clock.monotonic() == began
+        assert here.commands == []
+
+
 def test_the_trials_of_the_mutants_pass() -> None:
     for trial in (
         singleton_trials.lease_that_ends,
@@ -400,7 +414,8 @@ def test_a_singleton_needs_members_and_the_mistake_says_what_to_declare() -> Non
 
 def test_what_makes_it_takes_the_node_and_the_epoch_and_says_its_class() -> None:
     topology = Topology("shop", nodes=Members(founders=["n1", "n2", "n3"]))
-    topology.singleton("silent", Silent)
+    silent: Any = Silent
+    topology.singleton("silent", silent)
     topology.singleton("unknown", unknown)
     topology.singleton("known", unknown, messages=[Do], nodes=Role("worker"))
 
