@@ -1,7 +1,8 @@
 """Scenario `membership`: three nodes found a cluster and others join, leave and come back, while nodes crash.
 
-`ViewChecker` checks that all nodes see one sequence of views. When the faults have ended, all nodes that run must come
-to know one view, in which they are all up.
+`ViewChecker` checks that all nodes see one sequence of views, and that a singleton, which is asked all the time, never
+acts in an epoch after it has acted in a later one. When the faults have ended, all nodes that run must come to know one
+view, in which they are all up, and the singleton must answer.
 """
 
 from __future__ import annotations
@@ -21,13 +22,15 @@ from coterie.actors.simulation.simulation import Simulation
 from coterie.actors.topology import Topology
 from coterie.errors import CoterieError
 from coterie.runtime.actor import Actor
-from coterie.runtime.messages.message import message
+from coterie.runtime.messages.message import Ask, message
 
 __all__ = ["MEMBERSHIP"]
 
 FOUNDERS: Final = 3
 FINISH_S: Final = 90.0
 LEAVE_EVERY_S: Final = 6.0
+ASK_EVERY_S: Final = 0.05
+ASK_S: Final = 2.0
 
 EXCLUDED_KINDS: Final = ("stale_disk", "wiped_disk", "bit_rot")
 """Faults by which founders are lost: a minority of all nodes may be a majority of them."""
@@ -59,6 +62,26 @@ class Observer(Actor[Nothing]):
             self._sim.check(self._checker.seen, self._node.membership.me.identity, update.view)
 
 
+@message(name="simulation.Act")
+class Act(Ask[int]):
+    """Ask the singleton to act; it answers its epoch."""
+
+
+class Holder(Actor[Act]):
+    """The singleton: tells the checker in which epoch it acts."""
+
+    def __init__(self, sim: Simulation, checker: ViewChecker, node: Node, epoch: int) -> None:
+        self._sim = sim
+        self._checker = checker
+        self._node = node
+        self._epoch = epoch
+
+    def receive(self, msg: Act, /) -> int:
+        """Act."""
+        self._sim.check(self._checker.acted, "holder", self._node.name, self._epoch)
+        return self._epoch
+
+
 async def run(sim: Simulation) -> None:
     """Run the scenario in `sim`, which must have a plan."""
     if sim.plan is None:
@@ -67,13 +90,43 @@ async def run(sim: Simulation) -> None:
     checker = ViewChecker(sim.violation_context)
     topology = Topology("members", nodes=Members(founders=founders))
     topology.actor("observer", partial(Observer, sim, checker))
+    topology.singleton("holder", partial(Holder, sim, checker))
     sim.deploy(topology, guests=guests)
+    asked = _Asked()
     leaving = [asyncio.ensure_future(_come_and_go(sim, sim.node(guest))) for guest in guests]
+    asking = [asyncio.ensure_future(_ask(node, asked)) for node in sim.nodes]
     await sim.until(lambda: sim.injector.is_over, within_s=sim.plan.ends_at_s + FINISH_S)
     for task in leaving:
         task.cancel()
     sim.heal()
     await sim.until(partial(_is_settled, sim, checker), within_s=FINISH_S)
+    answered = asked.answered
+    await sim.until(lambda: asked.answered > answered + len(sim.nodes), within_s=FINISH_S)
+    for task in asking:
+        task.cancel()
+
+
+class _Asked:
+    """How many asks the singleton has answered."""
+
+    answered = 0
+
+
+async def _ask(node: SimulatedNode, asked: _Asked) -> None:
+    """Ask the singleton from one node, all the time."""
+    while True:
+        await asyncio.sleep(ASK_EVERY_S)
+        if not node.is_up or node.is_paused:
+            continue
+        try:
+            with node.life:
+                ask = node.node.singleton("holder").ask(Act(), timeout_s=ASK_S)
+            await ask
+        except (CoterieError, asyncio.CancelledError):
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+        else:
+            asked.answered += 1
 
 
 async def _come_and_go(sim: Simulation, guest: SimulatedNode) -> None:
