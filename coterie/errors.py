@@ -47,6 +47,7 @@ __all__ = [
     "PlanError",
     "RemovedFromView",
     "ReplyTooLarge",
+    "ServiceRefused",
     "SimulationStuck",
     "SnapshotFailed",
     "SpawnRefused",
@@ -514,3 +515,13 @@ class RemovedFromView(CoterieError):
     def __init__(self, node: str, why: str) -> None:
         super().__init__(f"node {node!r} has ended: {why}; start it again, so that it joins as a new member")
         self.node = node
+
+
+class ServiceRefused(AskError):
+    """The cluster does not register an actor as a provider of `service`; the text says why, and names the holder."""
+
+    code = "service_refused"
+
+    def __init__(self, service: str, why: str) -> None:
+        super().__init__(why)
+        self.service = service

@@ -12,6 +12,10 @@ from coterie.actors.membership.member_health import MemberHealth
 from coterie.actors.membership.membership_actor import MembershipActor
 from coterie.actors.membership.membership_feed import MembershipFeed
 from coterie.actors.membership.membership_requests import MEMBERSHIP_PATH
+from coterie.actors.membership.receptionist.receptionist import Receptionist
+from coterie.actors.membership.receptionist.receptionist_actor import ReceptionistActor
+from coterie.actors.membership.receptionist.service_board import ServiceBoard
+from coterie.actors.membership.receptionist.service_messages import RECEPTIONIST_PATH
 from coterie.actors.membership.view_machine import ViewMachine
 from coterie.actors.network_addresses import format_address, parse_address
 from coterie.actors.node import Node
@@ -55,16 +59,20 @@ def own_member(
 
 
 def spawn_membership(node: Node, members: Members, me: Member, seeds: Sequence[str]) -> None:
-    """Make `node` the member `me`: spawn its `MembershipActor`, and set its handle."""
+    """Make `node` the member `me`: spawn its `MembershipActor` and `ReceptionistActor`, and set its handles."""
     feed = MembershipFeed(node.system, me)
-    node.membership = ClusterMembership(feed)
+    node.membership = membership = ClusterMembership(feed)
+    group = node.group(MEMBERSHIP_GROUP, ViewMachine)
     has_detector = any(isinstance(part, DetectorPart) for part in node.topology.parts)
     make = partial(
         MembershipActor,
         feed,
         members,
-        node.group(MEMBERSHIP_GROUP, ViewMachine),
+        group,
         MemberAddresses(node.system, seeds),
         None if has_detector else MemberHealth(node.health, node.name),
     )
     node.system.spawn(make, name=MEMBERSHIP_PATH, exported="operators")
+    desk = partial(ReceptionistActor, ServiceBoard(me.identity), membership, group)
+    receptionist = node.system.spawn(desk, name=RECEPTIONIST_PATH, exported=True)
+    node.receptionist = Receptionist(node.system, membership, receptionist)
