@@ -136,7 +136,7 @@ class ReceptionistActor(Actor[EnterService | LeaveService | LeaveServices | Find
             each[1].reply(each[2])
 
     async def _carry_out(self, command: Enter | Withdraw) -> None:
-        me, facts = self._membership.me.identity, {"service": command.service, "path": command.path}
+        me, log = self._membership.me.identity, self.context.log
         sent = (
             Register(command.service, me, command.path, command.unique)
             if isinstance(command, Enter)
@@ -148,15 +148,17 @@ class ReceptionistActor(Actor[EnterService | LeaveService | LeaveServices | Find
             self._board.own.failed(command)
             raise
         except CoterieError as error:
-            self.context.log.debug("service.command_failed", error=str(error), **facts)
+            log.debug("service.command_failed", service=command.service, path=command.path, error=str(error))
             self._board.own.failed(command)
             return  # what has become of it shows the registry: the next change sends it again, if it must
         if isinstance(command, Enter) and isinstance(answer, Refused):
             self._refused(command, answer.reason)
         else:
             self._board.own.answered(command)
-            event = "service.registered" if isinstance(command, Enter) else "service.unregistered"
-            self.context.log.info(event, **facts)
+            if isinstance(command, Enter):
+                log.info("service.registered", service=command.service, path=command.path)
+            else:
+                log.info("service.unregistered", service=command.service, path=command.path)
         self._compare()
 
     def _refused(self, command: Enter, reason: str) -> None:

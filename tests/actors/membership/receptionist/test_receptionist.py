@@ -3,56 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 
 from coterie import (
     Actor,
-    ActorNotFound,
-    Ask,
     AskTimeout,
-    Members,
-    NodeUnreachable,
-    Role,
     ServiceInstance,
     ServiceRefused,
     ServiceUpdate,
     Supervision,
-    Topology,
-    TopologyError,
-    message,
 )
-from coterie.actors.membership.receptionist.service_messages import RECEPTIONIST_PATH, LeaveServices
+from coterie.actors.membership.receptionist.service_messages import RECEPTIONIST_PATH
 from coterie.actors.membership.view_machine import Register, Unregister, ViewMachine
-from coterie.actors.node import Node
 from coterie.protocols.membership.view_decisions import Refused
-from coterie.runtime.refs import Address
 from coterie.testing import Cluster
+from tests.actors.membership.receptionist.service_clusters import (
+    Fail,
+    Where,
+    all_find,
+    found,
+    joined,
+    topology_of,
+    until,
+    up,
+    worker,
+)
 
 pytestmark = pytest.mark.virtual
-
-
-@message(name="receptionist_tests.Where")
-class Where(Ask[str]):
-    pass
-
-
-@message(name="receptionist_tests.Fail")
-class Fail:
-    pass
-
-
-class Worker(Actor[Where | Fail]):
-    def __init__(self, node: Node) -> None:
-        self._node = node
-
-    def receive(self, msg: Where | Fail, /) -> str:
-        if isinstance(msg, Fail):
-            raise RuntimeError("on purpose")
-        return self._node.name
 
 
 class Listener(Actor[ServiceUpdate]):
@@ -61,52 +41,6 @@ class Listener(Actor[ServiceUpdate]):
 
     def receive(self, msg: ServiceUpdate, /) -> None:
         self._seen.append(msg)
-
-
-def topology_of(*, has_part: bool = False) -> Topology:
-    made = Topology("shop", nodes=Members(founders=["n1", "n2", "n3"]))
-    if has_part:
-        made.actor("thumbs", Worker, nodes=Role("worker"), service="thumbnails")
-    return made
-
-
-async def up(make_cluster: Any, topology: Topology) -> Cluster:
-    cluster: Cluster = make_cluster(topology)
-    await cluster.start()
-    for node in cluster.values():
-        assert node.membership is not None
-        await node.membership.up()
-    return cluster
-
-
-@asynccontextmanager
-async def joined(cluster: Cluster, name: str, *roles: str) -> AsyncIterator[Node]:
-    """Run one node more, which joins."""
-    host = cluster.host(name)
-    async with cluster.topology.start(node=name, join=[cluster.addresses["n1"]], roles=roles, host=host) as node:
-        assert node.membership is not None
-        await node.membership.up()
-        yield node
-
-
-def worker(node: Node, name: str = "worker", **options: Any) -> Any:
-    return node.system.spawn(lambda: Worker(node), name=name, **options)
-
-
-async def until(is_so: Callable[[], object]) -> None:
-    for _ in range(1200):
-        if is_so():
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("it never came about")
-
-
-def found(node: Node, service: str = "cart") -> list[str]:
-    return [str(instance) for instance in node.receptionist.instances(service)]
-
-
-def all_find(cluster: Cluster, *instances: str, service: str = "cart") -> Callable[[], bool]:
-    return lambda: all(found(node, service) == list(instances) for node in cluster.values())
 
 
 # --- registering and finding
@@ -436,82 +370,3 @@ def folded(updates: list[ServiceUpdate]) -> set[ServiceInstance]:
         held = (held | set(update.added)) - set(update.removed)
         assert held == set(update.instances)
     return held
-
-
-# --- clients
-
-
-async def test_a_client_finds_services_and_reaches_the_exported_ones(make_cluster: Any) -> None:
-    cluster = await up(make_cluster, topology_of())
-    await cluster["n2"].receptionist.register("cart", worker(cluster["n2"], "open", exported=True))
-    await cluster["n2"].receptionist.register("cart", worker(cluster["n2"], "closed"))
-    await until(all_find(cluster, "closed@n2", "open@n2"))
-    client = await cluster.client()
-
-    closed, opened = await client.find_service("cart")
-
-    assert await opened.ask(Where()) == "n2"
-    with pytest.raises(ActorNotFound, match="it is not exported"):
-        await closed.ask(Where())
-    assert await client.find_service("mail") == []
-
-
-async def test_a_client_prefers_a_node_that_is_not_cut_off(make_cluster: Any) -> None:
-    cluster = await up(make_cluster, topology_of())
-    client = await cluster.client()
-    await client.all_linked()
-    for other in ("n2", "n3"):
-        cluster.network.block("n1", other)
-        cluster.network.block(other, "n1")
-    await asyncio.sleep(5)
-    await cluster["n2"].receptionist.register("cart", worker(cluster["n2"]))
-    await until(lambda: found(cluster["n3"]) == ["worker@n2"])
-
-    assert found(cluster["n1"]) == []
-    assert [ref.path for ref in await client.find_service("cart")] == ["worker"]
-
-
-async def test_a_cluster_without_a_view_says_which_topology_has_services(make_cluster: Any) -> None:
-    cluster: Cluster = make_cluster()
-    await cluster.start()
-    client = await cluster.client()
-
-    with pytest.raises(ActorNotFound, match=r"nodes=Members"):
-        await client.find_service("cart")
-    with pytest.raises(RuntimeError, match=r"topology 'test' has no view"):
-        _ = cluster["n1"].receptionist
-
-
-async def test_a_client_without_a_node_says_so(make_cluster: Any) -> None:
-    cluster = await up(make_cluster, topology_of())
-    client = await cluster.client()
-    for name in ("n1", "n2", "n3"):
-        await cluster.kill(name)
-    await until(lambda: not client.nodes)
-
-    with pytest.raises(NodeUnreachable):
-        await client.find_service("cart")
-
-
-async def test_a_client_cannot_register(make_cluster: Any) -> None:
-    cluster = await up(make_cluster, topology_of())
-    await cluster["n1"].receptionist.register("cart", worker(cluster["n1"]))
-    client = await cluster.client()
-
-    with pytest.raises(ActorNotFound):
-        await client.system.at(Address("n1", RECEPTIONIST_PATH)).ask(LeaveServices())
-    assert found(cluster["n1"]) == ["worker@n1"]
-
-
-# --- declaration
-
-
-def test_a_service_needs_a_view_and_a_name() -> None:
-    plain = Topology("shop", nodes=["n1"])
-    plain.actor("thumbs", Worker, service="thumbnails")
-    with pytest.raises(TopologyError, match=r"service='thumbnails', and no view: give nodes=Members"):
-        plain.validate()
-    nameless = topology_of()
-    nameless.actor("thumbs", Worker, service="a\nb")
-    with pytest.raises(TopologyError, match="visible characters only"):
-        nameless.validate()
