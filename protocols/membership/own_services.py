@@ -120,8 +120,10 @@ class OwnServices:
         return key not in self._flying and self.registered(key) == unique and self._own.get(key) == unique
 
     def is_out(self, key: ServiceKey) -> bool:
-        """Return whether it is neither wanted nor registered, as far as is known here."""
-        return key not in self._wanted and key not in self._flying and self.registered(key) is None
+        """Return whether it is neither wanted nor registered, as far as is known here: one that is out has nothing."""
+        if key in self._wanted or key in self._flying:
+            return False
+        return self._view.find(self._me) is None or self.registered(key) is None
 
     # --- commands ---------------------------------------------------------------------------------------------------
 
