@@ -25,11 +25,10 @@ import argparse
 import asyncio
 from collections.abc import Iterator, Sequence
 
-from coterie.actors.client import Client
 from coterie.actors.detection.detector_messages import MembersReport
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import UNREACHABLE, NameNotFound, run_async
-from coterie.cli.commands.membership.view_reports import ClusterView, view_answers, view_of
+from coterie.cli.commands.membership.view_reports import ClusterView, with_view
 from coterie.cli.commands.membership.view_rows import view_facts, view_table, view_troubles
 from coterie.cli.member_reports import MemberReports, has_detector, names_in
 from coterie.cli.member_rows import MemberRow, MembersByNode, member_rows, member_table
@@ -87,9 +86,9 @@ async def _show(connection: ClusterConnection, args: argparse.Namespace) -> int:
         while True:
             began_s = clock.monotonic()
             limit_s = _limit_s(args.watch)
-            (reports, troubles), view = await asyncio.gather(
-                members.collect_with_troubles(limit_s, args.observer), _view(client, args.observer, limit_s)
-            )
+            nodes = client.nodes if args.observer is None else [args.observer]
+            asked = members.collect_with_troubles(limit_s, args.observer)
+            (reports, troubles), view = await with_view(asked, client, nodes, limit_s)
             problem = _problem(reports, args.observer)
             rows = member_rows(reports, never_linked=0 if args.observer else members.never_linked)
             if view is not None and problem == NO_DETECTOR:
@@ -103,12 +102,6 @@ async def _show(connection: ClusterConnection, args: argparse.Namespace) -> int:
             if args.watch is None or problem == NO_DETECTOR:
                 return _exit_code_of(problem, rows, troubles)
             await asyncio.sleep(max(0.0, began_s + args.watch - clock.monotonic()))
-
-
-async def _view(client: Client, observer: str | None, limit_s: float) -> ClusterView | None:
-    """Return the view, as one node or all that are linked know it; None if they know of none."""
-    nodes = client.nodes if observer is None else [observer]
-    return view_of(await view_answers(client, nodes, limit_s))
 
 
 def _limit_s(watch_s: float | None) -> float:

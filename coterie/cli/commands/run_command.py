@@ -134,7 +134,7 @@ def run(args: argparse.Namespace) -> int:
     """Carry out `coterie run`; return the exit code."""
     if args.with_stdin and args.is_whole_process:
         close_copies()
-    peers, labels = parse_peers(args.peers), parse_labels(args.labels)
+    peers = parse_peers(args.peers)
     _check_options(args, peers)
     topology = load_topology(args.topology)
     if args.cluster is not None:
@@ -149,7 +149,7 @@ def run(args: argparse.Namespace) -> int:
         return WRONG_USAGE
     _tune_interpreter()
     with suppress(TerminatedBySignal):
-        run_async(_run(args, topology, peers, labels, security))
+        run_async(_run(args, topology, peers, security))
     return 0
 
 
@@ -160,13 +160,7 @@ def _tune_interpreter() -> None:
     gc.freeze()  # imported modules live until the end: collections need not traverse them
 
 
-async def _run(
-    args: argparse.Namespace,
-    topology: Topology,
-    peers: dict[str, str],
-    labels: dict[str, str],
-    security: SecurityOptions,
-) -> None:
+async def _run(args: argparse.Namespace, topology: Topology, peers: dict[str, str], security: SecurityOptions) -> None:
     with _naming_the_port(args.listen):
         async with topology.start(
             node=args.node,
@@ -174,7 +168,7 @@ async def _run(
             peers=peers,
             join=args.join,
             roles=args.roles,
-            labels=labels,
+            labels=parse_labels(args.labels),
             advertise=args.advertise,
             data=args.data,
             bootstrap=args.bootstrap,
@@ -268,6 +262,9 @@ def _check_options(args: argparse.Namespace, peers: Mapping[str, str]) -> None:
     given = [("--listen", args.listen), *((f"--peer {node}", peers[node]) for node in peers)]
     given += [("--join", seed) for seed in args.join]
     given += [] if args.advertise is None else [("--advertise", args.advertise)]
+    parse_labels(args.labels)
+    if "" in args.roles:
+        raise WrongUsage("--role '': a role has a name")
     for option, address in given:
         try:
             parse_address(address)

@@ -49,8 +49,10 @@ for `sim`; nor does a defect of coterie itself, which leaves a traceback on stan
 
 | command | `data` | `verdict` |
 | --- | --- | --- |
-| `status` | `nodes`: report by node; `groups`: status by group and node | `healthy`, `degraded`, `unavailable` |
-| `members` | `members`: row by member; `troubles` | `healthy`, `degraded` |
+| `status` | `nodes`: report by node; `groups`: status by group and node; `view` or null | `healthy`, `degraded`, `unavailable` |
+| `members` | `members`: row by member; `troubles`; `view`: `number`, `leader`, `members`, …, or null | `healthy`, `degraded` |
+| `services` | `services`: `service`, `node`, `path`, `state`, `unique` | |
+| `leave`, `down` | `member`, `incarnation`, `changed`; with a change `view` | |
 | `pools`, `actors`, `top` | `nodes`: report by node | |
 | `waits` | `waits`: `asker`, `target`, `message`, `left_s` | |
 | `kv get`, `kv incr` | `key`, `value`; with `--consistency stale` also `node`, `index`, `behind`, `heard_s` | |

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from coterie.actors.client import Client
 from coterie.actors.membership.membership_requests import MEMBERSHIP_PATH, ReportView, ViewReport
@@ -16,7 +16,9 @@ from coterie.errors import ActorNotFound, CoterieError, NodeUnreachable
 from coterie.protocols.membership.members import Member
 from coterie.runtime.refs import Address
 
-__all__ = ["NO_VIEW", "ClusterView", "NoView", "cluster_view", "view_answers", "view_of"]
+__all__ = ["NO_VIEW", "ClusterView", "NoView", "cluster_view", "view_answers", "view_of", "with_view"]
+
+T = TypeVar("T")
 
 ASK_TIMEOUT_S: Final = 2.0
 
@@ -92,6 +94,14 @@ async def view_answers(
             raise answer
         found[node] = answer
     return found
+
+
+async def with_view(
+    asked: Awaitable[T], client: Client, nodes: Sequence[str], timeout_s: float
+) -> tuple[T, ClusterView | None]:
+    """Await `asked`, and ask these nodes for the view at the same time; None if they know of none."""
+    first, answers = await asyncio.gather(asked, view_answers(client, nodes, timeout_s))
+    return first, view_of(answers)
 
 
 async def cluster_view(client: Client, timeout_s: float = ASK_TIMEOUT_S) -> ClusterView:
