@@ -49,7 +49,7 @@ for `sim`; nor does a defect of coterie itself, which leaves a traceback on stan
 
 | command | `data` | `verdict` |
 | --- | --- | --- |
-| `status` | `nodes`: report by node; `groups`: status by group and node; `view` | `healthy`, `degraded`, `unavailable` |
+| `status` | `nodes`: report by node; `groups`: status by group, node; `view` | `healthy`, `degraded`, `unavailable` |
 | `members` | `members`: row by member; `troubles`; `view` | `healthy`, `degraded` |
 | `services` | `services`: `service`, `node`, `path`, `state`, `unique` | |
 | `leave`, `down` | `member`, `incarnation`, `changed`; with a change `view` | |
