@@ -241,14 +241,15 @@ async def test_a_client_that_is_no_operator_changes_and_sees_nothing(
     auth = SharedKey(key, clients=(billing,))
     topology = topology_of()
     async with contextlib.AsyncExitStack() as stack:
+        nodes = []
         for name in topology.nodes:
             host = VirtualHost(name, network=network)
             address = f"127.0.0.1:740{name[1]}"
             peers = {other: f"127.0.0.1:740{other[1]}" for other in topology.nodes if other != name}
             running = topology.start(node=name, listen=address, peers=peers, host=host, auth=auth)
-            node = await stack.enter_async_context(running)
-        assert node.membership is not None
-        await node.membership.up()
+            nodes.append(await stack.enter_async_context(running))
+        assert nodes[0].membership is not None
+        await nodes[0].membership.up()
         host = VirtualHost("client", network=network)
         command = command_on(lambda: Client(["127.0.0.1:7401"], auth=billing, host=host), monkeypatch, capsys)
         for words in (["leave", "n2"], ["down", "n2", "--yes"], ["services"], ["members"]):
