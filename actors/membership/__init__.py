@@ -12,4 +12,5 @@
 `member_addresses.py`: links a node with the members; finds them by seeds
 `receptionist/`: services by name: which actors of the members provide what
 `member_health.py`: lets a node's opinion of the others follow the membership
+`singleton/`: one actor of a name in the whole cluster: claims it, runs it, passes messages on
 """

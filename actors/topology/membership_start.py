@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Final
 
 from coterie.actors.membership.cluster_membership import ClusterMembership
 from coterie.actors.membership.cluster_nodes import MEMBERSHIP_GROUP, Members
@@ -25,6 +26,9 @@ from coterie.protocols.membership.members import Incarnation, Member, sorted_lab
 from coterie.protocols.raft.raft_config import RaftConfig
 
 __all__ = ["membership_part", "own_member", "spawn_membership", "wildcard_mistake"]
+
+HAND_OVER_S: Final = 1.0
+"""For so long a node that leaves, or is stopped, waits until its services are out of the registry."""
 
 _WILDCARDS = ("0.0.0.0", "::", "")
 
@@ -75,4 +79,5 @@ def spawn_membership(node: Node, members: Members, me: Member, seeds: Sequence[s
     node.system.spawn(make, name=MEMBERSHIP_PATH, exported="operators")
     desk = partial(ReceptionistActor, ServiceBoard(me.identity), membership, group)
     receptionist = node.system.spawn(desk, name=RECEPTIONIST_PATH, exported=True)
-    node.receptionist = Receptionist(node.system, membership, receptionist)
+    node.receptionist = services = Receptionist(node.system, membership, receptionist)
+    membership.at_handover(lambda: services.unregister_all(timeout_s=HAND_OVER_S))

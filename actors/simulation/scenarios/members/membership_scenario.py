@@ -73,8 +73,6 @@ async def run(sim: Simulation) -> None:
     for task in leaving:
         task.cancel()
     sim.heal()
-    for node in sim.nodes:
-        node.start()
     await sim.until(partial(_is_settled, sim, checker), within_s=FINISH_S)
 
 
@@ -96,8 +94,10 @@ async def _come_and_go(sim: Simulation, guest: SimulatedNode) -> None:
 
 
 def _is_settled(sim: Simulation, checker: ViewChecker) -> bool:
-    """Return whether all nodes run, and know one view in which all of them are up."""
+    """Start the nodes that are down; return whether all run, and know one view in which all of them are up."""
     nodes = [node for node in sim.nodes if not node.is_gone]
+    for node in nodes:
+        node.start()
     known = [node.node.membership for node in nodes if node.is_up]
     if len(known) < len(nodes):
         return False
