@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -11,10 +13,16 @@ import pytest
 from coterie import (
     Actor,
     AskTimeout,
+    KeepMajority,
+    MemberId,
+    Members,
+    MembershipConfig,
     ServiceInstance,
     ServiceRefused,
     ServiceUpdate,
     Supervision,
+    Topology,
+    View,
 )
 from coterie.actors.membership.receptionist.service_messages import RECEPTIONIST_PATH
 from coterie.actors.membership.view_machine import Register, Unregister, ViewMachine
@@ -23,6 +31,7 @@ from coterie.testing import Cluster
 from tests.actors.membership.receptionist.service_clusters import (
     Fail,
     Where,
+    Worker,
     all_find,
     found,
     joined,
@@ -370,3 +379,35 @@ def folded(updates: list[ServiceUpdate]) -> set[ServiceInstance]:
         held = (held | set(update.added)) - set(update.removed)
         assert held == set(update.instances)
     return held
+
+
+@dataclass(frozen=True)
+class StopAtOnce(KeepMajority):
+    """Stops every node that has no lease."""
+
+    def keeps_serving(self, view: View, reachable: AbstractSet[MemberId]) -> bool:
+        return False
+
+
+async def test_parts_that_a_policy_stops_are_found_again_when_they_are_started_again(make_cluster: Any) -> None:
+    config = MembershipConfig(stable_after_s=0.1, failed_min=10)  # it stops before anybody is accused
+    founders = ["n1", "n2", "n3"]
+    topology = Topology("shop", nodes=Members(founders=founders, policy=StopAtOnce(), config=config))
+    topology.actor("thumbs", Worker, service="cart")
+    cluster = await up(make_cluster, topology)
+    everywhere = [f"thumbs@{name}" for name in founders]
+    await until(all_find(cluster, *everywhere))
+
+    def part(name: str) -> Any:
+        return cluster[name].system.registry.cell_at("thumbs")
+
+    former = {name: part(name) for name in founders}
+    cluster.partition(*([name] for name in founders))
+    await until(lambda: all(part(name) is None for name in founders))
+    cluster.heal()
+
+    await until(lambda: all(part(name) is not None for name in founders))
+    await asyncio.sleep(10)
+    assert all_find(cluster, *everywhere)()
+    assert all(part(name) is not former[name] for name in founders)
+    assert [await ref.ask(Where()) for ref in cluster["n1"].receptionist.find("cart")] == founders
