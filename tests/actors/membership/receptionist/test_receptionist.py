@@ -26,6 +26,7 @@ from coterie import (
 )
 from coterie.actors.membership.receptionist.service_messages import RECEPTIONIST_PATH
 from coterie.actors.membership.view_machine import Register, Unregister, ViewMachine
+from coterie.actors.node import Node
 from coterie.protocols.membership.view_decisions import Refused
 from coterie.testing import Cluster
 from tests.actors.membership.receptionist.service_clusters import (
@@ -230,18 +231,38 @@ async def test_what_nobody_wants_is_taken_out(make_cluster: Any) -> None:
     await until(lambda: not membership.registry.services)
 
 
-async def test_a_receptionist_that_restarts_goes_on_with_what_was_wanted(make_cluster: Any) -> None:
-    cluster = await up(make_cluster, topology_of())
-    ref = worker(cluster["n1"])
-    await cluster["n1"].receptionist.register("cart", ref)
-    cell: Any = cluster["n1"].system.registry.cell_at(RECEPTIONIST_PATH)
+async def restarted(node: Node) -> None:
+    """Let the receptionist of a node fail, so that it is restarted."""
+    cell: Any = node.system.registry.cell_at(RECEPTIONIST_PATH)
 
     def broken(_: object) -> None:
         raise RuntimeError("on purpose")
 
-    cell.actor.context.become(broken)
+    before = cell.actor
+    before.context.become(broken)
     with pytest.raises(Exception, match="RuntimeError"):
-        await cluster["n1"].receptionist.unregister("cart", "worker")
+        await node.receptionist.unregister("nothing", "nobody")
+    await until(lambda: cell.actor is not before)
+
+
+async def test_a_receptionist_that_restarts_while_a_command_is_under_way_sends_it_again(make_cluster: Any) -> None:
+    cluster = await up(make_cluster, topology_of())
+    for name in ("n2", "n3"):
+        await cluster.kill(name)
+    cluster["n1"].receptionist.register("cart", worker(cluster["n1"]))
+    await asyncio.sleep(0.5)
+
+    await restarted(cluster["n1"])
+    await cluster.start("n2", "n3")
+
+    await until(all_find(cluster, "worker@n1"))
+
+
+async def test_a_receptionist_that_restarts_goes_on_with_what_was_wanted(make_cluster: Any) -> None:
+    cluster = await up(make_cluster, topology_of())
+    ref = worker(cluster["n1"])
+    await cluster["n1"].receptionist.register("cart", ref)
+    await restarted(cluster["n1"])
     assert await cluster["n1"].receptionist.unregister("mail", "worker") is False
     membership: Any = cluster["n1"].membership
     await cluster["n2"].group("membership", ViewMachine).execute(Unregister("cart", membership.me.identity, "worker"))
