@@ -247,15 +247,18 @@ async def restarted(node: Node) -> None:
 
 async def test_a_receptionist_that_restarts_while_a_command_is_under_way_sends_it_again(make_cluster: Any) -> None:
     cluster = await up(make_cluster, topology_of())
-    for name in ("n2", "n3"):
+    leader = await cluster.leader_of("membership")
+    lost = [leader, next(name for name in cluster if name != leader)]
+    for name in lost:
         await cluster.kill(name)
-    cluster["n1"].receptionist.register("cart", worker(cluster["n1"]))
+    (rest,) = cluster
+    cluster[rest].receptionist.register("cart", worker(cluster[rest]))  # there is nobody who could take the command
     await asyncio.sleep(0.5)
 
-    await restarted(cluster["n1"])
-    await cluster.start("n2", "n3")
+    await restarted(cluster[rest])
+    await cluster.start(*lost)
 
-    await until(all_find(cluster, "worker@n1"))
+    await until(all_find(cluster, f"worker@{rest}"))
 
 
 async def test_a_receptionist_that_restarts_goes_on_with_what_was_wanted(make_cluster: Any) -> None:
