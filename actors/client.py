@@ -12,10 +12,11 @@ import contextlib
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from coterie.actors.client_links import ClientLinks
 from coterie.actors.cluster_api import ClusterApi
+from coterie.actors.membership.receptionist.service_finder import listed_instances
 from coterie.actors.network_addresses import parse_address
 from coterie.actors.node_finder import NodeFinder
 from coterie.errors import NodeUnreachable
@@ -23,6 +24,7 @@ from coterie.runtime.cells.ask_deadlines import check_timeout
 from coterie.runtime.hosts.host import Host
 from coterie.runtime.hosts.real_host import RealHost
 from coterie.runtime.hosts.tls_config import TlsConfig
+from coterie.runtime.refs import Ref
 from coterie.runtime.system import System, SystemConfig
 from coterie.runtime.transport.handshake.identity import CLIENT_SEPARATOR, PeerRole
 from coterie.runtime.transport.handshake.shared_key import Auth, ClientKey
@@ -31,6 +33,7 @@ __all__ = ["Client"]
 
 CONNECT_TIMEOUT_S: Final = 5.0
 ALL_LINKED_TIMEOUT_S: Final = 1.0
+FIND_TIMEOUT_S: Final = 5.0
 
 
 class Client(ClusterApi):
@@ -141,6 +144,18 @@ class Client(ClusterApi):
             async with asyncio.timeout(timeout_s):
                 await links.until(self._is_linked_with_all)
         return self._is_linked_with_all()
+
+    async def find_service(self, service: str, *, timeout_s: float = FIND_TIMEOUT_S) -> list[Ref[Any]]:
+        """Return refs to the actors that provide a service on up members, by node and path, as one node knows them.
+
+        Only those that are exported take messages of this client. Who registers: see `Receptionist`.
+
+        Raises:
+            ActorNotFound: the cluster has no view, and so no services.
+            CoterieError: no node is linked, or none answers within `timeout_s` seconds.
+        """
+        found = await listed_instances(self.system, self.nodes, service, timeout_s)
+        return [self.system.at(instance.address) for instance in found]
 
     def _is_linked_with_all(self) -> bool:
         if self._finder is None or self._finder.is_asking:

@@ -9,6 +9,7 @@ from coterie.actors.cluster_api import ClusterApi
 from coterie.actors.detection.node_health import NodeHealth
 from coterie.actors.groups.group_messages import HandOver, HandOverAnswer
 from coterie.actors.membership.cluster_membership import ClusterMembership
+from coterie.actors.membership.receptionist.receptionist import Receptionist
 from coterie.actors.network_addresses import format_address
 from coterie.actors.pools.pool_options import PoolOptions
 from coterie.runtime.refs import Address
@@ -37,6 +38,7 @@ class Node(ClusterApi):
         self.address = format_address(address)
         self.membership: ClusterMembership | None = None
         """What this node knows of the cluster's view; None in a topology without `Members`."""
+        self._receptionist: Receptionist | None = None
 
     def _pool_options(self, pool: str) -> PoolOptions:
         part = self.topology.pool_part(pool)
@@ -53,6 +55,19 @@ class Node(ClusterApi):
         joined = () if self.membership is None else (member.name for member in self.membership.view)
         return tuple(dict.fromkeys((*self.topology.nodes, *joined)))
 
+    @property
+    def receptionist(self) -> Receptionist:
+        """Registers and finds services. RuntimeError in a topology without `Members`."""
+        if self._receptionist is None:
+            raise RuntimeError(
+                f"topology {self.topology.name!r} has no view, and so no services: declare it with nodes=Members(…)"
+            )
+        return self._receptionist
+
+    @receptionist.setter
+    def receptionist(self, receptionist: Receptionist) -> None:
+        self._receptionist = receptionist
+
     async def ended(self) -> None:
         """Wait until this node has left the view of its cluster; for ever in a topology without `Members`."""
         if self.membership is None:
@@ -63,8 +78,8 @@ class Node(ClusterApi):
     async def drain(self, *, timeout_s: float = DRAIN_S) -> tuple[str, ...]:
         """Hand over what this node holds: singletons, and every group that it leads; return those that it leads still.
 
-        Call it before the node is stopped: clients then wait some round trips instead of an election time-out, and
-        singletons start elsewhere at once.
+        Call it before the node is stopped: clients then wait some round trips instead of an election time-out,
+        singletons start elsewhere at once, and services are found on other nodes.
         """
         if self.membership is not None:
             await self.membership.feed.hand_over()

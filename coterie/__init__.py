@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from coterie.actors.membership.cluster_membership import ClusterMembership
     from coterie.actors.membership.cluster_nodes import Everywhere, Label, Members, Role
     from coterie.actors.membership.membership_actor import MembershipActor
+    from coterie.actors.membership.receptionist.receptionist import Receptionist
+    from coterie.actors.membership.receptionist.service_messages import ServiceInstance, ServiceUpdate
     from coterie.actors.membership.view_updates import ViewUpdate
     from coterie.actors.node import Node
     from coterie.actors.paxos.synod_client import SynodClient
@@ -94,6 +96,7 @@ if TYPE_CHECKING:
         Outcome,
         RemovedFromView,
         ReplyTooLarge,
+        ServiceRefused,
         SpawnRefused,
         StorageError,
         TooManyInFlight,
@@ -244,6 +247,7 @@ __all__ = [  # noqa: RUF022 (it would take C3 for a constant, and put it first)
     "Query",
     "RaftConfig",
     "RandomChoice",
+    "Receptionist",
     "Ref",
     "RemainingCapacity",
     "RemovedFromView",
@@ -258,6 +262,9 @@ __all__ = [  # noqa: RUF022 (it would take C3 for a constant, and put it first)
     "RoundRobin",
     "RttPhiActor",
     "RttPhiConfig",
+    "ServiceInstance",
+    "ServiceRefused",
+    "ServiceUpdate",
     "Session",
     "SharedKey",
     "SizeLimits",
@@ -387,6 +394,7 @@ _HOMES = {
     "Query": "actors.groups.state_machine",
     "RaftConfig": "protocols.raft.raft_config",
     "RandomChoice": "protocols.balancing",
+    "Receptionist": "actors.membership.receptionist.receptionist",
     "Ref": "runtime.refs",
     "RemainingCapacity": "protocols.balancing",
     "RemovedFromView": "errors",
@@ -401,6 +409,9 @@ _HOMES = {
     "RoundRobin": "protocols.balancing",
     "RttPhiActor": "actors.detection.detector_kinds",
     "RttPhiConfig": "protocols.detection.probes.rtt_phi_config",
+    "ServiceInstance": "actors.membership.receptionist.service_messages",
+    "ServiceRefused": "errors",
+    "ServiceUpdate": "actors.membership.receptionist.service_messages",
     "Session": "actors.groups.client_session",
     "SharedKey": "runtime.transport.handshake.shared_key",
     "SizeLimits": "actors.pools.pool_size",

@@ -23,7 +23,9 @@ __all__ = [
     "close_copies",
     "cluster_in",
     "end_process",
+    "is_left_line",
     "is_up_line",
+    "left_line",
     "process_end",
     "signal_process",
     "start_process",
@@ -44,6 +46,16 @@ def up_line(node: str, cluster: str, address: str, pid: int) -> str:
 def is_up_line(line: str, node: str) -> bool:
     """Return whether `line` is the `up_line` of `node`."""
     return line.startswith(f"node {node!r} of ") and " is up at " in line
+
+
+def left_line(node: str, cluster: str) -> str:
+    """Return the line that a node process prints when it ends because it has left its cluster's view."""
+    return f"node {node!r} of {cluster!r} has left the cluster"
+
+
+def is_left_line(line: str, node: str) -> bool:
+    """Return whether `line` is the `left_line` of `node`."""
+    return line.startswith(f"node {node!r} of ") and line.endswith(" has left the cluster")
 
 
 async def start_process(

@@ -11,6 +11,7 @@ import pytest
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 OUTPUT_BY_EXAMPLE = {
+    "coming_and_going.py": "n4 and n5 provide thumbnails\na cat, drawn by n5\n",
     "counter.py": "3\n6\n",
     "fastapi_app.py": "POST: 1\nPOST: 2\nGET: 2\n",
     "load_balancing.py": """\

@@ -10,6 +10,7 @@
 `cluster_membership.py`: `ClusterMembership`, a node's handle to the view
 `membership_actor.py`: `MembershipActor`, a node's part in the membership
 `member_addresses.py`: links a node with the members; finds them by seeds
+`receptionist/`: services by name: which actors of the members provide what
 `member_health.py`: lets a node's opinion of the others follow the membership
 `singleton/`: one actor of a name in the whole cluster: claims it, runs it, passes messages on
 """

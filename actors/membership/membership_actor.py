@@ -21,6 +21,7 @@ from coterie.actors.membership.member_addresses import MemberAddresses
 from coterie.actors.membership.member_health import MemberHealth
 from coterie.actors.membership.membership_feed import MembershipFeed
 from coterie.actors.membership.membership_letters import MembershipLetter
+from coterie.actors.membership.membership_records import Registry
 from coterie.actors.membership.membership_requests import LetLeave, ReportView, TakeDown, ViewReport
 from coterie.actors.membership.view_machine import ChangeView
 from coterie.actors.membership.view_machine import Follow as FollowQuery
@@ -114,6 +115,7 @@ class MembershipActor(Actor[MembershipLetter | ReportView | TakeDown | LetLeave 
         self._address_by_node: dict[str, Address] = {}
         self._is_handing_over = False
         self._published: object = None
+        self._newer_registry: Registry | None = None
         self._missing: frozenset[str] | None = None
         self._driver = Driver(member, self.context, self)
         self._ignore_links = system.on_link(self._link_changed)
@@ -244,8 +246,7 @@ class MembershipActor(Actor[MembershipLetter | ReportView | TakeDown | LetLeave 
                 self._went_back(effect, answer.number)
                 return
             if answer.registry is not None and answer.registry.revision > known.revision:
-                self._feed.registry = answer.registry
-                self._feed.changed()
+                self._newer_registry = answer.registry  # published with the view that was read with it
             self._wake_with(FollowAnswered(effect.token, answer.view))
         self._note_group()
 
@@ -334,7 +335,10 @@ class MembershipActor(Actor[MembershipLetter | ReportView | TakeDown | LetLeave 
         known, member = self._feed, self._member
         if known.ended is not None:
             return
-        state = (member.stand, member.lease_ends_at, member.refusal, member.view.number)
+        if self._newer_registry is not None:
+            known.registry, self._newer_registry = self._newer_registry, None
+        revision = known.registry.revision
+        state = (member.stand, member.lease_ends_at, member.refusal, member.view.number, revision)
         known.stand, known.lease_ends_at, known.refusal = member.stand, member.lease_ends_at, member.refusal
         known.unheard = member.unheard
         if self._health is not None:

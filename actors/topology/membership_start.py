@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Final
 
 from coterie.actors.membership.cluster_membership import ClusterMembership
 from coterie.actors.membership.cluster_nodes import MEMBERSHIP_GROUP, Members
@@ -12,6 +13,10 @@ from coterie.actors.membership.member_health import MemberHealth
 from coterie.actors.membership.membership_actor import MembershipActor
 from coterie.actors.membership.membership_feed import MembershipFeed
 from coterie.actors.membership.membership_requests import MEMBERSHIP_PATH
+from coterie.actors.membership.receptionist.receptionist import Receptionist
+from coterie.actors.membership.receptionist.receptionist_actor import ReceptionistActor
+from coterie.actors.membership.receptionist.service_board import ServiceBoard
+from coterie.actors.membership.receptionist.service_messages import RECEPTIONIST_PATH
 from coterie.actors.membership.view_machine import ViewMachine
 from coterie.actors.network_addresses import format_address, parse_address
 from coterie.actors.node import Node
@@ -21,6 +26,9 @@ from coterie.protocols.membership.members import Incarnation, Member, sorted_lab
 from coterie.protocols.raft.raft_config import RaftConfig
 
 __all__ = ["membership_part", "own_member", "spawn_membership", "wildcard_mistake"]
+
+HAND_OVER_S: Final = 1.0
+"""For so long a node that leaves, or is stopped, waits until its services are out of the registry."""
 
 _WILDCARDS = ("0.0.0.0", "::", "")
 
@@ -55,16 +63,21 @@ def own_member(
 
 
 def spawn_membership(node: Node, members: Members, me: Member, seeds: Sequence[str]) -> None:
-    """Make `node` the member `me`: spawn its `MembershipActor`, and set its handle."""
+    """Make `node` the member `me`: spawn its `MembershipActor` and `ReceptionistActor`, and set its handles."""
     feed = MembershipFeed(node.system, me)
-    node.membership = ClusterMembership(feed)
+    node.membership = membership = ClusterMembership(feed)
+    group = node.group(MEMBERSHIP_GROUP, ViewMachine)
     has_detector = any(isinstance(part, DetectorPart) for part in node.topology.parts)
     make = partial(
         MembershipActor,
         feed,
         members,
-        node.group(MEMBERSHIP_GROUP, ViewMachine),
+        group,
         MemberAddresses(node.system, seeds),
         None if has_detector else MemberHealth(node.health, node.name),
     )
     node.system.spawn(make, name=MEMBERSHIP_PATH, exported="operators")
+    desk = partial(ReceptionistActor, ServiceBoard(me.identity), membership, group)
+    receptionist = node.system.spawn(desk, name=RECEPTIONIST_PATH, exported=True)
+    node.receptionist = services = Receptionist(node.system, membership, receptionist)
+    membership.at_handover(lambda: services.unregister_all(timeout_s=HAND_OVER_S))

@@ -169,7 +169,9 @@ def _spawn(node: Node, part: Part) -> None:
             spawn(_balancer(node, part))
         case ActorPart():
             make = partial(part.make, node)
-            spawn(make, supervision=part.supervision, capacity=part.capacity, overflow=part.overflow)
+            actor = spawn(make, supervision=part.supervision, capacity=part.capacity, overflow=part.overflow)
+            if part.service is not None:
+                node.receptionist.register(part.service, actor)  # a refusal is logged
         case SingletonPart():
             spawn(_singleton(node, part))
         case DetectorPart():

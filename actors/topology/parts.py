@@ -49,7 +49,8 @@ __all__ = [
 class ActorPart:
     """One actor on each of `nodes`. `exported`: whether clients reach it. `capacity`, `overflow`: of its mailbox.
 
-    `where`: which nodes run it, if nodes join; `nodes` are those founders then of which that is known.
+    `where`: which nodes run it, if nodes join; `nodes` are those founders then of which that is known. `service`: the
+    service that it is registered as a provider of.
     """
 
     name: str
@@ -60,6 +61,7 @@ class ActorPart:
     capacity: int | None = None
     overflow: Overflow = Overflow.FAIL
     where: NodeSelector | None = None
+    service: str | None = None
 
     @property
     def summary(self) -> str:

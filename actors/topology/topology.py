@@ -122,18 +122,19 @@ class Topology:
         exported: bool = True,
         capacity: int | None = None,
         overflow: Overflow = Overflow.FAIL,
+        service: str | None = None,
     ) -> None:
         """Run an actor named `name` on each of `nodes` (default: all); `make(node)` makes one.
 
-        `nodes`: names; or `Role` or `Label`, where nodes join.
-
+        `nodes`: names; or `Role` or `Label`, where nodes join. `service`: what each provides, see `Receptionist`.
         `supervision`: how it is restarted; with `Supervision(ends_system=True)` the node ends when its restart budget
         is spent, so that what runs the node (`coterie up`, an init system) starts it again. `exported`: whether clients
         of the cluster reach it. `capacity`: the most messages that wait in a lane of its mailbox (default: that of
         `SystemConfig`, 10,000); `overflow`: what becomes of a message that finds no room there.
         """
         members, where = self._placed(nodes)
-        self._parts.append(ActorPart(name, make, members, supervision, exported, capacity, overflow, where))
+        part = ActorPart(name, make, members, supervision, exported, capacity, overflow, where, service)
+        self._parts.append(part)
 
     def singleton(
         self,

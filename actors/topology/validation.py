@@ -29,6 +29,7 @@ from coterie.actors.topology.parts import (
 from coterie.errors import MessageTypeError
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.balancing.policy import uses_keys
+from coterie.protocols.membership.registered_names import NAME_CHARS_MAX, why_not_registrable
 from coterie.protocols.paxos.synod_config import SynodConfig
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.runtime.actor import Actor
@@ -68,8 +69,18 @@ def find_mistakes(nodes: Sequence[str], parts: Sequence[Part], members: Members 
     for part in parts:
         if not isinstance(part, DetectorPart):
             yield from _mistakes_in_part(part, nodes, has_view=members is not None)
+    yield from _mistakes_in_services(parts, members)
     yield from _mistakes_in_balancers(parts)
     yield from _mistakes_in_singletons(parts, has_view=members is not None)
+
+
+def _mistakes_in_services(parts: Sequence[Part], members: Members | None) -> Iterator[str]:
+    services = {part.name: part.service for part in parts if isinstance(part, ActorPart) and part.service is not None}
+    for actor, service in services.items():
+        if members is None:
+            yield f"actor {actor!r} has service={service!r:.80}, and no view: give nodes=Members(founders=[…])"
+        if (mistake := why_not_registrable("the name of a service", service, NAME_CHARS_MAX)) is not None:
+            yield f"actor {actor!r}: {mistake}"
 
 
 def _mistakes_in_part(part: _PlacedPart, nodes: Sequence[str], *, has_view: bool) -> Iterator[str]:

@@ -57,6 +57,8 @@ from coterie.cli.commands.evolving.raft_command import add_parser as add_raft
 from coterie.cli.commands.evolving.schema_command import add_parser as add_schema
 from coterie.cli.commands.kv_command import add_parser as add_kv
 from coterie.cli.commands.members_command import add_parser as add_members
+from coterie.cli.commands.membership.leave_command import add_down, add_leave
+from coterie.cli.commands.membership.services_command import add_parser as add_services
 from coterie.cli.commands.nemesis_command import add_parser as add_nemesis
 from coterie.cli.commands.offline.log_command import add_parser as add_log
 from coterie.cli.commands.pools_command import add_parser as add_pools
@@ -195,7 +197,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"coterie {version('coterie')}")
     parser.set_defaults(log_level=None, usual_log_level=log_options.DEFAULT_LEVEL, output=TABLE, traceback=False)
     subparsers = parser.add_subparsers(metavar="command", required=True)
-    inspecting = (add_status, add_members, add_pools, add_top, add_actors, add_waits)
+    inspecting = (add_status, add_members, add_services, add_pools, add_top, add_actors, add_waits)
     for add_parser in (
         add_demo,
         add_run,
@@ -207,6 +209,8 @@ def make_parser() -> argparse.ArgumentParser:
         add_kv,
         add_raft,
         add_drain,
+        add_leave,
+        add_down,
         add_log,
         add_backup,
         add_restore,

@@ -9,7 +9,7 @@ only the standard library; every other module may import it.
 `storage_errors.py`: what is wrong with a durable store, and what to do
 `transport_errors.py`: what went wrong between two nodes
 `command_errors.py`: why a command of a replicated group has no reply
-`membership_errors.py`: why a node is not in the view of its cluster
+`membership_errors.py`: why a node is not in the view of its cluster, or an actor not among its services
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from coterie.errors.command_errors import (
     CommandUnsettled,
     ReplyTooLarge,
 )
-from coterie.errors.membership_errors import NotInView, RemovedFromView
+from coterie.errors.membership_errors import NotInView, RemovedFromView, ServiceRefused
 from coterie.errors.program_errors import (
     BadMessage,
     FenceError,
@@ -115,6 +115,7 @@ __all__ = [
     "PlanError",
     "RemovedFromView",
     "ReplyTooLarge",
+    "ServiceRefused",
     "SimulationStuck",
     "SnapshotFailed",
     "SpawnRefused",

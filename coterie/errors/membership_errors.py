@@ -1,10 +1,11 @@
-"""Membership errors: why a node is not in the view of its cluster."""
+"""Membership errors: why a node is not in the view of its cluster, or an actor not among its services."""
 
 from __future__ import annotations
 
+from coterie.errors.actor_errors import AskError
 from coterie.errors.root_error import CoterieError
 
-__all__ = ["NotInView", "RemovedFromView"]
+__all__ = ["NotInView", "RemovedFromView", "ServiceRefused"]
 
 
 class NotInView(CoterieError):
@@ -21,3 +22,13 @@ class RemovedFromView(CoterieError):
     def __init__(self, node: str, why: str) -> None:
         super().__init__(f"node {node!r} has ended: {why}; start it again, so that it joins as a new member")
         self.node = node
+
+
+class ServiceRefused(AskError):
+    """The cluster does not register an actor as a provider of `service`; the text says why, and names the holder."""
+
+    code = "service_refused"
+
+    def __init__(self, service: str, why: str) -> None:
+        super().__init__(why)
+        self.service = service

@@ -3,6 +3,7 @@
          ┌──────────── back-off ◀──────────┐
          ▼                                 │ budget left
 start ─▶ running ── ended, or fenced ──▶ ended ── budget spent, or it cannot start ──▶ given up
+             └────── has left its cluster ─▶ not started again
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from coterie.node_process import end_process, is_up_line, process_end, signal_process
+from coterie.node_process import end_process, is_left_line, is_up_line, process_end, signal_process
 from coterie.runtime.cells.supervision import RestartBudget, Supervision
 from coterie.supervision.output_pipe import OutputPipe
 
@@ -58,6 +59,8 @@ class NodeSupervisor:
         """The number of processes started so far."""
         self.is_up = False
         """Whether the present process has reported that it is up: before, it starts, or replays its log."""
+        self.has_left = False
+        """Whether its present process has reported that it has left its cluster."""
         self.has_given_up = False
         """Whether it is not restarted any more."""
         self._start = start
@@ -93,6 +96,9 @@ class NodeSupervisor:
         """Run the node until cancelled, until its budget is spent, or until it cannot start (exit code 2)."""
         while True:
             code = await self._run_once()
+            if code == 0 and self.has_left:
+                self._say(self.node, "it is not started again: it has left the cluster")
+                return
             self._codes.append(code)
             if code == UNUSABLE and not self.is_up:
                 self._give_up("it cannot start with the topology, the options and the data that it has")
@@ -113,7 +119,7 @@ class NodeSupervisor:
 
     async def _run_once(self) -> int:
         """Run the process once; return its exit code."""
-        self.is_up = False
+        self.is_up = self.has_left = False
         process, output = await self._start()
         self._process = process
         self.life += 1
@@ -139,6 +145,7 @@ class NodeSupervisor:
                 return
             text = line.decode(errors="replace").rstrip()
             self.is_up = self.is_up or is_up_line(text, self.node)
+            self.has_left = self.has_left or is_left_line(text, self.node)
             self._say(self.node, text)
 
 

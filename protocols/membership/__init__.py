@@ -16,6 +16,7 @@ group applies `decide` to the same changes in the same order.
 `singletons.py`: `claim` and `release`, who of the members holds a singleton, and in which epoch
 `singleton_steps.py`: what a node does next about a singleton: claims it, stops its actor, gives it back
 `services.py`: `register` and `unregister`, which actors provide a service
+`own_services.py`: `OwnServices`, what one member wants registered, has registered, and sends next
 `registered_names.py`: which names of singletons and services, and paths of actors, can be registered
 `node/`: what one node does to be in the view
 """

@@ -40,6 +40,7 @@ SPEAKERS = {
     "pool.ReportPools": Speaker.OPERATOR,
     "raft.ChunkLetter": Speaker.MEMBER,
     "raft.Letter": Speaker.MEMBER,
+    "service.Find": Speaker.CLIENT,
     "synod.Letter": Speaker.MEMBER,
     "synod.ProposeValue": Speaker.CLIENT,
     "synod.ReadValue": Speaker.CLIENT,

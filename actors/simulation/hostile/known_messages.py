@@ -12,7 +12,14 @@ from coterie.actors.detection.detector_messages import DETECTOR_PATH
 from coterie.actors.groups import client_session, group_messages, key_value
 from coterie.actors.groups.backups import backup_messages
 from coterie.actors.groups.members import member_messages
-from coterie.actors.membership import membership_records, view_machine
+from coterie.actors.membership import (
+    membership_letters,
+    membership_records,
+    membership_requests,
+    view_machine,
+    view_updates,
+)
+from coterie.actors.membership.receptionist import service_messages
 from coterie.actors.membership.singleton import singleton_messages
 from coterie.actors.node_report import NODE_REPORT_PATH
 from coterie.actors.paxos import synod_actor
@@ -36,14 +43,18 @@ MODULES: Final[tuple[ModuleType, ...]] = (
     key_value,
     load_messages,
     member_messages,
+    membership_letters,
     membership_records,
+    membership_requests,
     node_report,
     pool_actor,
     pool_messages,
     pool_reports,
+    service_messages,
     singleton_messages,
     synod_actor,
     view_machine,
+    view_updates,
     voter_registration,
     wire_names,
 )

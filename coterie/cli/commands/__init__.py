@@ -15,6 +15,7 @@
 `topology_command.py`: `coterie topology` checks and draws a topology
 `up_command.py`: `coterie up` runs all nodes of a topology on this machine
 `waits_command.py`: `coterie waits` draws the wait-for graph of the actors of a running cluster
+`membership/`: `coterie leave`, `coterie down` and `coterie services`, for clusters whose nodes come and go
 `completing/`: `coterie completion` prints the scripts with which shells complete its words
 `evolving/`: `coterie schema` and `coterie raft`, for state machines whose code changes
 `recovering/`: `coterie backup` and `coterie restore`, which let a group begin anew from a file

@@ -1,15 +1,22 @@
-"""`coterie members`: shows what the nodes of a running cluster think of each other: alive, suspected, failed, left.
+"""`coterie members`: shows the view of a cluster whose nodes come and go, and what its nodes think of each other.
 
     coterie members --connect 127.0.0.1:7401,127.0.0.1:7402 [--from n1] [--watch [SECONDS]] [-o json]
 
-One row per member, merged from the opinions of all nodes that answer: the state that most of them report, the highest
-suspicion (it is suspected from 1 on), the highest incarnation, the median round trip, and the nodes that suspect it.
-`--from` shows the view of one node. A node that has not answered within 1 s (with --watch, within the interval) is
-marked `no`; one whose address was not given is not asked: `-`. Nodes that answer and have no link with each other are
-told below: one with a wrong key or certificate is locked out, and answers clients all the same.
+If the topology has `nodes=Members(…)`, the view comes first: its number, and of each member the state that the cluster
+has decided (joining, up, leaving, down), since which view it has that, its incarnation, its stand (act: it takes part
+in everything), its address, roles and labels, the members that do not hear it now, and the singletons that it holds.
 
-Exit code 1 if no node that answers has a failure detector, 3 if there is no node NAME, 4 if none answers; 5 (degraded)
-if a member is suspected, failed or does not answer, nodes have no link with each other, or this client is refused.
+If the topology has a failure detector, its opinions follow, or stand alone: one row per member, merged from those of
+all nodes that answer: the state that most of them report, the highest suspicion (it is suspected from 1 on), the
+highest incarnation, the median round trip, and the nodes that suspect it. A node that has not answered within 1 s (with
+--watch, within the interval) is marked `no`; one whose address was not given is not asked: `-`.
+
+`--from` shows what one node knows. Nodes that answer and have no link with each other are told below: one with a wrong
+key or certificate is locked out, and answers clients all the same.
+
+Exit code 1 if no node that answers has a view or a failure detector, 3 if there is no node NAME, 4 if none answers; 5
+(degraded) if a member is down, not heard, suspected, failed or does not answer, nodes have no link with each other, or
+this client is refused.
 """
 
 from __future__ import annotations
@@ -21,6 +28,8 @@ from collections.abc import Iterator, Sequence
 from coterie.actors.detection.detector_messages import MembersReport
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import UNREACHABLE, NameNotFound, run_async
+from coterie.cli.commands.membership.view_reports import ClusterView, with_view
+from coterie.cli.commands.membership.view_rows import view_facts, view_table, view_troubles
 from coterie.cli.member_reports import MemberReports, has_detector, names_in
 from coterie.cli.member_rows import MemberRow, MembersByNode, member_rows, member_table
 from coterie.cli.node_queries import DEGRADED
@@ -76,11 +85,19 @@ async def _show(connection: ClusterConnection, args: argparse.Namespace) -> int:
         clock, said = client.system.host.clock, ""
         while True:
             began_s = clock.monotonic()
-            reports, troubles = await members.collect_with_troubles(_limit_s(args.watch), args.observer)
+            limit_s = _limit_s(args.watch)
+            nodes = client.nodes if args.observer is None else [args.observer]
+            asked = members.collect_with_troubles(limit_s, args.observer)
+            (reports, troubles), view = await with_view(asked, client, nodes, limit_s)
             problem = _problem(reports, args.observer)
             rows = member_rows(reports, never_linked=0 if args.observer else members.never_linked)
+            if view is not None and problem == NO_DETECTOR:
+                problem, rows = "", []
+            if view is not None:
+                told = [row.member for row in rows]
+                troubles = [*view_troubles(view, silent=told, is_alone=args.observer is not None), *troubles]
             if args.out.is_json or not problem or problem != said:
-                _print(args.out, rows, problem, troubles, is_live=args.watch is not None)
+                _print(args.out, rows, problem, troubles, view, is_live=args.watch is not None)
             said = problem
             if args.watch is None or problem == NO_DETECTOR:
                 return _exit_code_of(problem, rows, troubles)
@@ -129,13 +146,21 @@ def _worries(rows: Sequence[MemberRow]) -> Iterator[str]:
 
 
 def _print(
-    out: CommandOutput, rows: Sequence[MemberRow], problem: str, troubles: Sequence[str], *, is_live: bool
+    out: CommandOutput,
+    rows: Sequence[MemberRow],
+    problem: str,
+    troubles: Sequence[str],
+    view: ClusterView | None = None,
+    *,
+    is_live: bool,
 ) -> None:
     errors = problems(Code.DEGRADED, [*_worries(rows), *troubles])
     if problem:
         errors = problems(Code.FAILED if problem == NO_DETECTOR else Code.UNREACHABLE, [problem])
     verdict = None if problem else "degraded" if errors else "healthy"
-    lines = [problem] if problem else member_table(rows)
+    lines = [] if view is None or problem else view_table(view)
+    if problem or rows:
+        lines += ([""] if lines else []) + ([problem] if problem else member_table(rows))
     lines += ["", *troubles] if troubles else []
-    data = {"members": {row.member: row for row in rows}, "troubles": troubles}
+    data = {"members": {row.member: row for row in rows}, "troubles": troubles, "view": view_facts(view)}
     out.show(data, lines, verdict=verdict, errors=errors, is_live=is_live)

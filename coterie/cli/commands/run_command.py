@@ -9,6 +9,15 @@ runs until SIGTERM or Ctrl-C. Format a new data directory once, with
 `--bootstrap new`. A new group starts when one node more than a majority is up (three of three, four of five; with
 weighted or grid quorums it may need others, at most all); see `coterie status`.
 
+A topology whose nodes come and go (`nodes=Members(founders=[…])`) takes other nodes, too: they are told where one that
+is in the cluster listens, and what they are for.
+
+    coterie run shop:topology --node n4 --listen 10.0.0.4:7401 --join 10.0.0.1:7401 --join 10.0.0.2:7401 \
+        --role worker --label zone=b --data n4 --bootstrap join
+
+Such a node ends with exit code 0 when it has left the cluster (`coterie leave`), and with 1 when the cluster has
+decided it out, for example because it was not heard. Started again, it joins as a new member.
+
 With certificates, a node starts only with one that is issued to its name (else the exit code is 2), and SIGHUP reads
 their files again: links whose certificate does not count any more end.
 """
@@ -33,7 +42,7 @@ from coterie.actors.topology.parts import RaftPart, SynodPart
 from coterie.cli.command_loop import WRONG_USAGE, TerminatedBySignal, WrongUsage, run_async
 from coterie.cli.security_options import SecurityOptions, add_node_security, foreign_certificate, security_of
 from coterie.cli.topologies.topology_argument import add_topology, check_node, load_topology
-from coterie.node_process import close_copies, up_line
+from coterie.node_process import close_copies, left_line, up_line
 from coterie.runtime.system import System
 from coterie.terminal_output import print_error, print_lines
 
@@ -67,6 +76,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="NODE=HOST:PORT",
         help="where another node listens (repeat for each other node)",
     )
+    _add_member_options(parser)
     parser.add_argument(
         "--data", metavar="DIR", help="the data directory (default: all data in memory, with a warning)"
     )
@@ -93,6 +103,31 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_node_security(parser)
     parser.add_argument("--with-stdin", action="store_true", help="exit when standard input ends (for parent programs)")
     parser.set_defaults(run=run)
+
+
+def _add_member_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a node of a topology with `Members`."""
+    parser.add_argument(
+        "--join",
+        action="append",
+        default=[],
+        metavar="HOST:PORT",
+        help="where a node of the cluster listens that this one joins; one that answers is enough (may be repeated)",
+    )
+    parser.add_argument(
+        "--role", action="append", default=[], dest="roles", metavar="NAME", help="what it is for (may be repeated)"
+    )
+    parser.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        dest="labels",
+        metavar="KEY=VALUE",
+        help="what else is known about it, such as zone=b (may be repeated)",
+    )
+    parser.add_argument(
+        "--advertise", metavar="HOST:PORT", help="where the other nodes reach it (default: where it listens)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -131,6 +166,10 @@ async def _run(args: argparse.Namespace, topology: Topology, peers: dict[str, st
             node=args.node,
             listen=args.listen,
             peers=peers,
+            join=args.join,
+            roles=args.roles,
+            labels=parse_labels(args.labels),
+            advertise=args.advertise,
             data=args.data,
             bootstrap=args.bootstrap,
             forget_groups=args.forget_groups,
@@ -144,9 +183,23 @@ async def _run(args: argparse.Namespace, topology: Topology, peers: dict[str, st
             if security.tls is not None:
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, node.system)
             try:
-                await (_input_end() if args.with_stdin else asyncio.Event().wait())
+                await _end(node, has_input=args.with_stdin)
             finally:
                 await node.drain()  # clients then wait no election time-out
+
+
+async def _end(node: Node, *, has_input: bool) -> None:
+    """Wait until standard input ends, if that counts, or until the node has left the view; say so."""
+    ends = [asyncio.ensure_future(node.ended())]
+    if has_input:
+        ends.append(asyncio.ensure_future(_input_end()))
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if ends[0].done() and node.system.fault is None:
+            print_lines([left_line(node.name, node.topology.name)], flush=True)
+    finally:
+        for end in ends:
+            end.cancel()
 
 
 def _warn_of_memory(node: Node) -> None:
@@ -206,11 +259,30 @@ def _check_options(args: argparse.Namespace, peers: Mapping[str, str]) -> None:
     """Raise WrongUsage for what is wrong whatever the topology is."""
     if args.bootstrap is not None and args.data is None:
         raise WrongUsage(f"--bootstrap {args.bootstrap} formats a data directory: give --data DIR")
-    for option, address in (("--listen", args.listen), *((f"--peer {node}", peers[node]) for node in peers)):
+    given = [("--listen", args.listen), *((f"--peer {node}", peers[node]) for node in peers)]
+    given += [("--join", seed) for seed in args.join]
+    given += [] if args.advertise is None else [("--advertise", args.advertise)]
+    parse_labels(args.labels)
+    if "" in args.roles:
+        raise WrongUsage("--role '': a role has a name")
+    for option, address in given:
         try:
             parse_address(address)
         except ValueError as error:
             raise WrongUsage(f"{option}: {error}") from error
+
+
+def parse_labels(texts: Sequence[str]) -> dict[str, str]:
+    """Return labels by key from texts `key=value`. WrongUsage names a malformed text or a repeated key."""
+    labels: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not (key and equals):
+            raise WrongUsage(f"--label {text!r}: write KEY=VALUE")
+        if key in labels:
+            raise WrongUsage(f"--label {key!r} is given twice")
+        labels[key] = value
+    return labels
 
 
 def parse_peers(texts: Sequence[str]) -> dict[str, str]:

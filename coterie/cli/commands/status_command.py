@@ -13,6 +13,9 @@ Name the address of every node, or at least of one that is up: nodes that do not
     5          degraded: a node does not answer, has too little disk space, or takes no full part in a group; the last
                lines say which
 
+In a cluster whose nodes come and go, a line about the view follows those of the nodes; see `coterie members`. A member
+that is down, or that others do not hear, makes the cluster degraded.
+
 A node that does not answer is no reason if it is a member of no group (any more) and serves nothing else.
 """
 
@@ -29,6 +32,8 @@ from coterie.actors.groups.group_messages import NOT_A_MEMBER, GroupStatus
 from coterie.actors.node_report import NodeReport, ReportNode
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
+from coterie.cli.commands.membership.view_reports import ClusterView, view_answers, view_of
+from coterie.cli.commands.membership.view_rows import view_facts, view_head, view_troubles
 from coterie.cli.inactive_members import explanations
 from coterie.cli.node_queries import DEGRADED, NoAnswer, check_groups, query_nodes, refusals_of, silence, unlinked
 from coterie.cli.output.command_output import CommandOutput
@@ -62,13 +67,15 @@ class _ClusterStatus:
     """Reports by node, and statuses by group and node; an error in place of a missing answer.
 
     `refusals`: a sentence for each address at which this client was refused. `stalled`: the groups whose leader has
-    committed nothing between two looks, although commands wait, with their leader's status at the second look.
+    committed nothing between two looks, although commands wait, with their leader's status at the second look. `view`:
+    that of a cluster whose nodes come and go.
     """
 
     nodes: dict[str, NodeReport | CoterieError]
     groups: dict[str, dict[str, GroupStatus | CoterieError]]
     refusals: tuple[str, ...] = ()
     stalled: Mapping[str, GroupStatus] = field(default_factory=dict)
+    view: ClusterView | None = None
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -93,7 +100,8 @@ def run(args: argparse.Namespace) -> int:
     lines = [*_lines(seen), "", verdict, *(f"  {reason}" for reason in unavailable + degraded)]
     errors = problems(Code.UNAVAILABLE, unavailable) + problems(Code.DEGRADED, degraded)
     out: CommandOutput = args.out
-    out.show({"nodes": seen.nodes, "groups": seen.groups}, lines, verdict=verdict, errors=errors)
+    data = {"nodes": seen.nodes, "groups": seen.groups, "view": view_facts(seen.view)}
+    out.show(data, lines, verdict=verdict, errors=errors)
     return 1 if unavailable else DEGRADED if degraded else 0
 
 
@@ -102,9 +110,10 @@ async def _query(connection: ClusterConnection, wanted: Sequence[str]) -> _Clust
         nodes = await query_nodes(client, ReportNode(), ASK_TIMEOUT_S)
         known = {group for report in nodes.values() if isinstance(report, NodeReport) for group in report.groups}
         check_groups(nodes, wanted)
+        view = view_of(await view_answers(client, client.nodes, ASK_TIMEOUT_S))
         groups, stalled = await _look_twice(client, wanted or sorted(known))
         members = {name: _of_members(statuses, nodes) for name, statuses in groups.items()}
-        return _ClusterStatus(nodes, members, refusals_of(client, connection.addresses), stalled)
+        return _ClusterStatus(nodes, members, refusals_of(client, connection.addresses), stalled, view)
 
 
 async def _look_twice(client: Client, names: Sequence[str]) -> tuple[dict[str, Statuses], dict[str, GroupStatus]]:
@@ -186,6 +195,11 @@ def _troubles(seen: _ClusterStatus) -> Iterator[str]:
                 yield f"node {node}: {name} has ended for good (its log says why: actor.gave_up): start the node again"
     yield from unlinked(seen.nodes)
     yield from seen.refusals
+    yield from () if seen.view is None else view_troubles(seen.view, silent=list(seen.nodes))
+    yield from _member_troubles(seen)
+
+
+def _member_troubles(seen: _ClusterStatus) -> Iterator[str]:
     for group, statuses in seen.groups.items():
         for node, status in statuses.items():
             if not isinstance(status, GroupStatus):
@@ -251,6 +265,8 @@ def _lines(seen: _ClusterStatus) -> Iterator[str]:
             yield f"node {node} of {report.cluster}: runs {parts}; linked with {', '.join(report.links) or 'no node'}"
         else:
             yield f"node {node}: {report}{OUT if _is_out(node, seen) else ''}"
+    if seen.view is not None:
+        yield from ("", view_head(seen.view))
     for group, statuses in seen.groups.items():
         yield from ("", f"group {group}")
         yield f"  {'node':<12} {'role':<12} {'term':>6} {'leader':<12} {'last':>10} {'commit':>10} {'applied':>10}"

@@ -24,6 +24,14 @@ _RULES: Final = tuple(
         (r"\bpass insecure=True\b", "pass --insecure"),
         (r'\bbootstrap="new" formats', "--bootstrap new formats"),
         (r"\bdata= is not given", "--data is not given"),
+        (r" \(join=\)", ""),
+        (r"\bgive join=, where", "give --join HOST:PORT, where"),
+        (r"\bjoin=(?= names| is for)", "--join"),
+        (r"\bjoin=(?=')", "--join "),
+        (r"\b(role|label)s= is for", r"--\1 is for"),
+        (r"\badvertise=(?= is for)", "--advertise"),
+        (r"\badvertise=HOST:PORT", "--advertise HOST:PORT"),
+        (r'\bformatted with bootstrap="join"', "formatted with --bootstrap join"),
         (r"\(--connect\)", "(--connect or COTERIE_CONNECT)"),
     )
 )

@@ -28,8 +28,8 @@ def add_traceback(parser: argparse.ArgumentParser) -> None:
 
 
 def check_node(option: str, node: str, topology: Topology) -> None:
-    """Raise NameNotFound, which names the option, unless the topology has the node."""
-    if node not in topology.nodes:
+    """Raise NameNotFound, which names the option, unless the topology has the node, or lets others join."""
+    if topology.members is None and node not in topology.nodes:
         raise NameNotFound(f"{option} {node!r}: the topology has {', '.join(topology.nodes)}")
 
 

@@ -49,8 +49,10 @@ for `sim`; nor does a defect of coterie itself, which leaves a traceback on stan
 
 | command | `data` | `verdict` |
 | --- | --- | --- |
-| `status` | `nodes`: report by node; `groups`: status by group and node | `healthy`, `degraded`, `unavailable` |
-| `members` | `members`: row by member; `troubles` | `healthy`, `degraded` |
+| `status` | `nodes`: report by node; `groups`: status by group, node; `view` | `healthy`, `degraded`, `unavailable` |
+| `members` | `members`: row by member; `troubles`; `view` | `healthy`, `degraded` |
+| `services` | `services`: `service`, `node`, `path`, `state`, `unique` | |
+| `leave`, `down` | `member`, `incarnation`, `changed`; with a change `view` | |
 | `pools`, `actors`, `top` | `nodes`: report by node | |
 | `waits` | `waits`: `asker`, `target`, `message`, `left_s` | |
 | `kv get`, `kv incr` | `key`, `value`; with `--consistency stale` also `node`, `index`, `behind`, `heard_s` | |
@@ -69,6 +71,8 @@ for `sim`; nor does a defect of coterie itself, which leaves a traceback on stan
 | `topology` | `nodes`, `operators`; `parts`: `name`, `kind`, `nodes`, `summary` | |
 | `sim`, `sim mutants`, `nemesis`, `demo` | the facts of the run | `passed`, `failed`, `void` |
 | `sim --list`, `nemesis --list` | `names` | |
+
+`view` is null in a cluster without one, else it has `number`, `leader`, `confirmed`, and `members`: row by member.
 
 A node or member that has not answered is `{"error": "…"}` in place of its report. Bytes are text, or
 `{"base64": "…"}` if they are no UTF-8. A number that is not finite is null.

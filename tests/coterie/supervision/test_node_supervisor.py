@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from coterie.node_process import up_line
+from coterie.node_process import left_line, up_line
 from coterie.runtime.cells.supervision import Supervision
 from coterie.supervision import node_supervisor
 from coterie.supervision.node_supervisor import RESTARTS, NodeSupervisor
@@ -72,6 +72,23 @@ async def test_a_node_that_cannot_start_with_what_it_has_is_given_up_at_once() -
     assert len(made.processes.started) == 1
     (said,) = made.said
     assert said.startswith("GIVEN UP: it cannot start with the topology, the options and the data that it has;")
+
+
+@pytest.mark.parametrize(("line", "code", "is_restarted"), [(True, 0, False), (True, 1, True), (False, 0, True)])
+async def test_a_node_that_has_left_its_cluster_is_not_started_again(line: bool, code: int, is_restarted: bool) -> None:
+    made = Fixture()
+    await asyncio.sleep(1)
+    if line:
+        made.processes.started[0].output.reader.feed_data(left_line("n1", "shop").encode() + b"\n")
+    made.processes.started[0].end(code)
+    await asyncio.sleep(30)
+
+    assert len(made.processes.started) == (2 if is_restarted else 1)
+    assert made.task.done() is not is_restarted
+    assert not made.supervisor.has_given_up
+    if not is_restarted:
+        assert made.said[-1] == "it is not started again: it has left the cluster"
+    await end(made)
 
 
 async def test_a_node_that_was_up_is_restarted_whatever_its_exit_code_is() -> None:

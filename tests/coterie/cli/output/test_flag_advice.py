@@ -41,6 +41,18 @@ def test_advice_names_flags_and_no_parameters(text: str) -> None:
         (NO_DATA, "--bootstrap new formats a data directory, but --data is not given"),
         ("compare the addresses (--connect)", "compare the addresses (--connect or COTERIE_CONNECT)"),
         ("founders: nodes= only says who founds a group", "founders: nodes= only says who founds a group"),
+        (
+            "node 'n4' is not one of the founders n1: give join=, where one of them listens",
+            "node 'n4' is not one of the founders n1: give --join HOST:PORT, where one of them listens",
+        ),
+        ("join='a:1' is where this node itself listens", "--join 'a:1' is where this node itself listens"),
+        ("compare --join (join=) with where the nodes listen", "compare --join with where the nodes listen"),
+        ("a:1 is this node itself: join= names a node", "a:1 is this node itself: --join names a node"),
+        ("give advertise=HOST:PORT, where they", "give --advertise HOST:PORT, where they"),
+        ("roles= is for topologies with Members(…) as nodes", "--role is for topologies with Members(…) as nodes"),
+        ("labels= is for topologies with Members(…)", "--label is for topologies with Members(…)"),
+        ("Members(roles=…) names node 'n9'", "Members(roles=…) names node 'n9'"),
+        ('it is formatted with bootstrap="join"', "it is formatted with --bootstrap join"),
         ("key 'auth=x' has data=1", "key 'auth=x' has data=1"),
     ],
 )
