@@ -23,7 +23,7 @@ from typing import Final, assert_never
 
 from coterie.protocols.algorithm import NodeId, Observe, Received, Send
 from coterie.protocols.membership.cut_detector import Alert, CutDetector
-from coterie.protocols.membership.members import Member, MemberId, MembershipState
+from coterie.protocols.membership.members import Incarnation, Member, MemberId, MembershipState
 from coterie.protocols.membership.node.change_queue import ChangeQueue
 from coterie.protocols.membership.node.member_effects import (
     Ended,
@@ -117,7 +117,7 @@ class ClusterMember:
         self._lead_at: float | None = None
         self._asked: OwnChange | None = None
         self._ask_at: float | None = 0.0
-        self._is_leave_wanted = self._has_handed_over = self._was_in = self._is_ended = False
+        self._is_leave_wanted = self._has_handed_over = self._was_in = self._is_ended = self._has_read = False
         self._refusal = ""
         self._kept: frozenset[ViewChange] = frozenset()
 
@@ -185,6 +185,7 @@ class ClusterMember:
             case GroupIs():
                 self._take_group(event, now)
             case FollowAnswered(token, view):
+                self._has_read = True
                 effects = [] if view is None else self._learn(view, now)
                 self._lease.answered(token, is_in=self._may_act, now=now)
                 return effects
@@ -272,8 +273,8 @@ class ClusterMember:
         return own is not None and not own.is_down and not self._has_handed_over
 
     def _end(self, own: Member | None) -> Iterator[MemberEffect]:
-        """End this life, if it was in the view and is so no more."""
-        if own is None and not self._was_in:
+        """End this life, if it was in the view and is so no more. It may have been without having learned of it."""
+        if own is None and not self._was_in and self._me.identity not in self._view.removed:
             return
         self._is_ended = True
         self._lease.end()
@@ -320,7 +321,7 @@ class ClusterMember:
         """Return what this member wants the group to decide about it."""
         own, identity = self._own, self._me.identity
         if own is None:
-            return None if self._was_in else Join(self._me)
+            return Join(self._me, self._replaces()) if self._has_read and not self._was_in else None
         match own.state:
             case MembershipState.JOINING:
                 return BecomeUp(identity)
@@ -332,6 +333,12 @@ class ClusterMember:
                 return None
             case _:
                 assert_never(own.state)
+
+    def _replaces(self) -> Incarnation:
+        """Return the life that has ended for sure, since this one listens at its address; this one: there is none."""
+        present = self._view.member(self._me.name)
+        is_gone = present is not None and present.address == self._me.address and not present.is_down
+        return present.incarnation if present is not None and is_gone else self._me.incarnation
 
     def _ask(self, now: float) -> Iterator[MemberEffect]:
         wanted = self._wanted()

@@ -69,6 +69,7 @@ class MemberSchedule:
             world.run(world.now + rng.choice((0.1, 0.5, 1.0, 3.0, 6.0)) * rng.random())
         self._heal_all()
         world.run(world.now + 10.0)
+        self._help()
         if not world.run(world.now + CONVERGED_S, until=self._is_settled):
             self._not_settled()
         return world
@@ -201,6 +202,15 @@ class MemberSchedule:
                 self._restart(name)
             elif self.world.life_of(name) is None:
                 del self._wanted[name]
+
+    def _help(self) -> None:
+        """Let an operator take down what does not run, if only one member is left to accuse it."""
+        view = self.world.group.view
+        alive = {life.member.identity for life in self.world.lives}
+        gone = [member.identity for member in view if member.identity not in alive]
+        if len(view) - len(gone) < 2:
+            for identity in gone:
+                self.world.take_down(identity)
 
     def _is_settled(self) -> bool:
         return self.world.is_settled() and len(self.world.acting()) == 1

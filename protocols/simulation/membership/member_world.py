@@ -41,7 +41,12 @@ from coterie.protocols.membership.node.member_effects import (
     ViewLearned,
 )
 from coterie.protocols.membership.node.membership_config import MembershipConfig
-from coterie.protocols.membership.node.membership_messages import ChangeRequest, MemberMessage
+from coterie.protocols.membership.node.membership_messages import (
+    ChangeRefused,
+    ChangeRequest,
+    MemberAlerts,
+    MemberMessage,
+)
 from coterie.protocols.membership.partition_policy import KeepMajority, PartitionPolicy, Stand
 from coterie.protocols.membership.rings import Rings, rings_of
 from coterie.protocols.membership.view import View
@@ -202,11 +207,14 @@ class MemberWorld:
 
     def run(self, until_s: float, *, until: Callable[[], bool] | None = None) -> bool:
         """Run to a time (s), or until `until` is true, which is looked at every 0.1 s; return whether it was."""
-        while until is not None and self.now < until_s:
+        at = self.now
+        while until is not None and at < until_s:
             if until():
                 return True
-            self.heap.run(until_s=min(until_s, self.now + LOOK_S))
+            at = min(until_s, at + LOOK_S)
+            self.heap.run(until_s=at)
         self.heap.run(until_s=until_s)
+        self.heap.now = until_s
         return until is not None and until()
 
     @property
@@ -323,19 +331,22 @@ class MemberWorld:
     # --- messages ---------------------------------------------------------------------------------------------------
 
     def _send(self, life: SimulatedMember, to: NodeId, message: MemberMessage) -> None:
-        address = self._address(life, to)
+        address = self._address(life, to, message)
         if address is None:
             return
         delay_s = self.links.delay_s(life.address, address, self.now)
         if delay_s is not None:
             self.heap.after(delay_s, self._arrive, life, address, message)
 
-    def _address(self, life: SimulatedMember, to: NodeId) -> str | None:
-        """Return where this process reaches a node: as the view says, else where it was heard from, or is founded."""
+    def _address(self, life: SimulatedMember, to: NodeId, message: MemberMessage) -> str | None:
+        """Return where a process reaches a node: the group's nodes where they are founded, a requester where it asked
+        from, and others as the view says. (Two processes may have one name.)
+        """
+        if isinstance(message, ChangeRequest | MemberAlerts):
+            return self._founders.get(to)
         member = life.algorithm.view.member(to)
-        if member is not None:
-            return member.address
-        return life.addresses.get(to) or self._founders.get(to)
+        known = None if member is None else member.address
+        return life.addresses.get(to, known) if isinstance(message, ChangeRefused) else known
 
     def _arrive(self, sender: SimulatedMember, address: str, message: MemberMessage) -> None:
         life = self._by_address.get(address)
