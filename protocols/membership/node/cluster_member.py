@@ -19,11 +19,13 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
+from math import inf
 from typing import Final, assert_never
 
 from coterie.protocols.algorithm import NodeId, Observe, Received, Send
-from coterie.protocols.membership.cut_detector import Alert, CutDetector
+from coterie.protocols.membership.cut_detector import Cut
 from coterie.protocols.membership.members import Incarnation, Member, MemberId, MembershipState
+from coterie.protocols.membership.node.accusations import Accusations
 from coterie.protocols.membership.node.change_queue import ChangeQueue
 from coterie.protocols.membership.node.member_effects import (
     Ended,
@@ -105,7 +107,7 @@ class ClusterMember:
         self._downs = DownTimes(config)
         self._queue = ChangeQueue(config)
         self._monitor = RingMonitor(config, rng=rng)
-        self._detector = CutDetector(self._view, config.cut, rings=self._rings)
+        self._accusations = Accusations(self._view, config.cut, self._rings)
         self._watch = PartitionWatch(policy, roles_by_node, stable_after_s=config.stable_after_s)
         self._stand = Stand.SERVE
         self._has_acted = False
@@ -120,6 +122,8 @@ class ClusterMember:
         self._is_leave_wanted = self._has_handed_over = self._was_in = self._is_ended = self._has_read = False
         self._refusal = ""
         self._kept: frozenset[ViewChange] = frozenset()
+        self._cut: Cut | None = None
+        self._confirm_from = -inf
 
     # --- what the driver reads --------------------------------------------------------------------------------------
 
@@ -194,6 +198,7 @@ class ClusterMember:
             case ProposalAnswered(token, outcomes):
                 return list(self._decided(token, outcomes, now))
             case ProposalFailed(token, reason):
+                self._confirm_from = now
                 lost = self._queue.answered(token, now=now)
                 return [Observe("membership.proposal_failed", {"changes": len(lost), "reason": reason})]
             case LeaveWanted():
@@ -213,6 +218,8 @@ class ClusterMember:
             self._queue.clear()
             self._ask_at = now
             self._alert_at = now if self._accused[1] else self._alert_at
+        if group.voters != self._group.voters:
+            self._kept = frozenset()
         self._group = group
 
     def _received(self, sender: NodeId, message: MemberMessage, now: float) -> Sequence[MemberEffect]:
@@ -249,7 +256,8 @@ class ClusterMember:
         self._view = view
         self._downs.learn(view, now=now)
         self._rings = self._make_rings(view)
-        self._detector = CutDetector(view, self._config.cut, rings=self._rings)
+        self._accusations = Accusations(view, self._config.cut, self._rings)
+        self._cut = None
         self._monitor.observe(self._rings.subjects.get(self._me.identity, ()), now=now)
         self._kept = frozenset()
         effects: list[MemberEffect] = [ViewLearned(view)]
@@ -289,14 +297,7 @@ class ClusterMember:
     def _take_alerts(self, alerts: MemberAlerts, now: float) -> None:
         if alerts.number > self._view.number:
             self._lease.ask_now(now=now)
-        observed = self._rings.subjects.get(alerts.observer, ())
-        for subject in observed if alerts.number == self._view.number else ():
-            rings = self._rings.between(alerts.observer, subject)
-            alert = Alert(alerts.number, alerts.observer, subject, rings)
-            if subject in alerts.accused:
-                self._detector.accuse(alert, now=now)
-            else:
-                self._detector.withdraw(alert, now=now)
+        self._accusations.take(alerts, now=now)
 
     def _alert(self, now: float) -> Iterator[MemberEffect]:
         """Tell the nodes of the group whom this member does not hear: at once if that has changed, and again."""
@@ -368,14 +369,32 @@ class ClusterMember:
         return [Send(leader, ChangeRequest(request.change, is_forwarded=True))]
 
     def _lead(self, now: float) -> Iterator[MemberEffect]:
-        cut = self._detector.cut(now=now)
-        if cut is not None and (expel := self._expellable(cut.members)) is not None:
-            self._queue.add(expel, None, now=now, is_urgent=True)
-        for identity in self._downs.removable(now=now):
-            self._queue.add(Remove(identity), None, now=now, is_urgent=True)
+        self._accusations.expire(now=now)
+        cut = self._accusations.cut(now=now)
+        if cut is not None and cut != self._cut:
+            self._confirm_from = now
+        self._cut = cut
+        expel = None if cut is None else self._expellable(cut.members)
+        changes: list[ViewChange] = [*map(Remove, self._downs.removable(now=now))]
+        if (changes or expel is not None) and self._is_confirmed(now):
+            if expel is not None and self._lease.is_steady(now=now):
+                changes.append(expel)
+            for change in changes:
+                self._queue.add(change, None, now=now, is_urgent=True)
         taken = self._queue.take(now=now)
         if taken is not None:
             yield Proposal(*taken)
+
+    def _is_confirmed(self, now: float) -> bool:
+        """Return whether this node has reached the group since it had reason to propose anything; else ask it.
+
+        A leader that is cut off takes all others for crashed: what it would propose must not be decided when it is back
+        (see also `MemberLease.is_steady`). And nothing is proposed again before it is known what has become of it.
+        """
+        if self._lease.read_at >= self._confirm_from:
+            return True
+        self._lease.ask_now(now=now)
+        return False
 
     def _expellable(self, members: Sequence[MemberId]) -> Expel | None:
         """Return what to propose for a cut: all of them, or, if that was refused, those that are no voters."""
@@ -391,6 +410,7 @@ class ClusterMember:
         return found is None or found.is_down
 
     def _decided(self, token: int, outcomes: Sequence[Done | Refused], now: float) -> Iterator[MemberEffect]:
+        self._confirm_from = now
         self._lease.ask_now(now=now)
         proposed = self._queue.answered(token, now=now)
         for (change, requester), outcome in zip(proposed.items(), outcomes, strict=False):
@@ -414,7 +434,7 @@ class ClusterMember:
         yield from self._ask(now)
         if self.is_leading:
             yield from self._lead(now)
-            times = (self._downs.deadline(now=now), self._detector.deadline(now=now))
+            times = (self._downs.deadline(now=now), self._accusations.deadline(now=now))
             self._lead_at = min((time for time in times if time is not None), default=None)
         if now >= self._lease.ask_at:
             yield Follow(self._lease.ask(now=now), self._view.number)
