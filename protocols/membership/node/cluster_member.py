@@ -256,7 +256,7 @@ class ClusterMember:
         self._view = view
         self._downs.learn(view, now=now)
         self._rings = self._make_rings(view)
-        self._accusations = Accusations(view, self._config.cut, self._rings)
+        self._accusations = Accusations(view, self._config.cut, self._rings, self._accusations)
         self._cut = None
         self._monitor.observe(self._rings.subjects.get(self._me.identity, ()), now=now)
         self._kept = frozenset()
