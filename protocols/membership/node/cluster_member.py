@@ -228,9 +228,7 @@ class ClusterMember:
                 is_for_me = incarnation == self._me.incarnation
                 return [Send(sender, MemberProbeReply(incarnation, number))] if is_for_me else []
             case MemberProbeReply(incarnation, number):
-                found = self._view.member(sender)
-                if found is not None and found.incarnation == incarnation:
-                    self._monitor.replied(found.identity, number)
+                self._monitor.replied(self._replier(sender, incarnation), number)
             case MemberAlerts():
                 if message.observer.name == sender:
                     self._take_alerts(message, now)
@@ -247,11 +245,14 @@ class ClusterMember:
                 assert_never(message)
         return []
 
+    def _replier(self, sender: NodeId, incarnation: Incarnation) -> MemberId:
+        return MemberId(sender, incarnation)
+
     # --- views ------------------------------------------------------------------------------------------------------
 
     def _learn(self, view: View, now: float) -> list[MemberEffect]:
         """Take a view that was decided; one that is not newer changes nothing."""
-        if view.number <= self._view.number:
+        if not self._is_newer(view):
             return []
         self._view = view
         self._downs.learn(view, now=now)
@@ -270,6 +271,9 @@ class ClusterMember:
             others = (member.name for member in view if member.identity != self._me.identity)
             effects += [Send(name, ViewHint(view.number)) for name in others]
         return effects
+
+    def _is_newer(self, view: View) -> bool:
+        return view.number > self._view.number
 
     @property
     def _own(self) -> Member | None:

@@ -14,7 +14,7 @@ out of the view (hosts in `faulty` are not, those of operators' and own wishes n
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import inf, sqrt
@@ -50,7 +50,8 @@ from coterie.protocols.membership.node.membership_messages import (
 from coterie.protocols.membership.partition_policy import KeepMajority, PartitionPolicy, Stand
 from coterie.protocols.membership.rings import Rings, rings_of
 from coterie.protocols.membership.view import View
-from coterie.protocols.membership.view_changes import Down
+from coterie.protocols.membership.view_changes import Down, ViewChange
+from coterie.protocols.membership.view_decisions import Done, Refused
 from coterie.protocols.simulation.event_heap import EventHeap, stream
 from coterie.protocols.simulation.membership.member_links import MemberLinks
 from coterie.protocols.simulation.membership.simulated_member import MemberClock, SimulatedMember
@@ -109,6 +110,7 @@ class MemberWorld:
         config: the settings of membership.
         world: what the world does by itself.
         policy: of partitions.
+        clocks: those of some nodes, by name; others are drawn.
         hashed: whether `trace` hashes all records.
     """
 
@@ -120,6 +122,7 @@ class MemberWorld:
         config: MembershipConfig | None = None,
         world: WorldConfig | None = None,
         policy: PartitionPolicy | None = None,
+        clocks: Mapping[str, MemberClock] | None = None,
         hashed: bool = False,
     ) -> None:
         self.context = ViolationContext()
@@ -140,12 +143,13 @@ class MemberWorld:
         """Called when a life has ended by itself."""
         self._world = world or WorldConfig()
         self._policy = policy or KeepMajority()
+        self._clocks = clocks or {}
         self._rng = stream(seed, "world")
         self._seed = seed
         self._by_address: dict[str, SimulatedMember] = {}
         self._founders = {name: f"{name}:1" for name in self.group.voters}
         self._rings: Rings | None = None
-        self._election_at = 0.0
+        self._election_at = self._proposals_take_s = 0.0
         self._started = 0
         self._look()
 
@@ -168,7 +172,7 @@ class MemberWorld:
             rng=rng,
             rings=self._rings_of,
         )
-        life = SimulatedMember(me, algorithm, self._clock(rng))
+        life = SimulatedMember(me, algorithm, self._clocks.get(name) or self._clock(rng))
         self.trace.record(me.name, "started", me.identity.incarnation)
         self.lives.append(life)
         self._by_address[address] = life
@@ -203,7 +207,15 @@ class MemberWorld:
         if member is not None:
             self.faulty.add(member.address)
             self.trace.record(None, "taken down", identity)
-            self._decide(lambda: self.group.propose([Down(identity)]))
+            self.propose([Down(identity)])
+
+    def propose(self, changes: Sequence[ViewChange]) -> tuple[Done | Refused, ...]:
+        """Let the group decide changes at once, whoever asks for them; return an outcome for each."""
+        return self._decide(changes)
+
+    def delay_proposals(self, delay_s: float) -> None:
+        """Let all proposals be decided this much later from now on."""
+        self._proposals_take_s = delay_s
 
     def run(self, until_s: float, *, until: Callable[[], bool] | None = None) -> bool:
         """Run to a time (s), or until `until` is true, which is looked at every 0.1 s; return whether it was."""
@@ -285,10 +297,12 @@ class MemberWorld:
         if local < armed_at - SLACK_S:
             return  # it was armed before a pause, and is armed again
         life.armed_at = inf
-        self._carry_out(life, life.algorithm.tick(now=max(local, armed_at)))
+        life.handled_at = max(local, armed_at)
+        self._carry_out(life, life.algorithm.tick(now=life.handled_at))
 
     def _take(self, life: SimulatedMember, events: Sequence[MemberInput]) -> None:
-        self._carry_out(life, life.algorithm.handle(events, now=life.clock.local(self.now)))
+        life.handled_at = max(life.handled_at, life.clock.local(self.now))
+        self._carry_out(life, life.algorithm.handle(events, now=life.handled_at))
 
     def _carry_out(self, life: SimulatedMember, effects: Sequence[MemberEffect]) -> None:
         for effect in effects:
@@ -403,7 +417,7 @@ class MemberWorld:
 
     def _propose(self, life: SimulatedMember, proposal: Proposal) -> None:
         def run() -> Callable[[], None]:
-            outcomes = self._decide(lambda: self.group.propose(proposal.changes))
+            outcomes = self._decide(proposal.changes)
             return partial(self.tell, life, ProposalAnswered(proposal.token, outcomes))
 
         failed = ProposalFailed(proposal.token, "there was no answer")
@@ -417,6 +431,8 @@ class MemberWorld:
             delay_s += world.timeout_s * rng.random()
         if operation.may_be_late and world.late_proposal and rng.random() < world.late_proposal:
             delay_s += world.late_s * rng.random()
+        if operation.may_be_late:
+            delay_s += self._proposals_take_s
         self.heap.after(delay_s, self._at_the_group, operation)
 
     def _at_the_group(self, operation: _Operation) -> None:
@@ -448,10 +464,10 @@ class MemberWorld:
             return
         if life.would_claim(self.now):
             self._claim(life)
-        if life.is_leaving and life.hands_over_at == inf:
+        if life.hands_over_at == inf and life.is_leaving:
             life.hands_over_at = self.now + self._rng.uniform(0.0, 1.0)
-        if self.now >= life.hands_over_at and (life.epoch is not None or life.algorithm.lease_ends_at > -inf):
-            life.epoch = None
+        if -inf < life.hands_over_at <= self.now:
+            life.epoch, life.hands_over_at = None, -inf
             self.tell(life, HandedOver())
 
     def _claim(self, life: SimulatedMember) -> None:
@@ -471,10 +487,10 @@ class MemberWorld:
 
     # --- checks -----------------------------------------------------------------------------------------------------
 
-    def _decide(self, propose: Callable[[], object]) -> object:
+    def _decide(self, changes: Sequence[ViewChange]) -> tuple[Done | Refused, ...]:
         """Let the group decide, and check the view that it makes."""
         before = self.group.view
-        outcomes = propose()
+        outcomes = self.group.propose(changes)
         if self.group.view.number == before.number:
             return outcomes
         self.trace.record(None, "view", [(m.name, m.state.value) for m in self.group.view])
@@ -494,6 +510,8 @@ class MemberWorld:
         if life.algorithm.lease_ends_at > latest:
             over_s = life.algorithm.lease_ends_at - latest
             self.context.fail("membership.lease_dated", life.name, f"its lease ends {over_s:.3f} s too late")
+        if life.algorithm.stand is Stand.ACT and life.handled_at >= life.algorithm.lease_ends_at:
+            self.context.fail("membership.cut_off_stops", life.name, "it stands as one that acts, without a lease")
         self._check_singletons()
 
     def _check_acts(self, life: SimulatedMember) -> None:

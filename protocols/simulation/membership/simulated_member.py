@@ -50,6 +50,7 @@ class SimulatedMember:
         wants_to_leave: whether it has been asked to leave.
         hands_over_at: when it has handed over, s.
         ended: how it ended by itself.
+        handled_at: when it did something last, by its clock.
         known: the number of the last view that it has reported.
     """
 
@@ -69,6 +70,7 @@ class SimulatedMember:
     hands_over_at: float = inf
     ended: Ended | None = None
     known: int = 0
+    handled_at: float = -inf
 
     @property
     def address(self) -> str:
