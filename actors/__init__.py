@@ -17,6 +17,7 @@
 `wire_names.py`: defines the names that identify Raft and Paxos messages between nodes
 `detection/`: runs failure detectors as actors, and acts on what they suspect
 `groups/`: runs state machines replicated with Raft, and executes clients' commands exactly once
+`membership/`: lets a group of nodes hold the view of a cluster, its singletons and its services
 `paxos/`: runs synods (a synod is one instance of single-decree Paxos), and provides their client
 `pools/`: sends each request to one worker, chosen by a load-balancing policy
 `recovery/`: lets a group begin anew in one store, from a backup or after a lost quorum; offline

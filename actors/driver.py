@@ -36,6 +36,10 @@ GRACE_S: Final = 0.002
 """How long such a tick waits for the loop to read its sockets once: otherwise each pause would cause an election."""
 
 
+COARSE_S: Final = 0.001
+"""The steps in which uvloop counts time: a timer fires up to that much early, and would have to be set again."""
+
+
 @message(name="coterie.Tick")
 class Tick:
     """The driver's timer fired. It never crosses the wire."""
@@ -93,6 +97,7 @@ class Driver(Generic[EventT, EffectT]):
         self._handler = handler
         self._awaits_disk = awaits_disk
         self._monotonic = context.clock.monotonic
+        self._late_s = COARSE_S if type(context.system.loop).__module__.startswith("uvloop") else 0.0
         self._gate: DurabilityGate[EffectT] = DurabilityGate()
         self._batch: list[EventT | Persisted] = []
         self._timer: Timer | None = None
@@ -204,7 +209,7 @@ class Driver(Generic[EventT, EffectT]):
         deadline = self._algorithm.deadline
         if deadline is None or (self._timer is not None and (self._has_waited or self._timer_at <= deadline)):
             return  # the timer fires in time, or it is the wait after a stall, which is not shortened
-        self._set_timer(deadline, max(0.0, deadline - self._monotonic()))
+        self._set_timer(deadline, max(0.0, deadline - self._monotonic()) + self._late_s)
 
     def _set_timer(self, at: float, delay_s: float) -> None:
         self._stop_timer()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from coterie.actors.cluster_api import ClusterApi
 from coterie.actors.detection.node_health import NodeHealth
 from coterie.actors.groups.group_messages import HandOver, HandOverAnswer
+from coterie.actors.membership.cluster_membership import ClusterMembership
 from coterie.actors.network_addresses import format_address
 from coterie.actors.pools.pool_options import PoolOptions
 from coterie.runtime.refs import Address
@@ -34,6 +35,8 @@ class Node(ClusterApi):
         self.topology = topology
         self.store = store
         self.address = format_address(address)
+        self.membership: ClusterMembership | None = None
+        """What this node knows of the cluster's view; None in a topology without `Members`."""
 
     def _pool_options(self, pool: str) -> PoolOptions:
         part = self.topology.pool_part(pool)
@@ -47,7 +50,15 @@ class Node(ClusterApi):
         return frozenset(self.topology.group_names)
 
     def _node_names(self) -> tuple[str, ...]:
-        return self.topology.nodes
+        joined = () if self.membership is None else (member.name for member in self.membership.view)
+        return tuple(dict.fromkeys((*self.topology.nodes, *joined)))
+
+    async def ended(self) -> None:
+        """Wait until this node has left the view of its cluster; for ever in a topology without `Members`."""
+        if self.membership is None:
+            await asyncio.Event().wait()
+        else:
+            await self.membership.until(lambda: self.membership is None or self.membership.has_ended, None)
 
     async def drain(self, *, timeout_s: float = DRAIN_S) -> tuple[str, ...]:
         """Hand over the leadership of every group that this node leads; return the groups that it leads still.

@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 
 from coterie.actors.network_addresses import parse_address
 from coterie.actors.node_report import NODE_REPORT_PATH, NodeDirectory, ReportDirectory
+from coterie.errors import NodeStarting
 from coterie.runtime.observing.printable_text import printable
 from coterie.runtime.refs import Address
 from coterie.runtime.remote.link_events import LinkEvent
@@ -33,6 +34,9 @@ INTERVAL_S: Final = 10.0
 """How long until linked nodes are asked again. Lower: a moved node is found sooner, and nodes answer more often."""
 
 ANSWER_LIMIT_S: Final = 5.0
+
+STARTING_S: Final = 0.2
+"""How long until a node is asked again that was starting."""
 
 NODES_MAX: Final = 256
 """The most entries of one list that count, and the most nodes whose lists are kept."""
@@ -121,6 +125,10 @@ class NodeFinder:
         if asked.cancelled() or self._asking.done():
             return
         error = asked.exception()
+        if isinstance(error, NodeStarting):
+            self._asked.add(node)
+            self._system.loop.call_later(STARTING_S, self._ask_again, node, context=self._context)
+            return
         if error is not None:  # it is no node of a topology, or it is busy: it is asked again
             self._system.log.debug("client.directory_unknown", peer=node, error=str(error))
         elif node in self._places_by_teller or len(self._places_by_teller) < NODES_MAX:
@@ -130,6 +138,14 @@ class NodeFinder:
             self._groups_by_teller[node] = frozenset(itertools.islice(told.groups, GROUPS_MAX))
             self._dial()
         self._changed()
+
+    def _ask_again(self, node: str) -> None:
+        """Ask a node that was starting, if it is linked still."""
+        self._asked.discard(node)
+        if not self._asking.done():
+            if any(peer.node == node for peer in self._system.links):
+                self._ask(node)
+            self._changed()
 
     def _dial(self) -> None:
         """Dial all places of the lists that are of use here, and no others."""

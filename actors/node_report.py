@@ -16,8 +16,17 @@ from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.messages.speakers import Speaker
 from coterie.runtime.observing.load_monitor import LoadMonitor
 from coterie.runtime.refs import Address
+from coterie.runtime.transport.handshake.identity import owner_of
 
-__all__ = ["NODE_REPORT_PATH", "NodeDirectory", "NodeReport", "NodeReportActor", "ReportDirectory", "ReportNode"]
+__all__ = [
+    "NODE_REPORT_PATH",
+    "NodeDirectory",
+    "NodeReport",
+    "NodeReportActor",
+    "ReportDirectory",
+    "ReportNode",
+    "no_operator_text",
+]
 
 NODE_REPORT_PATH = "#node"
 """The path of the `NodeReportActor` on every node: no part of a topology can have this name."""
@@ -65,6 +74,15 @@ class ReportDirectory(Ask[NodeDirectory]):
 @message(name="node.ReportNode", speaker=Speaker.OPERATOR)
 class ReportNode(Ask[NodeReport]):
     """Ask a node for its report."""
+
+
+def no_operator_text(client: str) -> str:
+    """Return the text of the error of a client to which no node reports."""
+    owner = owner_of(client)
+    return (
+        f"client {owner!r} is no operator of this cluster: reports, and changes of groups, are for operators "
+        f"(Topology(…, operators=[{owner!r}]) on all nodes), and for the key or certificate of a node"
+    )
 
 
 class NodeReportActor(Actor[ReportNode | ReportDirectory | ReportActors | ReportMembers | ReportPools]):

@@ -37,12 +37,15 @@ __all__ = [
     "MessageTypeError",
     "MetaFileMissing",
     "NoTargets",
+    "NodeStarting",
     "NodeUnreachable",
     "NotExported",
     "NotFormatted",
+    "NotInView",
     "OutboundFull",
     "Outcome",
     "PlanError",
+    "RemovedFromView",
     "ReplyTooLarge",
     "SimulationStuck",
     "SnapshotFailed",
@@ -177,13 +180,17 @@ class MailboxFullError(AskError):
 
     def __init__(self, text: str, *, policy: str = "", limit: int = 0, actual: int = 0) -> None:
         super().__init__(text)
-        self.policy = policy
-        self.limit = limit
-        self.actual = actual
+        self.policy, self.limit, self.actual = policy, limit, actual
 
 
 class NotExported(ActorNotFound):
     """A client asked an actor that is not there for clients. It is told `ActorNotFound`, in the same words."""
+
+
+class NodeStarting(ActorNotFound):
+    """The node has not started yet: it does not know which actors it will have. Ask again."""
+
+    code = "starting"
 
 
 class ConnectionLost(AskError):
@@ -447,42 +454,35 @@ class ReplyTooLarge(CommandFailed):
 
     def __init__(self, message: str, *, size_bytes: int, limit_bytes: int) -> None:
         super().__init__(message)
-        self.size_bytes = size_bytes
-        self.limit_bytes = limit_bytes
+        self.size_bytes, self.limit_bytes = size_bytes, limit_bytes
 
 
-class CommandTimeout(CommandError, TimeoutError):
-    """No reply came in time.
-
-    `outcome`: DEFINITE if no node ever accepted the command; HAPPENED if it was executed, and only its reply was late.
-    """
-
+class _EndedCommand(CommandError):
     def __init__(self, message: str, outcome: Outcome) -> None:
         super().__init__(message)
         self.outcome = outcome
 
 
-class CommandTooLate(CommandError):
+class CommandTimeout(_EndedCommand, TimeoutError):
+    """No reply came in time.
+
+    `outcome`: DEFINITE if no node ever accepted the command; HAPPENED if it was executed, and only its reply was late.
+    """
+
+
+class CommandTooLate(_EndedCommand):
     """The session no longer has the result of this command: it is below the low-water mark, or the session has ended.
 
     It is not executed by this attempt. `outcome` is UNKNOWN if an earlier attempt, or another client with the same
     identity, may have executed it; HAPPENED if one has.
     """
 
-    def __init__(self, message: str, outcome: Outcome) -> None:
-        super().__init__(message)
-        self.outcome = outcome
 
-
-class CommandUnsettled(CommandError):
+class CommandUnsettled(_EndedCommand):
     """A retry of the command was refused, but an earlier attempt may have been executed (UNKNOWN), or was (HAPPENED).
 
     Repeat it under the same identity (`GroupClient.execute_as`), or find out whether it took effect.
     """
-
-    def __init__(self, message: str, outcome: Outcome) -> None:
-        super().__init__(message)
-        self.outcome = outcome
 
 
 class SnapshotFailed(CoterieError, ValueError):
@@ -498,3 +498,19 @@ class TopologyError(CoterieError, ValueError):
     def __init__(self, topology: str, mistakes: tuple[str, ...]) -> None:
         super().__init__(f"topology {topology!r} cannot run: {'; '.join(mistakes)}")
         self.topology, self.mistakes = topology, mistakes
+
+
+class NotInView(CoterieError):
+    """Node `node` is not in the view of its cluster as it was expected to be, or not in time; `why` says more."""
+
+    def __init__(self, node: str, why: str) -> None:
+        super().__init__(f"node {node!r} is not in the view as expected: {why}")
+        self.node = node
+
+
+class RemovedFromView(CoterieError):
+    """The cluster has decided that this life of the node is out, so its system has ended: start the process again."""
+
+    def __init__(self, node: str, why: str) -> None:
+        super().__init__(f"node {node!r} has ended: {why}; start it again, so that it joins as a new member")
+        self.node = node

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from coterie.runtime.cells.cell import Cell
     from coterie.runtime.cells.metering.request_meter import RequestMeter
+    from coterie.runtime.cells.spawn_options import Exported
     from coterie.runtime.hosts.host import Clock
     from coterie.runtime.system import System
 
@@ -215,7 +216,7 @@ class Context:
         supervision: Supervision | None = None,
         capacity: int | None = None,
         overflow: Overflow = Overflow.FAIL,
-        exported: bool = False,
+        exported: Exported = False,
         meter: RequestMeter | None = None,
     ) -> Ref[N]:
         """Spawn a child: it stops when this actor stops or restarts. See `System.spawn`."""

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from coterie.errors import ActorStopped, MessageTypeError
+from coterie.errors import ActorStopped, AskError, MessageTypeError, NodeStarting
 from coterie.runtime.actor import Actor, Terminated
 from coterie.runtime.cells.actor_classes import ActorClass, actor_class_of
 from coterie.runtime.cells.ask_deadlines import AskDeadlines
@@ -17,7 +17,7 @@ from coterie.runtime.cells.cell import Cell, State
 from coterie.runtime.cells.mailbox import Overflow
 from coterie.runtime.cells.metering.metered_cell import MeteredCell
 from coterie.runtime.cells.metering.request_meter import RequestMeter
-from coterie.runtime.cells.spawn_options import SpawnOptions, actor_path
+from coterie.runtime.cells.spawn_options import Exported, SpawnOptions, actor_path
 from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.local_delivery import OTHER_INCARNATION_UID, LocalDelivery
 from coterie.runtime.messages.message import message_type
@@ -42,6 +42,7 @@ class ActorRegistry:
 
     `message_types`: the types of messages that its actors have declared, by wire name. `handled_by_ended`,
     `deepest_of_ended`: the messages handled by actors that have ended, and the deepest of their mailboxes.
+    `is_starting`: its lasting actors are not there yet, although the system may listen.
     """
 
     def __init__(self, system: System) -> None:
@@ -53,6 +54,7 @@ class ActorRegistry:
         self._default_options = SpawnOptions(system.config.capacity)
         self.message_types: dict[str, MessageType] = {}
         self.handled_by_ended = self.deepest_of_ended = 0
+        self.is_starting = False
         self._ask_deadlines: AskDeadlines | None = None
         self._declare(message_type(Terminated))
 
@@ -77,6 +79,14 @@ class ActorRegistry:
         if self._ask_deadlines is None:
             return f"{who} does not run: use it inside `async with`"
         return f"{who} is closed: its `async with` has ended; make a new one"
+
+    @property
+    def incomplete(self) -> AskError | None:
+        """Why an actor may be missing that this system has while it runs: it is starting, or ends; None: it runs."""
+        node = self._system.node
+        if self._system.is_stopping:
+            return ActorStopped(f"node {node!r} is being stopped: ask another one, or ask again once it runs")
+        return NodeStarting(f"node {node!r} is starting: ask again in a moment") if self.is_starting else None
 
     # --- actors -----------------------------------------------------------------------------------------------------
 
@@ -108,14 +118,15 @@ class ActorRegistry:
         supervision: Supervision | None,
         capacity: int | None,
         overflow: Overflow,
-        exported: bool,
+        exported: Exported,
         meter: RequestMeter | None = None,
     ) -> SpawnOptions:
         """Return these options as one object; actors with the default options share one."""
         if supervision is None and capacity is None and overflow is Overflow.FAIL and not exported and meter is None:
             return self._default_options
         bound = self._system.config.capacity if capacity is None else capacity
-        return SpawnOptions(bound, supervision or self._default_options.supervision, overflow, exported, meter)
+        policy, for_operators = supervision or self._default_options.supervision, exported == "operators"
+        return SpawnOptions(bound, policy, overflow, bool(exported), for_operators, meter)
 
     def cell_at(self, path: str) -> Cell | None:
         """Return the cell at a path; None if no actor has it."""

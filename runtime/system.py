@@ -23,6 +23,7 @@ from coterie.runtime.cells.ask_cycles import Wait, described_waits
 from coterie.runtime.cells.cell import cell_of
 from coterie.runtime.cells.mailbox import Overflow
 from coterie.runtime.cells.metering.request_meter import RequestMeter
+from coterie.runtime.cells.spawn_options import Exported
 from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.datagrams.datagrams import Datagrams
 from coterie.runtime.hosts.host import Host
@@ -223,7 +224,7 @@ class System:
         supervision: Supervision | None = None,
         capacity: int | None = None,
         overflow: Overflow = Overflow.FAIL,
-        exported: bool = False,
+        exported: Exported = False,
         meter: RequestMeter | None = None,
     ) -> Ref[M]:
         """Start an actor and return its ref, at once.
@@ -234,7 +235,7 @@ class System:
             supervision: its restart policy (default: `Supervision()`).
             capacity: the most messages that wait in a lane of its mailbox (default: the system's).
             overflow: the policy for a message whose lane is full.
-            exported: True lets clients outside the cluster reach it.
+            exported: True lets clients outside the cluster reach it; "operators": those that operate the cluster.
             meter: follows its requests, for load reports (default: none, and no cost).
 
         Raises:

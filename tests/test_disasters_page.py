@@ -36,10 +36,11 @@ def test_every_command_of_the_page_is_one(capsys: pytest.CaptureFixture[str]) ->
 class Walk:
     """Runs the commands of the page at free ports, in a folder with the program of the README."""
 
-    def __init__(self, directory: Path, ports: list[int]) -> None:
+    def __init__(self, directory: Path, ports: list[int], rehearsal: int) -> None:
         saved_programs(README, directory)
         self._directory = directory
         self._ports = ports
+        self._rehearsal = rehearsal
 
     def lines(self, page: Path, start: str, *words: str) -> list[list[str]]:
         """Return the commands of a page that begin so and have these words, with the free ports."""
@@ -47,6 +48,7 @@ class Walk:
         found = [line for line in commands(page) if line.startswith(start) and all(word in line for word in words)]
         for number, port in enumerate(self._ports, 1):
             found = [line.replace(f"127.0.0.1:741{number}", f"127.0.0.1:{port}") for line in found]
+        found = [line.replace("127.0.0.1:7421", f"127.0.0.1:{self._rehearsal}") for line in found]
         return [shlex.split(line.replace("$NODES", nodes)) for line in found]
 
     def run(self, command: list[str], *, exit_code: int = 0) -> str:
@@ -77,8 +79,8 @@ class Walk:
 @pytest.mark.timeout(300)
 def test_the_groups_of_the_readme_go_on_from_one_log_and_from_their_backups(tmp_path: Path) -> None:
     with ExitStack() as stack:
-        ports = [stack.enter_context(closing(ReservedPort())).number for _ in range(3)]
-        walk = Walk(tmp_path, ports)
+        *ports, rehearsal = [stack.enter_context(closing(ReservedPort())).number for _ in range(4)]
+        walk = Walk(tmp_path, ports, rehearsal)
         with walk.nodes(*walk.lines(README, "run ")):
             walk.until_answered("put", "greeting", "hello")
             for command in walk.lines(PAGE, "backup "):
@@ -90,7 +92,7 @@ def test_the_groups_of_the_readme_go_on_from_one_log_and_from_their_backups(tmp_
             shown = walk.run([group if word == "totals" else word for word in look], exit_code=5)
             (token,) = re.findall(r"--accept-loss ([0-9a-f]{8})$", shown, re.MULTILINE)
             walk.run([{"totals": group, "TOKEN": token}.get(word, word) for word in accept])
-        on_log, on_backup = walk.lines(PAGE, "run ", "--node n1")
+        rehearsed, on_log, on_backup = walk.lines(PAGE, "run ", "--node n1")
         (joining,) = walk.lines(PAGE, "run ", "--node n2", "--bootstrap join")
         (add,) = walk.lines(PAGE, "raft add")
         with walk.nodes(on_log, joining):
@@ -102,3 +104,7 @@ def test_the_groups_of_the_readme_go_on_from_one_log_and_from_their_backups(tmp_
             walk.run(command)
         with walk.nodes(on_backup):
             walk.until_answered("get", "greeting")
+        with walk.nodes(rehearsed):
+            (look,), (get,) = walk.lines(PAGE, "status", "7421"), walk.lines(PAGE, "kv get", "7421")
+            wait_for_success("-m", "coterie", *look, directory=tmp_path)
+            assert walk.run(get) == "hello\n"

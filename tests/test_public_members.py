@@ -30,6 +30,10 @@ MEMBERS = {
     "CircuitBreaker": POLICY,
     "Client": f"{CLUSTER} all_linked cluster known_nodes linked",
     "ClientKey": "",
+    "ClusterMembership": (
+        "at_handover has_ended leader leave lease_ends_at may_act me on_change own refusal registry stand subscribe "
+        "unheard until up view with_role"
+    ),
     "Context": (
         "after become clock deadline every log pipe random reply_from reply_later run_blocking self_ref spawn stash "
         "stop system unstash unwatch wake watch"
@@ -37,6 +41,7 @@ MEMBERS = {
     "DeadlineConfig": f"{POLICY} lan local peer_detector wan",
     "DetectorActor": DETECTOR_ACTOR,
     "Event": "",
+    "Everywhere": "selects",
     "Failed": "",
     "GroupClient": (
         "activate add backup close code execute execute_as leader members on_leader open_session promote read "
@@ -50,13 +55,22 @@ MEMBERS = {
     "Identity": "",
     "InFlight": POLICY,
     "JumpHash": f"{POLICY} uses_keys",
+    "KeepAll": "check keeps_serving otherwise",
+    "KeepMajority": "check keeps_serving",
+    "KeepRole": "check keeps_serving",
     "KeyValue": "apply index migrate read restore snapshot state_type version",
     "KeyValueClient": "batch compare_and_swap delete get increment put scan",
+    "Label": "selects",
     "Later": "asker fail is_awaited reply",
     "LeastLoaded": POLICY,
     "LeastRequest": POLICY,
     "Maglev": f"{POLICY} uses_keys",
-    "Node": f"{CLUSTER} drain name",
+    "Member": "changed identity is_down is_up label",
+    "MemberId": "count incarnation index name",
+    "Members": "mistakes roles_of",
+    "MembershipActor": DETECTOR_ACTOR,
+    "MembershipConfig": "",
+    "Node": f"{CLUSTER} drain ended name",
     "NodeHealth": "failed is_suspected on_failed on_suspected on_trusted subscribe suspected take unhealthy",
     "OrleansScore": "capacities",
     "Outcome": "DEFINITE HAPPENED UNKNOWN",
@@ -82,6 +96,7 @@ MEMBERS = {
     "ResourceWeights": f"{POLICY} uses_load_reports",
     "Restart": "PERMANENT TEMPORARY TRANSIENT",
     "RetryBudget": POLICY,
+    "Role": "selects",
     "RoundRobin": POLICY,
     "RttPhiActor": DETECTOR_ACTOR,
     "RttPhiConfig": "deviations lan local longest_timeout_s make min_deviation_s shortest_timeout_s wan",
@@ -92,7 +107,9 @@ MEMBERS = {
     "SmoothWeighted": POLICY,
     "SnapshotPolicy": "is_due",
     "Speaker": "CLIENT MEMBER NOBODY NODE OPERATOR",
+    "Stand": "ACT END SERVE STOP",
     "StateMachine": "apply index migrate read restore snapshot state_type version",
+    "StaticQuorum": "check keeps_serving",
     "StaticStride": POLICY,
     "Strategy": "ALL_FOR_ONE ONE_FOR_ONE REST_FOR_ONE",
     "Supervision": "",
@@ -115,6 +132,8 @@ MEMBERS = {
         "with_parts"
     ),
     "Trusted": "",
+    "View": "find member present up",
+    "ViewUpdate": "",
 }
 """The members of each public class that is no exception, without the fields of dataclasses."""
 

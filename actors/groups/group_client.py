@@ -264,9 +264,13 @@ class GroupClient(Generic[C]):
         No command is lost: those that come meanwhile are refused definitely, and their handles send them again. It
         takes some round trips, and no election time-out.
 
+        Another node than `to` may lead in the end: compare `Transferred.leader`. It takes `timeout_s` at most, also if
+        no node leads the group.
+
         Raises:
-            CommandRefused: the leader goes on; the text says why.
-            CommandTimeout: nobody said in time who leads. It may be called again.
+            CommandRefused: the leader goes on, or leads again; the text says why. Or this client is no operator.
+            CommandTimeout: nobody said in time who leads; DEFINITE: nor before, and nothing was changed. It may be
+                called again.
         """
         return await self._operations.transfer(to, timeout_s)
 
@@ -326,7 +330,8 @@ class GroupClient(Generic[C]):
 
         Raises:
             CommandRefused: it was refused, or given up; the text says why, and what to do.
-            CommandTimeout: it had not ended in time, and may go on.
+            CommandTimeout: it had not ended in time. DEFINITE: no node took it (the group has no leader, for example),
+                and nothing was changed; else it may go on.
         """
         action = MemberAction.ADD_LEARNER if learner else MemberAction.ADD
         return await self._operations.change(ChangeGroupMembers(action, node, None, address), timeout_s, on_progress)
@@ -347,7 +352,7 @@ class GroupClient(Generic[C]):
         self,
         node: str,
         *,
-        store: str,
+        store: str | None = None,
         address: str | None = None,
         timeout_s: float = CHANGE_S,
         on_progress: Progress | None = None,
@@ -355,8 +360,13 @@ class GroupClient(Generic[C]):
         """Let the store with which `node` runs now take the place of `store`, which is lost. As `add`.
 
         `store`: how the id of the lost store begins, as `members` has it. The node was started with an empty data
-        directory and `bootstrap="join"`. `address`: None keeps the present one.
+        directory and `bootstrap="join"`. `address`: None keeps the present one. Without `store` only the address
+        changes: the node was started there with the data directory that it has always had.
+
+        ValueError: neither is given.
         """
+        if store is None and address is None:
+            raise ValueError("give the store that is lost, or the address at which the node runs now")
         request = ChangeGroupMembers(MemberAction.REPLACE, node, store, address)
         return await self._operations.change(request, timeout_s, on_progress)
 

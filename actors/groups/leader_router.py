@@ -245,7 +245,7 @@ class LeaderRouter:
                     raise CommandRefused(f"{text}: {advice}")
                 else:
                     if isinstance(answer, ActorNotFound):
-                        self._check_group(routed)
+                        self.check_group(routed)
                     failure = f"{asked!r}: {answer.reason if isinstance(answer, Refused) else answer}"
             await self._pause(routed, deadline - monotonic())
         raise CommandTimeout(
@@ -364,7 +364,7 @@ class LeaderRouter:
         if isinstance(cause, Refused) and cause.reason == DISK_FULL:
             raise refused(f"group {self._group!r} refused a command: {_DISK_FULL_TEXT.format(node)}", routed)
         if isinstance(cause, ActorNotFound):
-            self._check_group(routed)
+            self.check_group(routed)
         if isinstance(cause, BaseException):
             routed.attempt_ended(outcome_of(cause))
             if self._leader_hint == node:
@@ -380,7 +380,7 @@ class LeaderRouter:
             self._leader_hint = cause.leader if cause.leader != node else None
         return cause.reason if cause.leader is not None else EXPLAINED.get(cause.reason, cause.reason)
 
-    def _check_group(self, routed: RoutedCommand) -> None:
+    def check_group(self, routed: RoutedCommand) -> None:
         """Refuse the command if the groups are known, and this is none of them; a node without it has answered."""
         groups = self._known_groups()
         if groups is not None and self._group not in groups:

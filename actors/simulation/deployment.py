@@ -53,6 +53,7 @@ class Deployment:
         seed: of the positions at which the logs of its groups begin.
         is_durable: whether nodes have data directories.
         joining: the nodes that found no group: their first start is with `bootstrap="join"`.
+        guests: nodes that the topology does not name; they join its view, with its founders as seeds.
         config: of the nodes' systems.
 
     Raises:
@@ -71,18 +72,20 @@ class Deployment:
         seed: int,
         is_durable: bool,
         joining: Collection[str] = (),
+        guests: Collection[str] = (),
         config: SystemConfig | None,
     ) -> None:
         topology.validate()
+        names = (*topology.nodes, *guests)
         if unknown := [name for name in joining if name not in topology.nodes]:
             raise TopologyError(topology.name, (f"it has no nodes {', '.join(unknown)}, which are to join",))
-        self.joining = tuple(joining)
+        self.joining = (*joining, *guests)
         """The nodes whose first start is with `bootstrap="join"`."""
         self.checkers = checkers
         """Calls all checkers of this run."""
         self.group_checkers: dict[str, GroupChecker] = {}
         """The checkers of its groups, by the group's name."""
-        self.addresses = {name: f"127.0.0.1:{FIRST_PORT + at}" for at, name in enumerate(topology.nodes)}
+        self.addresses = {name: f"127.0.0.1:{FIRST_PORT + at}" for at, name in enumerate(names)}
         """The address on which each node listens, by name."""
         self._seed = seed
         self._on_role = on_role
@@ -92,7 +95,7 @@ class Deployment:
         """The topology with its checkers built in."""
         settings = NodeSettings(self.topology, self.addresses, is_durable, config, self._on_node_event, on_failure)
         self.nodes: Mapping[str, SimulatedNode] = {
-            name: SimulatedNode(name, world, settings, is_joining=name in joining) for name in topology.nodes
+            name: SimulatedNode(name, world, settings, is_joining=name in self.joining) for name in names
         }
         """The nodes by name."""
 

@@ -16,13 +16,16 @@ from typing import Any
 
 from coterie.actors.node import Node
 from coterie.actors.topology import Topology
-from coterie.errors import AlreadyFormatted, NodeUnreachable
+from coterie.errors import AlreadyFormatted, NodeUnreachable, RemovedFromView
 from coterie.runtime.hosts.simulation.process_life import Life, LifeState
 from coterie.runtime.hosts.simulation.simulated_world import SimulatedWorld
 from coterie.runtime.hosts.virtual.virtual_disk import VirtualDisk
 from coterie.runtime.system import System, SystemConfig
 
 __all__ = ["NodeSettings", "SimulatedNode"]
+
+RESTART_S = 0.5
+"""How long after it has ended a node is started again that its cluster has removed."""
 
 DATA_DIRECTORY = "data"
 """The data directory of every node, on its own disk."""
@@ -47,6 +50,10 @@ class NodeSettings:
     config: SystemConfig | None
     on_event: Callable[[str, str, object], None]
     on_failure: Callable[[SimulatedNode, BaseException], None]
+
+    def peers_of(self, node: str) -> dict[str, str]:
+        """Return the addresses of the other declared nodes, by name: all that a declared one is told."""
+        return {peer: self.addresses[peer] for peer in self.topology.nodes if peer != node}
 
 
 class SimulatedNode:
@@ -216,10 +223,12 @@ class SimulatedNode:
 
     async def _serve(self, life: Life, *, do_format: bool) -> None:
         settings = self._settings
+        peers, is_guest = settings.peers_of(self.name), self.name not in settings.topology.nodes
         async with self.topology.start(
             node=self.name,
             listen=settings.addresses[self.name],
-            peers={peer: address for peer, address in settings.addresses.items() if peer != self.name},
+            peers=None if is_guest else peers,
+            join=tuple(peers.values()) if is_guest else (),
             data=DATA_DIRECTORY if settings.is_durable else None,
             bootstrap=None if not do_format else "join" if self._is_joining else "new",
             host=life.host,
@@ -228,14 +237,17 @@ class SimulatedNode:
             self._is_formatted = True
             self._node = node
             settings.on_event(self.name, "node.up", None)
-            await asyncio.Event().wait()
+            await node.ended()
 
     def _on_end(self, life: Life, main: asyncio.Task[None]) -> None:
         if self._life is not life:
             return
         error = None if main.cancelled() else main.exception()
         self._end_life(life)
-        if error is not None:
+        if isinstance(error, RemovedFromView):  # what runs a node starts it again
+            self._settings.on_event(self.name, "node.removed", str(error))
+            self._call_after(RESTART_S, self.start)
+        elif error is not None:
             self.failure = error
             self._settings.on_event(self.name, "node.failed", f"{type(error).__name__}: {error}")
             self._settings.on_failure(self, error)

@@ -232,6 +232,7 @@ class Simulation:
         *,
         durable: bool = True,
         joining: Collection[str] = (),
+        guests: Collection[str] = (),
         config: SystemConfig | None = None,
     ) -> None:
         """Start every node of `topology` in its own simulated process, and begin the plan. `ready` waits for them.
@@ -241,6 +242,7 @@ class Simulation:
             durable: whether nodes have data directories; without one, a crashed node cannot rejoin its groups.
             joining: the nodes whose first start is with `bootstrap="join"`: they found no group, and wait to be added
                 (`GroupClient.add`). A plan may leave them out: then its faults have other targets.
+            guests: nodes that join the view of a topology with `Members`: it does not name them.
             config: of the nodes' systems.
 
         Raises:
@@ -260,6 +262,7 @@ class Simulation:
             seed=self.seed,
             is_durable=durable,
             joining=joining,
+            guests=guests,
             config=config,
         )
         if self._profile is not None:

@@ -42,6 +42,7 @@ class NodeStore:
 
     def __init__(self, system: System, data: str | None, bootstrap: str | None) -> None:
         self._system = system
+        system.registry.is_starting = True  # until `spawn_parts`
         self._data = data
         self._is_joining = bootstrap == "join"
         self._new_store_id: str | None = None
@@ -90,14 +91,20 @@ class NodeStore:
             self._system.log.warning("store.format_not_undone", path=self._data, error=str(error))
 
 
-def runs_on(part: Part, node: str, store: LogStore) -> bool:
+def runs_on(part: Part, node: Node) -> bool:
     """Return whether a part runs on `node`: also a Raft group which that node has joined, or is to join."""
-    return node in part.nodes or (isinstance(part, RaftPart) and part.name in store.groups())
+    where, membership = getattr(part, "where", None), node.membership
+    if where is not None and membership is not None:
+        return bool(where.selects(membership.me.roles, dict(membership.me.labels)))
+    return node.name in part.nodes or (isinstance(part, RaftPart) and part.name in node.store.groups())
 
 
 def spawn_parts(node: Node, parts: Sequence[Part], nodes: Sequence[str]) -> None:
-    """Spawn the parts that run on this node, and the `NodeReportActor` that reports them and all `nodes`."""
-    here = [part for part in parts if runs_on(part, node.name, node.store)]
+    """Spawn the parts that run on this node, and the `NodeReportActor` that reports them and all `nodes`.
+
+    From then on the node says of what it has not that it is not there, and no more that it is starting.
+    """
+    here = [part for part in parts if runs_on(part, node)]
     for part in here:
         _spawn(node, part)
 
@@ -119,6 +126,7 @@ def spawn_parts(node: Node, parts: Sequence[Part], nodes: Sequence[str]) -> None
         has_detector=bool(names_of(DetectorPart)),
     )
     node.system.spawn(report_actor, name=NODE_REPORT_PATH, exported=True)
+    node.system.registry.is_starting = False
 
 
 def _spawn(node: Node, part: Part) -> None:

@@ -11,6 +11,7 @@ from coterie.actors.detection.detector_messages import DETECTOR_PATH
 from coterie.actors.groups.compaction.snapshot_policy import STANDARD_POLICY, SnapshotPolicy
 from coterie.actors.groups.raft_actor import RaftActor
 from coterie.actors.groups.state_machine import StateMachine
+from coterie.actors.membership.cluster_nodes import NodeSelector
 from coterie.actors.node import Node
 from coterie.actors.paxos.synod_actor import SynodActor
 from coterie.protocols.algorithm import NodeId
@@ -25,6 +26,7 @@ from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.sessions import Machine
 from coterie.runtime.actor import Actor
 from coterie.runtime.cells.mailbox import Overflow
+from coterie.runtime.cells.spawn_options import Exported
 from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.storage.log_store import LogStore
 
@@ -33,7 +35,10 @@ __all__ = ["ActorPart", "BalancerPart", "DetectorPart", "Part", "PoolPart", "Raf
 
 @dataclass(frozen=True, slots=True)
 class ActorPart:
-    """One actor on each of `nodes`. `exported`: whether clients reach it. `capacity`, `overflow`: of its mailbox."""
+    """One actor on each of `nodes`. `exported`: whether clients reach it. `capacity`, `overflow`: of its mailbox.
+
+    `where`: which nodes run it, if nodes join; `nodes` are those founders then of which that is known.
+    """
 
     name: str
     make: Callable[[Node], Actor[Any]]
@@ -42,6 +47,7 @@ class ActorPart:
     exported: bool = True
     capacity: int | None = None
     overflow: Overflow = Overflow.FAIL
+    where: NodeSelector | None = None
 
     @property
     def summary(self) -> str:
@@ -54,7 +60,7 @@ class PoolPart:
     """`per_node` up to `max_per_node` workers on each of `nodes`; `weights` are by node.
 
     `balance`, `retry_budget` and `hedging` are those of the callers within the cluster. `exported`: whether clients
-    reach them. `capacity`, `overflow`: of the mailbox of each worker.
+    reach them. `capacity`, `overflow`: of the mailbox of each worker. `where`: as of `ActorPart`.
     """
 
     name: str
@@ -69,6 +75,7 @@ class PoolPart:
     exported: bool = True
     capacity: int | None = None
     overflow: Overflow = Overflow.FAIL
+    where: NodeSelector | None = None
 
     @property
     def summary(self) -> str:
@@ -86,7 +93,7 @@ class BalancerPart:
     """A balancer actor on each of `nodes`, over the part named `over`: a pool, another balancer, or an actor.
 
     `messages`: those that it accepts from other nodes; None: those of the targets' class. `exported`: whether clients
-    reach it.
+    reach it. `where`: as of `ActorPart`.
     """
 
     name: str
@@ -98,6 +105,7 @@ class BalancerPart:
     retry_budget: RetryBudget | None
     hedging: Hedging | None
     exported: bool = True
+    where: NodeSelector | None = None
 
     @property
     def summary(self) -> str:
@@ -110,7 +118,7 @@ class RaftPart:
     """A state machine replicated with Raft on `nodes`. `engine` makes the actor of each node.
 
     `activate_after_s`: how long all voters must have had newer code before its schema becomes active; None: until an
-    operator says so. `snapshots`: when its replicas take snapshots.
+    operator says so. `snapshots`: when its replicas take snapshots. `exported`: which clients reach it.
     """
 
     name: str
@@ -122,6 +130,7 @@ class RaftPart:
     )
     activate_after_s: float | None = None
     snapshots: SnapshotPolicy = STANDARD_POLICY
+    exported: Exported = True
 
     @property
     def summary(self) -> str:

@@ -6,25 +6,28 @@ topology.pool("workers", Worker, per_node=2)                 # Worker(node) on e
 topology.actor("front", Front, nodes=["n1"])                 # Front(node) on one
 topology.balancer("gate", Prequal(), over="workers")         # passes messages on to the least loaded worker
 topology.detector(Swim.local())                              # every node monitors the others
+Topology("kv", nodes=Members(founders=["n1", "n2", "n3"]))   # other nodes may join and leave
 await topology.run(node="n1", listen="127.0.0.1:7401", peers={"n2": "127.0.0.1:7402", …}, data="…")
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
 from coterie.actors.groups.compaction.snapshot_policy import STANDARD_POLICY, SnapshotPolicy
 from coterie.actors.groups.state_machine import StateMachine
+from coterie.actors.membership.cluster_nodes import Everywhere, Members, NodeSelector
+from coterie.actors.membership.member_addresses import check_seeds
 from coterie.actors.network_addresses import parse_address
 from coterie.actors.node import Node
 from coterie.actors.pools.pool import DEFAULT_RETRY_BUDGET
+from coterie.actors.topology.membership_start import membership_part, own_member, spawn_membership
 from coterie.actors.topology.node_start import NodeStore, spawn_parts
 from coterie.actors.topology.parts import ActorPart, BalancerPart, DetectorPart, Part, PoolPart, RaftPart, SynodPart
+from coterie.actors.topology.start_checks import WantedStart, check_start, with_operators
 from coterie.actors.topology.stored_groups import settle_stored_groups
 from coterie.actors.topology.stored_schemas import check_stored_schemas
 from coterie.actors.topology.topology_diagrams import dot, mermaid, tree
@@ -42,6 +45,7 @@ from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.hosts.host import Host
 from coterie.runtime.hosts.real_host import RealHost
 from coterie.runtime.hosts.tls_config import TlsConfig
+from coterie.runtime.storage.log_store import LogStore
 from coterie.runtime.system import System, SystemConfig
 from coterie.runtime.transport.descriptor_budget import NODE_FILES, check_room
 from coterie.runtime.transport.handshake.shared_key import SharedKey
@@ -56,19 +60,20 @@ class Topology:
 
     Args:
         name: the cluster's id: nodes link only with nodes of the same cluster.
-        nodes: the names of all nodes.
+        nodes: the names of all nodes; or `Members`, whose founders hold a view of the cluster, and any others may join.
         operators: the clients that operate the cluster: those to which a key or certificate of these names is issued.
             They read the reports of nodes, and make code active, as do clients that prove themselves as a node would.
             Where nodes ask for no proof, every client does.
     """
 
-    def __init__(self, name: str, nodes: Sequence[str], *, operators: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, nodes: Sequence[str] | Members, *, operators: Sequence[str] = ()) -> None:
         self.name = name
-        self.nodes = tuple(nodes)
+        self.members = nodes if isinstance(nodes, Members) else None
+        self.nodes = tuple(nodes.founders if isinstance(nodes, Members) else nodes)
         if isinstance(operators, str):
             raise TypeError(f"operators={operators!r} is one text: give a list of names")
         self.operators = tuple(operators)
-        self._parts: list[Part] = []
+        self._parts: list[Part] = [] if self.members is None else [membership_part(self.members)]
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -78,6 +83,7 @@ class Topology:
     def with_parts(self, parts: Sequence[Part]) -> Topology:
         """Return a topology of the same name and nodes with other parts."""
         other = Topology(self.name, self.nodes, operators=self.operators)
+        other.members = self.members
         other._parts += parts
         return other
 
@@ -101,7 +107,7 @@ class Topology:
         name: str,
         make: Callable[[Node], Actor[Any]],
         *,
-        nodes: Sequence[str] | None = None,
+        nodes: Sequence[str] | NodeSelector | None = None,
         supervision: Supervision | None = None,
         exported: bool = True,
         capacity: int | None = None,
@@ -109,12 +115,15 @@ class Topology:
     ) -> None:
         """Run an actor named `name` on each of `nodes` (default: all); `make(node)` makes one.
 
+        `nodes`: names; or `Role` or `Label`, where nodes join.
+
         `supervision`: how it is restarted; with `Supervision(ends_system=True)` the node ends when its restart budget
         is spent, so that what runs the node (`coterie up`, an init system) starts it again. `exported`: whether clients
         of the cluster reach it. `capacity`: the most messages that wait in a lane of its mailbox (default: that of
         `SystemConfig`, 10,000); `overflow`: what becomes of a message that finds no room there.
         """
-        self._parts.append(ActorPart(name, make, self._members(nodes), supervision, exported, capacity, overflow))
+        members, where = self._placed(nodes)
+        self._parts.append(ActorPart(name, make, members, supervision, exported, capacity, overflow, where))
 
     def pool(
         self,
@@ -123,7 +132,7 @@ class Topology:
         *,
         per_node: int = 1,
         max_per_node: int | None = None,
-        nodes: Sequence[str] | None = None,
+        nodes: Sequence[str] | NodeSelector | None = None,
         balance: Policy = RoundRobin(),  # noqa: B008 (it is frozen)
         weights: Mapping[str, float] | None = None,
         retry_budget: RetryBudget | None = DEFAULT_RETRY_BUDGET,
@@ -140,7 +149,7 @@ class Topology:
             per_node: how many run on a node; at least so many if the number changes.
             max_per_node: the most that run on a node (default: `per_node`): one is added when messages wait, and one
                 ends when it was not needed for long; see `SizeLimits`.
-            nodes: where they run.
+            nodes: where they run: names; or `Role` or `Label`, where nodes join.
             balance: the policy of the callers within the cluster, each with its own state; clients choose their own.
             weights: the weight of a worker by its node, for policies that use it (default: 1 each).
             retry_budget: limits the retries of each caller within the cluster; None: no limit.
@@ -150,9 +159,10 @@ class Topology:
             overflow: the same.
         """
         most = per_node if max_per_node is None else max_per_node
-        members, weight_by_node = self._members(nodes), dict(weights or {})
-        callers = (balance, weight_by_node, retry_budget, hedging)
-        self._parts.append(PoolPart(name, worker, members, per_node, most, *callers, exported, capacity, overflow))
+        members, where = self._placed(nodes)
+        callers = (balance, dict(weights or {}), retry_budget, hedging)
+        part = PoolPart(name, worker, members, per_node, most, *callers, exported, capacity, overflow, where)
+        self._parts.append(part)
 
     def balancer(
         self,
@@ -160,7 +170,7 @@ class Topology:
         policy: Policy,
         *,
         over: str,
-        nodes: Sequence[str] | None = None,
+        nodes: Sequence[str] | NodeSelector | None = None,
         messages: Sequence[type] | None = None,
         key_of: Callable[[Any], RoutingKey | None] | None = None,
         retry_budget: RetryBudget | None = DEFAULT_RETRY_BUDGET,
@@ -181,8 +191,8 @@ class Topology:
             hedging: when it sends slow `Idempotent` requests a second time (default: never).
             exported: whether clients of the cluster reach it.
         """
-        members, taken = self._members(nodes), None if messages is None else tuple(messages)
-        part = BalancerPart(name, policy, over, members, taken, key_of, retry_budget, hedging, exported)
+        (members, where), taken = self._placed(nodes), None if messages is None else tuple(messages)
+        part = BalancerPart(name, policy, over, members, taken, key_of, retry_budget, hedging, exported, where)
         self._parts.append(part)
 
     def raft(
@@ -249,6 +259,16 @@ class Topology:
     def _members(self, nodes: Sequence[str] | None) -> tuple[str, ...]:
         return self.nodes if nodes is None else tuple(nodes)
 
+    def _placed(self, nodes: Sequence[str] | NodeSelector | None) -> tuple[tuple[str, ...], NodeSelector | None]:
+        """Return the names of declared nodes that run a part; and what decides it for those that join, if any may."""
+        if isinstance(nodes, Sequence) or (nodes is None and self.members is None):
+            return self._members(nodes), None
+        where = Everywhere() if nodes is None else nodes
+        return tuple(node for node in self.nodes if self._has_part(node, where)), where
+
+    def _has_part(self, node: str, where: NodeSelector) -> bool:
+        return where.selects(frozenset() if self.members is None else self.members.roles_of(node), {})
+
     # --- validation -------------------------------------------------------------------------------------------------
 
     def validate(self) -> None:
@@ -259,7 +279,7 @@ class Topology:
                 makers that do not take the node, invalid state machines, pools without workers, invalid weights,
                 detectors that are no detectors, and hooks that cannot be called.
         """
-        if mistakes := tuple(find_mistakes(self.nodes, self._parts)):
+        if mistakes := tuple(find_mistakes(self.nodes, self._parts, self.members)):
             raise TopologyError(self.name, mistakes)
 
     # --- display ----------------------------------------------------------------------------------------------------
@@ -275,31 +295,6 @@ class Topology:
             raise ValueError(f"no diagram in {language!r}: choose 'mermaid' or 'dot'")
         return draw(self.name, self.nodes, self._parts)
 
-    def _check_start(
-        self,
-        node: str,
-        listen: str,
-        peers: Mapping[str, str],
-        data: str | None,
-        bootstrap: Bootstrap | None,
-        auth: SharedKey | None,
-    ) -> None:
-        """Check everything that can be checked before anything is opened, formatted or bound."""
-        self.validate()
-        mistakes = []
-        if node not in self.nodes:
-            mistakes.append(f"node {node!r} is not one of {', '.join(self.nodes)}")
-        mistakes += [f"peer {peer!r} is not one of its nodes" for peer in peers if peer not in self.nodes]
-        if node in peers:
-            mistakes.append(f"node {node!r} is named as its own peer")
-        if bootstrap is not None and data is None:
-            mistakes.append(f'bootstrap="{bootstrap}" formats a data directory, but data= is not given')
-        clients = () if auth is None else auth.clients
-        mistakes += [f"client {one.name!r} has the name of a node" for one in clients if one.name in self.nodes]
-        mistakes += _shared_addresses(listen, peers)
-        if mistakes:
-            raise TopologyError(self.name, tuple(mistakes))
-
     # --- running ----------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
@@ -309,6 +304,10 @@ class Topology:
         node: str,
         listen: str = "127.0.0.1:0",
         peers: Mapping[str, str] | None = None,
+        join: Sequence[str] = (),
+        roles: Sequence[str] = (),
+        labels: Mapping[str, str] | None = None,
+        advertise: str | None = None,
         data: str | None = None,
         bootstrap: Bootstrap | None = None,
         forget_groups: Sequence[str] = (),
@@ -325,6 +324,11 @@ class Topology:
             listen: `host:port` to listen on; port 0 picks a free one (see `Node.address`).
             peers: `host:port` of the other nodes, by name; a node that is missing is warned about. None: they are
                 added later, with `node.system.add_peer`.
+            join: `host:port` of nodes that are in the cluster already, of which one must answer: for a node of a
+                topology with `Members` that does not know its peers.
+            roles: what this node is for, beside its roles in `Members`.
+            labels: what else is known about it, such as its zone.
+            advertise: `host:port` where the other nodes reach it (default: where it listens).
             data: the data directory; None keeps everything in memory, and the node must not restart under its name.
             bootstrap: formats the data directory first: once in a node's life. If the start fails, nothing is left
                 formatted. "new": the node founds the groups of which it is one of the nodes. "join": the groups exist
@@ -345,36 +349,65 @@ class Topology:
             OSError: the address cannot be bound.
             TransportError: the limit of open files is too low.
         """
-        missing = [] if peers is None else [each for each in self.nodes if each not in (node, *peers)]
-        self._check_start(node, listen, peers or {}, data, bootstrap, auth)
-        peer_at = {peer: parse_address(address) for peer, address in (peers or {}).items()}
+        wanted = WantedStart(node, listen, peers or {}, data, bootstrap, auth, tuple(join), advertise)
+        check_start(self, wanted, roles=roles, labels=labels or {})
         used_host: Host = host if host is not None else RealHost()
         check_room(used_host.resources.descriptors(), members=len(self.nodes) - 1, files=NODE_FILES)
-        config = _with_operators(config or SystemConfig(), self.operators)
+        config = with_operators(config or SystemConfig(), self.operators)
         async with System(node, cluster=self.name, host=used_host, config=config, auth=auth, tls=tls) as system:
-            if missing:
-                advice = " ".join(f"--peer {each}=HOST:PORT" for each in missing)
-                system.log.warning("topology.peers_missing", peers=", ".join(missing), advice=f"give {advice} (peers=)")
+            if peers is not None and not join:
+                self._warn_of_missing(system, wanted)
             node_store = NodeStore(system, data, bootstrap)
-            begin_listening = partial(self._listen, system, parse_address(listen), peer_at, insecure=insecure)
-            # A store that contradicts the topology refuses the start before anything listens. A new store contradicts
-            # nothing: it is formatted once the address is ours, so that one in use leaves nothing formatted.
-            address = None if bootstrap is None else await begin_listening()
-            store = await node_store.open(self.group_names)
-            await settle_stored_groups(
-                store, self._parts, topology=self.name, node=node, data=data or "memory", forget=forget_groups
-            )
-            await check_stored_schemas(store, self._parts, topology=self.name, node=node, data=data or "memory")
-            address = address or await begin_listening()
+            store, address = await self._open(system, wanted, node_store, forget_groups, insecure=insecure)
             member = Node(system, self, store, address)
+            if self.members is not None:
+                me = own_member(member, self.members, advertise=advertise, roles=roles, labels=labels or {})
+                spawn_membership(member, self.members, me, join)
             spawn_parts(member, self._parts, self.nodes)
-            for peer, place in peer_at.items():
+            for peer, place in wanted.peer_at.items():
                 system.add_peer(peer, *place)
             node_store.keep()
             try:
                 yield member
             finally:
                 await member.handles.close()
+
+    def _warn_of_missing(self, system: System, wanted: WantedStart) -> None:
+        missing = [each for each in self.nodes if each not in (wanted.node, *wanted.peers)]
+        if missing:
+            advice = " ".join(f"--peer {each}=HOST:PORT" for each in missing)
+            system.log.warning("topology.peers_missing", peers=", ".join(missing), advice=f"give {advice} (peers=)")
+
+    async def _open(
+        self,
+        system: System,
+        wanted: WantedStart,
+        node_store: NodeStore,
+        forget_groups: Sequence[str],
+        *,
+        insecure: bool,
+    ) -> tuple[LogStore, tuple[str, int]]:
+        """Open the store, and listen; return it and the address.
+
+        A store that contradicts the topology refuses the start before anything listens. A new store contradicts
+        nothing: it is formatted once the address is ours, so that one in use leaves nothing formatted. Seeds are tried
+        before that, and in the name of the store: so an old one is opened first.
+        """
+        node, where = wanted.node, wanted.data or "memory"
+        begin_listening = partial(self._listen, system, parse_address(wanted.listen), wanted.peer_at, insecure=insecure)
+        if wanted.bootstrap is not None or wanted.data is None:
+            await self._check_seeds(system, wanted)
+        address = None if wanted.bootstrap is None else await begin_listening()
+        store = await node_store.open(self.group_names)
+        await settle_stored_groups(store, self._parts, topology=self.name, node=node, data=where, forget=forget_groups)
+        await check_stored_schemas(store, self._parts, topology=self.name, node=node, data=where)
+        if wanted.bootstrap is None and wanted.data is not None:
+            await self._check_seeds(system, wanted)
+        return store, address or await begin_listening()
+
+    async def _check_seeds(self, system: System, wanted: WantedStart) -> None:
+        if wanted.join:
+            await check_seeds(system, wanted.join, topology=self.name)
 
     async def _listen(
         self, system: System, at: tuple[str, int], peers: Mapping[str, tuple[str, int]], *, insecure: bool
@@ -391,6 +424,10 @@ class Topology:
         node: str,
         listen: str,
         peers: Mapping[str, str] | None = None,
+        join: Sequence[str] = (),
+        roles: Sequence[str] = (),
+        labels: Mapping[str, str] | None = None,
+        advertise: str | None = None,
         data: str | None = None,
         bootstrap: Bootstrap | None = None,
         forget_groups: Sequence[str] = (),
@@ -403,6 +440,10 @@ class Topology:
             node=node,
             listen=listen,
             peers=peers or {},
+            join=join,
+            roles=roles,
+            labels=labels,
+            advertise=advertise,
             data=data,
             bootstrap=bootstrap,
             forget_groups=forget_groups,
@@ -411,7 +452,7 @@ class Topology:
             tls=tls,
         ) as member:
             try:
-                await asyncio.Event().wait()
+                await member.ended()
             finally:
                 await member.drain()
 
@@ -449,17 +490,3 @@ class Topology:
                     if peer.name != name:
                         node.system.add_peer(peer.name, *parse_address(peer.address))
             yield nodes
-
-
-def _with_operators(config: SystemConfig, operators: tuple[str, ...]) -> SystemConfig:
-    remote = replace(config.remote, operators=(*config.remote.operators, *operators))
-    return replace(config, remote=remote)
-
-
-def _shared_addresses(listen: str, peers: Mapping[str, str]) -> Iterator[str]:
-    """Yield a mistake for each address that two nodes cannot both have."""
-    node_by_address = {} if listen.endswith(":0") else {listen: "this node"}
-    for peer, address in peers.items():
-        other = node_by_address.setdefault(address, f"peer {peer!r}")
-        if other != f"peer {peer!r}":
-            yield f"peer {peer!r} has the address {address} of {other}"

@@ -15,7 +15,9 @@ def tree(name: str, nodes: Sequence[str], parts: Sequence[Part]) -> str:
     width = max((len(part.name) for part in parts), default=0)
     for part in parts:
         branch = "└─" if part is parts[-1] else "├─"
-        where = "every node" if tuple(part.nodes) == tuple(nodes) else ", ".join(part.nodes)
+        selector = getattr(part, "where", None)
+        named = "every node" if tuple(part.nodes) == tuple(nodes) else ", ".join(part.nodes)
+        where = named if selector is None else str(selector)
         lines.append(f"{branch} {part.name.ljust(width)}  {part.summary}, on {where}{_weights_text(part)}")
     return "\n".join(lines)
 

@@ -11,6 +11,7 @@ from typing import Any, assert_never
 
 from coterie.actors.groups.evolution.machine_schema import machine_schema
 from coterie.actors.groups.state_machine import machine_mistake, queries_read_by, snapshot_mistake
+from coterie.actors.membership.cluster_nodes import Members
 from coterie.actors.part_names import check_name
 from coterie.actors.pools.pool_options import option_mistakes
 from coterie.actors.topology.balanced_messages import accepted_messages
@@ -35,22 +36,23 @@ from coterie.runtime.observing.error_texts import error_line, error_text
 from coterie.runtime.observing.printable_text import printable
 from coterie.runtime.user_code import is_exit
 
-__all__ = ["find_mistakes"]
+__all__ = ["find_mistakes", "mistake_in_node_name"]
 
 
 _PlacedPart = ActorPart | PoolPart | BalancerPart | RaftPart | SynodPart
 """A part that has a name and nodes of its own."""
 
 
-def find_mistakes(nodes: Sequence[str], parts: Sequence[Part]) -> Iterator[str]:
+def find_mistakes(nodes: Sequence[str], parts: Sequence[Part], members: Members | None = None) -> Iterator[str]:
     """Yield all mistakes: in the nodes, then in the names, then in each part."""
+    yield from () if members is None else members.mistakes()
     if not nodes:
         yield "it has no nodes"
     for node in _duplicates(nodes):
         yield f"node {node!r} is named twice"
     for node in dict.fromkeys(nodes):
-        if mistake := _mistake_in_name(node, "/#= \t\n"):
-            yield f"{node!r:.80} is not a valid name for a node: {mistake}"
+        if mistake := mistake_in_node_name(node):
+            yield mistake
     names = [part.name for part in parts if not isinstance(part, DetectorPart)]
     for name in _duplicates(names):
         yield f"two parts have the name {name!r}"
@@ -70,7 +72,10 @@ def find_mistakes(nodes: Sequence[str], parts: Sequence[Part]) -> Iterator[str]:
 
 def _mistakes_in_part(part: _PlacedPart, nodes: Sequence[str]) -> Iterator[str]:
     label = f"{_kind(part)} {part.name!r}"
-    if not part.nodes:
+    where = getattr(part, "where", None)
+    if where is not None and not callable(getattr(where, "selects", None)):
+        yield f"{label}: nodes={where!r:.60} are neither names nor a Role or Label"
+    if not part.nodes and where is None:
         yield f"{label} has no nodes"
     for node in part.nodes:
         if node not in nodes:
@@ -90,6 +95,12 @@ def _mistakes_in_part(part: _PlacedPart, nodes: Sequence[str]) -> Iterator[str]:
         yield from _mistakes_in_raft(part)
     if isinstance(part, RaftPart | SynodPart):
         yield from _mistakes_in_config(part)
+
+
+def mistake_in_node_name(name: str) -> str | None:
+    """Return why a node cannot have this name, in a sentence; None: it can."""
+    mistake = _mistake_in_name(name, "/#= \t\n")
+    return None if mistake is None else f"{name!r:.80} is not a valid name for a node: {mistake}"
 
 
 def _mistake_in_name(name: str, signs: str) -> str | None:
@@ -135,7 +146,7 @@ def _mistakes_in_pool(pool: PoolPart) -> Iterator[str]:
     if pool.max_per_node < pool.per_node:
         yield f"pool {pool.name!r} has {pool.per_node} workers per node, more than max_per_node={pool.max_per_node}"
     for node, weight in pool.weights.items():
-        if node not in pool.nodes:
+        if node not in pool.nodes and pool.where is None:
             yield f"pool {pool.name!r} gives a weight to node {node!r}, which it is not on"
         if not 0 < weight < float("inf"):
             yield f"pool {pool.name!r} gives node {node!r} the weight {weight}: it must be above 0 and finite"

@@ -3,6 +3,7 @@
 `erlang_peer.py`: runs the benchmarks in Erlang, one process per actor; remote ones use two Erlang nodes
 `load_figures.py`: holds what another system's client has measured in a closed loop, read from a line of JSON
 `peer_catalogue.py`: lists the other actor systems to compare with, and checks whether they are installed
+`peer_cluster.py`: starts and ends a cluster of processes of another system, with its data in a temporary directory
 `peer_process.py`: measures another actor system in a separate process, and ends that process with its children
 `peer_runs.py`: measures one workload on one other actor system (the main module of the separate process)
 `pykka_peer.py`: runs the local benchmarks on Pykka, where an actor is a thread with a queue

@@ -11,16 +11,15 @@ from coterie.actors.client import Client
 from coterie.actors.groups.group_messages import CodeReport
 from coterie.actors.inspection import ActorsReport
 from coterie.actors.network_addresses import format_address, parse_address
-from coterie.actors.node_report import NODE_REPORT_PATH, NodeReport, ReportNode
+from coterie.actors.node_report import NODE_REPORT_PATH, NodeReport, ReportNode, no_operator_text
 from coterie.cli.command_loop import UNREACHABLE, NameNotFound, NameUncertain
 from coterie.cli.output.json_envelope import Code, Problem, problems
-from coterie.errors import ActorNotFound, CoterieError
+from coterie.errors import ActorNotFound, CoterieError, NodeStarting
 from coterie.protocols.evolution.revisions import Revision
 from coterie.protocols.evolution.schema import Schema
 from coterie.runtime.messages.message import Ask
 from coterie.runtime.refs import Address
 from coterie.runtime.transport.handshake.definite_refusals import advice_on
-from coterie.runtime.transport.handshake.identity import owner_of
 
 __all__ = [
     "DEGRADED",
@@ -36,6 +35,7 @@ __all__ = [
     "query_node",
     "query_nodes",
     "refusals_of",
+    "silence",
     "silent_lines",
     "silent_nodes",
     "unlinked",
@@ -46,10 +46,8 @@ R = TypeVar("R")
 
 ASK_TIMEOUT_S = 5.0
 
-STARTING_S: Final = 1.0
-"""For so long a node may be linked before it can be asked: it listens before it has opened its store."""
-
 STARTING_LOOK_S: Final = 0.1
+"""How often a node is asked again that listens already, and has not started yet."""
 
 DEGRADED: Final = 5
 """The exit code if not all nodes answer, or not all is well with those that do."""
@@ -63,11 +61,7 @@ class NotAnOperator(CoterieError):
     """The nodes do not report to this client."""
 
     def __init__(self, client: str) -> None:
-        owner = owner_of(client)
-        super().__init__(
-            f"client {owner!r} is no operator of this cluster: reports, and making code active, are for operators "
-            f"(Topology(…, operators=[{owner!r}]) on all nodes), and for the key or certificate of a node"
-        )
+        super().__init__(no_operator_text(client))
 
 
 class NoAnswer(CoterieError):
@@ -105,20 +99,24 @@ async def _query_linked(
 
 
 async def query_node(client: Client, node: str, request: Ask[R], timeout_s: float) -> R | CoterieError:
-    """Ask a node for a report. An error is returned, not raised: one silent node must not fail the whole query.
+    """Ask a node for a report, again while it is starting; `timeout_s`: how long, together.
+
+    An error is returned, not raised: one silent node must not fail the whole query.
 
     Raises:
         NotAnOperator: the node does not report to this client.
     """
     clock = client.system.host.clock
-    starts_until_s = clock.monotonic() + min(timeout_s, STARTING_S)
+    deadline, ref = clock.monotonic() + timeout_s, client.system.at(Address(node, NODE_REPORT_PATH))
     while True:
         try:
-            report: R = await client.system.at(Address(node, NODE_REPORT_PATH)).ask(request, timeout_s=timeout_s)
-        except ActorNotFound as error:  # every node has that actor, once it has started
-            if clock.monotonic() >= starts_until_s:
-                raise NotAnOperator(client.system.node) from error
+            report: R = await ref.ask(request, timeout_s=max(STARTING_LOOK_S, deadline - clock.monotonic()))
+        except NodeStarting as error:
+            if clock.monotonic() + STARTING_LOOK_S >= deadline:
+                return error
             await asyncio.sleep(STARTING_LOOK_S)
+        except ActorNotFound as error:  # every node has that actor, once it has started
+            raise NotAnOperator(client.system.node) from error
         except CoterieError as error:
             return error
         else:
@@ -126,13 +124,22 @@ async def query_node(client: Client, node: str, request: Ask[R], timeout_s: floa
 
 
 async def check_group(client: Client, group: str, timeout_s: float = ASK_TIMEOUT_S) -> None:
-    """Check that this client may ask for reports, and that a node that answers runs such a group.
+    """Check that this client may ask for reports, and that a node that answers runs such a group, if one answers.
 
     Raises:
         NotAnOperator: the nodes do not report to this client.
         NameNotFound, NameUncertain: as `check_groups`.
     """
-    check_groups(await query_nodes(client, ReportNode(), timeout_s), [group])
+    reports = await query_nodes(client, ReportNode(), timeout_s)
+    starting = [node for node, report in reports.items() if isinstance(report, NodeStarting)]
+    if starting and not any(isinstance(report, NodeReport) for report in reports.values()):
+        return  # what is asked of the group waits for those, in its own time
+    check_groups(reports, [group])
+
+
+def silence(answer: object) -> str:
+    """Return in words what a node does that has not reported: `does not answer`, or `is starting`."""
+    return "is starting" if isinstance(answer, NodeStarting) else "does not answer"
 
 
 def check_groups(reports: Mapping[str, NodeReport | CoterieError], groups: Iterable[str]) -> None:

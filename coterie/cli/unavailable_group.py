@@ -8,6 +8,7 @@ from typing import Final
 
 from coterie.actors.client import Client
 from coterie.actors.groups.group_messages import GroupStatus
+from coterie.actors.groups.members.group_members import GroupHasNoLeader
 from coterie.errors import CommandTimeout, CoterieError, Outcome
 
 __all__ = ["GroupUnavailable", "naming_no_leader"]
@@ -34,15 +35,18 @@ async def naming_no_leader(client: Client, group: str, *, is_read: bool = False)
     """
     try:
         yield
+    except GroupHasNoLeader as error:  # the operation has looked for it itself
+        raise GroupUnavailable(f"{error}: see `coterie status`") from error
     except CommandTimeout as error:
         answers = (await client.group(group).status(timeout_s=STATUS_TIMEOUT_S)).values()
         statuses = [answer for answer in answers if isinstance(answer, GroupStatus)]
         if not statuses or any(status.role == "leader" for status in statuses):
             raise
-        members = sorted({member.node for status in statuses for member in status.members})
+        members = {member.node for status in statuses for member in status.members}
+        nodes = sorted(members & {status.node for status in statuses})
         fate = _FATE[Outcome.DEFINITE if is_read else error.outcome]
         raise GroupUnavailable(
-            f"no node leads group {group!r}: {len(statuses)} of its {len(members)} nodes answer "
-            f"({', '.join(sorted(status.node for status in statuses))}), and a leader needs a quorum; {fate}: see "
+            f"no node leads group {group!r}: {len(nodes)} of its {len(members)} nodes answer "
+            f"({', '.join(nodes)}), and a leader needs a quorum; {fate}: see "
             f"`coterie status`"
         ) from error

@@ -13,6 +13,9 @@ group applies `decide` to the same changes in the same order.
 `rings.py`: `Rings`, which members observe which
 `cut_detector.py`: `CutDetector`, finds the members that crashed together
 `partition_policy.py`: what the nodes of each side of a partition do
+`singletons.py`: `claim` and `release`, who of the members holds a singleton, and in which epoch
+`services.py`: `register` and `unregister`, which actors provide a service
+`registered_names.py`: which names of singletons and services, and paths of actors, can be registered
 `node/`: what one node does to be in the view
 """
 
@@ -46,6 +49,31 @@ from coterie.protocols.membership.partition_policy import (
     stand,
 )
 from coterie.protocols.membership.rings import RINGS, Rings, rings_of
+from coterie.protocols.membership.services import (
+    Entered,
+    Registered,
+    ServiceEntry,
+    Services,
+    Unregistered,
+    dropped,
+    entries_of,
+    instances,
+    register,
+    unregister,
+)
+from coterie.protocols.membership.singletons import (
+    ClaimAnswer,
+    Claimed,
+    Epoch,
+    Granted,
+    HeldBy,
+    Holder,
+    Holders,
+    Released,
+    claim,
+    holder_of,
+    release,
+)
 from coterie.protocols.membership.view import View
 from coterie.protocols.membership.view_changes import BecomeUp, Down, Expel, Join, Leave, Left, Remove, ViewChange
 from coterie.protocols.membership.view_decisions import (
@@ -63,6 +91,8 @@ __all__ = [
     "RINGS",
     "Alert",
     "BecomeUp",
+    "ClaimAnswer",
+    "Claimed",
     "Cut",
     "CutConfig",
     "CutDetector",
@@ -71,7 +101,13 @@ __all__ = [
     "Decision",
     "Done",
     "Down",
+    "Entered",
+    "Epoch",
     "Expel",
+    "Granted",
+    "HeldBy",
+    "Holder",
+    "Holders",
     "Incarnation",
     "Join",
     "KeepAll",
@@ -92,19 +128,32 @@ __all__ = [
     "PartitionPolicy",
     "PartitionWatch",
     "Refused",
+    "Registered",
+    "Released",
     "Remove",
     "Rings",
+    "ServiceEntry",
+    "Services",
     "Stand",
     "StaticQuorum",
+    "Unregistered",
     "View",
     "ViewChange",
     "ViewChanged",
     "ViewNumber",
     "ViewStream",
     "changes_between",
+    "claim",
     "decide",
     "decide_together",
+    "dropped",
+    "entries_of",
+    "holder_of",
+    "instances",
+    "register",
+    "release",
     "rings_of",
     "sorted_labels",
     "stand",
+    "unregister",
 ]

@@ -66,7 +66,7 @@ class MemberId(NamedTuple):
 
     def __str__(self) -> str:
         """Return the identity as people read it."""
-        return f"{self.name!r} (incarnation {self.incarnation})"
+        return f"'{self.name}' (incarnation {self.incarnation})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ class Elections:
         role_state = self._role_state
         if not self.may_stand():
             role_state.forget_leader()  # a learner, a removed node, or one that is about to join
+            self.notices.ask()
             return
         if role_state.is_quarantined:
             role_state.reset_election_timer()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from coterie.runtime.cells.mailbox import Overflow
 from coterie.runtime.cells.metering.request_meter import RequestMeter
@@ -14,7 +14,10 @@ from coterie.runtime.observing.printable_text import is_printable, printable
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
 
-__all__ = ["SpawnOptions", "actor_path"]
+__all__ = ["Exported", "SpawnOptions", "actor_path"]
+
+Exported = bool | Literal["operators"]
+"""Whether clients outside the cluster reach an actor; "operators": those that operate the cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +26,15 @@ class SpawnOptions:
 
     `capacity`: the most messages that wait in one lane of the mailbox. `supervision`: what happens when the actor
     fails. `overflow`: what happens to a message whose lane is full. `exported`: clients outside the cluster may reach
-    the actor. `meter`: follows its requests, see `RequestMeter`; a meter belongs to one actor.
+    the actor; with `for_operators` only those that operate the cluster. `meter`: follows its requests, see
+    `RequestMeter`; a meter belongs to one actor.
     """
 
     capacity: int
     supervision: Supervision = field(default_factory=Supervision)
     overflow: Overflow = Overflow.FAIL
     exported: bool = False
+    for_operators: bool = False
     meter: RequestMeter | None = None
 
     def __post_init__(self) -> None:

@@ -122,6 +122,10 @@ class DatagramSocket(Protocol):
 class Network(Connections, Protocol):
     """The network: stream connections, plain or secured, and datagrams."""
 
+    async def resolve(self, host: str, port: int) -> list[tuple[str, int]]:
+        """Return all addresses that a host name has, each with the port. OSError if it has none."""
+        ...
+
     async def open_datagrams(self, received: DatagramReceiver, host: str, port: int) -> DatagramSocket:
         """Open a datagram socket at (host, port); `received` is called with each datagram that arrives.
 

@@ -41,6 +41,11 @@ class RealNetwork:
         """Connect to (host, port). OSError if the connection fails."""
         await asyncio.get_running_loop().create_connection(factory, host, port)
 
+    async def resolve(self, host: str, port: int) -> list[tuple[str, int]]:
+        """Return all addresses that a host name has, each with the port. OSError if it has none."""
+        found = await asyncio.get_running_loop().getaddrinfo(host, port)  # of each kind of socket
+        return list(dict.fromkeys((address[0], port) for *_, address in found if isinstance(address[0], str)))
+
     async def open_datagrams(self, received: DatagramReceiver, host: str, port: int) -> RealDatagramSocket:
         """Open a UDP socket at (host, port). OSError, naming the address, if it cannot be bound."""
         return await open_datagram_socket(received, host, port)

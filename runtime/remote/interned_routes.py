@@ -220,9 +220,13 @@ class IncomingRoute:
         operators = self._system.config.remote.operators
         if not is_heard_from(self.described.speaker, self._peer, operators):
             if self._peer.role is PeerRole.CLIENT:
+                if (incomplete := self._system.registry.incomplete) is not None:
+                    raise incomplete
                 raise not_for_clients(self._system, self.path)
             raise BadMessage(f"message {self.described.name!r} is heard from no other node")
         cell = find_cell(self._system, self._peer.role, self.path, self.uid)
+        if cell.options.for_operators and not is_heard_from(Speaker.OPERATOR, self._peer, operators):
+            raise not_for_clients(self._system, self.path)
         if not cell.actor_class.takes(self.described):
             # A peer must not be able to make an actor fail.
             raise _not_taken(self._system, self.path, self.described.name)
@@ -268,7 +272,7 @@ class IncomingRoutes:
 
         Raises:
             BadMessage: it is undefined, or its message type is unknown here.
-            AskError: the same, and a client does not reach the actor.
+            AskError: the same, and a client does not reach the actor, or this node is starting or being stopped.
         """
         route = self.routes.get(number) or self._resolve(number)
         if route is None:
@@ -278,6 +282,10 @@ class IncomingRoutes:
             if speaker.role is PeerRole.CLIENT:  # it does not learn which types are declared here
                 find_cell(self._system, speaker.role, path, uid)
                 raise _not_taken(self._system, path, name)
+            if (
+                incomplete := self._system.registry.incomplete
+            ) is not None:  # the actor that declares it may be to come
+                raise incomplete
             raise BadMessage(f"unknown message type {name!r}: no actor of {self._system.node!r} declares it")
         return route
 
@@ -298,12 +306,16 @@ def find_cell(system: System, role: PeerRole, path: str, uid: int) -> Cell:
 
     Raises:
         ActorNotFound, NotExported, ActorStopped: there is no reachable actor.
+        NodeStarting: there is none yet.
     """
     cell = system.registry.cell_at(path)
     if (failed := system.registry.failed_at(path, is_client=role is PeerRole.CLIENT)) is not None:
         raise failed
-    if role is PeerRole.CLIENT and (cell is None or not cell.options.exported):
-        raise not_for_clients(system, path)
+    if cell is None or (role is PeerRole.CLIENT and not cell.options.exported):
+        if (incomplete := system.registry.incomplete) is not None:
+            raise incomplete
+        if role is PeerRole.CLIENT:
+            raise not_for_clients(system, path)
     if cell is None:
         raise ActorNotFound(f"no actor at {path!r:.100} on node {system.node!r}")
     if uid not in (0, cell.ref.uid):

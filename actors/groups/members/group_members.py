@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from typing import Self
 
 from coterie.actors.groups.group_messages import GroupMember
+from coterie.errors import CommandTimeout
 
-__all__ = ["GroupMembers", "Transferred"]
+__all__ = ["GroupHasNoLeader", "GroupMembers", "Transferred"]
+
+
+class GroupHasNoLeader(CommandTimeout):
+    """No node said in time that it leads the group; `outcome`: whether the operation may have had an effect before."""
 
 
 class GroupMembers(tuple[GroupMember, ...]):  # noqa: SLOT001 (subclasses of tuple have no slots for attributes)
@@ -45,7 +50,10 @@ class GroupMembers(tuple[GroupMember, ...]):  # noqa: SLOT001 (subclasses of tup
 
 @dataclass(frozen=True, slots=True)
 class Transferred:
-    """How a transfer of the leadership ended: `leader` leads now. `has_changed` False: it did so before."""
+    """How a transfer of the leadership ended: `leader` leads now. `has_changed` False: it did so before.
+
+    It may be another node than the one that was to lead, if that was not elected: compare it.
+    """
 
     leader: str
     has_changed: bool

@@ -19,7 +19,7 @@ from coterie.actors.groups.members.member_messages import (
 )
 from coterie.actors.groups.members.peer_refs import PeerRefs
 from coterie.actors.network_addresses import format_address, parse_address
-from coterie.errors import ActorNotFound, CoterieError, HandshakeRefused
+from coterie.errors import ActorNotFound, CoterieError, HandshakeRefused, NodeStarting
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft.membership.membership import StoreId
 from coterie.protocols.raft.raft import Raft
@@ -56,10 +56,17 @@ class Invitations:
         self._context = context
         self._addresses = context.system.extension(LearnedAddresses)
         self._holder = f"{context.self_ref.path}#change"
+        self._obstacles: dict[str, str] = {}  # why a node that is waited for was not reached last
 
     def release(self, node: str) -> None:
         """Hold the address of `node` no more: a member's is in the log."""
         self._addresses.release(node, self._holder)
+        self._obstacles.pop(node, None)
+
+    def waiting_for(self, node: str) -> str:
+        """Return in words that a node is waited for, and why it was not reached last."""
+        obstacle = self._obstacles.get(node, "it must be up, and reachable")
+        return f"waiting for {node}, which is to join: {obstacle}"
 
     async def invite(self, request: ChangeGroupMembers) -> tuple[StoreId, str | None]:
         """Return the store of the node, which is ready to join, and its address. ValueError if it is not ready."""
@@ -98,12 +105,13 @@ class Invitations:
                 if error.reason == RefusalReason.DIALLED_SELF.value:
                     self._check_name(NodeId(self._node), node, address)
                     return ""
+                self._obstacles[node] = obstacle(error, address)
                 if clock.monotonic() >= end_s or error.reason not in [reason.value for reason in _PASSING]:
-                    raise ValueError(f"{node} cannot be linked at {address}: {error}") from error
+                    raise ValueError(f"{node} cannot be linked: {self._obstacles[node]}") from error
             except (OSError, UnicodeError) as error:
+                self._obstacles[node] = obstacle(error, address)
                 if clock.monotonic() >= end_s:
-                    text = f"{node} cannot be reached at {address}: start it there, or give its address"
-                    raise ValueError(text) from error
+                    raise ValueError(self._unreachable(node)) from error
             else:
                 self._check_name(NodeId(peer.node), node, address)
                 return peer.store
@@ -113,14 +121,19 @@ class Invitations:
         if found != node:
             raise ValueError(f"at {address} answers {found}, not {node}: give the address of {node}")
 
+    def _unreachable(self, node: NodeId) -> str:
+        why = self._obstacles.get(node, "no link to it came up")
+        return f"{node} cannot be reached ({why}): start it there, or give its address"
+
     async def _ask(self, node: NodeId) -> StoreId:
         facts = self._raft.facts
         founders = b"" if facts.founders is None else facts.founders.encode()
-        ask: asyncio.Future[StoreInvited | InvitationRefused]
         stores = tuple(member.store_id for member in facts.known_members if member.store_id is not None)
-        ask = self._peers[node].ask(InviteStore(self._node, facts.incarnation, founders, stores), timeout_s=ASK_S)
+        invitation = InviteStore(self._node, facts.incarnation, founders, stores)
         try:
-            answer = await ask
+            answer = await self._answer(node, invitation)
+        except NodeStarting as error:
+            raise ValueError(f"{node} has not started in {LINK_S:g} s: repeat the command once it has") from error
         except ActorNotFound as error:
             raise ValueError(
                 f"{node} runs no replica of this group: declare the group in its topology, and start it with an empty "
@@ -132,12 +145,57 @@ class Invitations:
             raise ValueError(f"{node} cannot join: {answer.reason}")
         return StoreId(answer.store)
 
-    async def _wait_for_link(self, node: NodeId) -> None:
-        system = self._context.system
+    async def _answer(self, node: NodeId, invitation: InviteStore) -> StoreInvited | InvitationRefused:
+        """Return the answer of the node, which is asked again while it is starting. It raises what the ask does."""
         end_s = self._context.clock.monotonic() + LINK_S
-        while node not in system.remoting.linked_names:
-            if self._context.clock.monotonic() >= end_s:
-                address = system.remoting.network().address_of(node)
-                place = "" if address is None else f" at {format_address(address)}"
-                raise ValueError(f"{node} cannot be reached{place}: start it, or give its address")
-            await asyncio.sleep(LINK_LOOK_S)
+        while True:
+            ask: asyncio.Future[StoreInvited | InvitationRefused] = self._peers[node].ask(invitation, timeout_s=ASK_S)
+            try:
+                return await ask
+            except NodeStarting:
+                self._obstacles[node] = "it is starting"
+                if self._context.clock.monotonic() >= end_s:
+                    raise
+            await asyncio.sleep(TRY_AGAIN_S)
+
+    async def _wait_for_link(self, node: NodeId) -> None:
+        """Wait until the node is linked; try its address meanwhile, to say what is in the way."""
+        remoting, clock = self._context.system.remoting, self._context.clock
+        end_s, looking = clock.monotonic() + LINK_S, asyncio.ensure_future(self._keep_looking_at(node))
+        try:
+            while node not in remoting.linked_names:
+                if clock.monotonic() >= end_s:
+                    raise ValueError(self._unreachable(node))
+                await asyncio.sleep(LINK_LOOK_S)
+        finally:
+            looking.cancel()
+
+    async def _keep_looking_at(self, node: NodeId) -> None:
+        """Find out, again and again, why there is no link to a node."""
+        network = self._context.system.remoting.network()
+        while True:
+            await asyncio.sleep(TRY_AGAIN_S)
+            if (place := network.address_of(node)) is None:
+                continue
+            address = format_address(place)
+            try:
+                peer = await network.try_address(*place)
+            except (CoterieError, OSError, UnicodeError) as error:
+                self._obstacles[node] = obstacle(error, address)
+            else:
+                why = ", and no link has come up yet: see its log" if peer.node == node else f", not {node}"
+                self._obstacles[node] = f"{peer.node} answers at {address}{why}"
+
+
+def obstacle(error: CoterieError | OSError | UnicodeError, address: str) -> str:
+    """Return in words why no node was reached at an address (`host:port`)."""
+    if isinstance(error, HandshakeRefused):
+        if error.reason == RefusalReason.INCOMPLETE.value:
+            return f"what listens at {address} does not answer as a coterie node ({error})"
+        return f"refused at {address}: {error}"
+    if isinstance(error, ConnectionRefusedError):
+        return f"connection refused at {address}"
+    if isinstance(error, TimeoutError):
+        return f"no answer at {address}"
+    why = error.strerror if isinstance(error, OSError) and error.strerror else error
+    return f"no connection to {address} ({why})"

@@ -34,7 +34,7 @@ class MembersChanged:
 
     Else `reason` says why not. `is_passing`: repeat it soon, at `leader` if that is known: a leader has changed, or was
     only just elected. `has_changed`: this request has put other members, or another address, into the log. `index`: the
-    last entry of the log then.
+    last entry of the log then. `is_certain`: if it is not done, this request has changed nothing; else it may have.
     """
 
     is_done: bool
@@ -44,14 +44,15 @@ class MembersChanged:
     is_passing: bool = False
     has_changed: bool = False
     index: int = 0
+    is_certain: bool = True
 
 
 @message(name="group.ChangeMembers", speaker=Speaker.OPERATOR)
 class ChangeGroupMembers(Ask[MembersChanged]):
     """Change the members of the group. What is done already is not done again.
 
-    `store`: of REPLACE: how the id of the store that is replaced begins. `address`: where `node` is reached
-    (`host:port`); None: where it is reached now.
+    `store`: of REPLACE: how the id of the store that is replaced begins; None: the store stays, only the address
+    changes. `address`: where `node` is reached (`host:port`); None: where it is reached now.
     """
 
     action: MemberAction

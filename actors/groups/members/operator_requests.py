@@ -50,6 +50,10 @@ __all__ = ["OperatorRequests"]
 ASK_AGAIN_S: Final = 0.2
 """The interval at which a learner is asked whether it follows the active schema."""
 
+STORE_CHARS: Final = 8
+"""So much of the id of a store is in the text of a command: no two stores of a node begin alike."""
+
+HAS_STOPPED: Final = "this node has stopped; nothing was changed: repeat the command"
 HAS_ENDED: Final = "unknown: this node has stopped: ask for the members, and repeat the command if it is needed"
 
 
@@ -143,7 +147,8 @@ class OperatorRequests:
         """Answer who asked."""
         change = self._changes.pop(effect.ref)
         reason = None if effect.is_done else effect.reason
-        self._answer(change, reason, is_passing=effect.is_passing, has_changed=effect.has_changed)
+        has_changed = effect.has_changed
+        self._answer(change, reason, is_passing=effect.is_passing, has_changed=has_changed, is_certain=not has_changed)
 
     def advance(self, now: float) -> None:
         """Look after the members (`now`: monotonic, s).
@@ -168,27 +173,33 @@ class OperatorRequests:
     def activity(self) -> str | None:
         """What an operator waits for before a change begins; None: nothing."""
         nodes = sorted({change.request.node for change in self._preparing.values()})
-        return f"waiting for {', '.join(nodes)}, which is to join: it must be up, and reachable" if nodes else None
+        return "; ".join(map(self._invitations.waiting_for, nodes)) or None
 
     def close(self) -> None:
         """Answer all: this replica ends, so it leads no more."""
         for task, change in self._preparing.items():
             task.remove_done_callback(self._prepared)
             task.cancel()
-            self._answer(change, HAS_ENDED, is_passing=True)
+            self._answer(change, HAS_STOPPED, is_passing=True)
         for change in self._changes.values():
-            self._answer(change, HAS_ENDED, is_passing=True)
+            self._answer(change, HAS_ENDED, is_passing=True, is_certain=False)
         for later in self._transfers.values():
             later.reply(HandOverAnswer(True, "", None))
 
     def _answer(
-        self, change: _Change, reason: str | None, *, is_passing: bool = False, has_changed: bool = False
+        self,
+        change: _Change,
+        reason: str | None,
+        *,
+        is_passing: bool = False,
+        has_changed: bool = False,
+        is_certain: bool = True,
     ) -> None:
         members = group_members(self._raft.facts.known_members)
         self._invitations.release(change.request.node)
         leader, index = self._raft.leader, self._raft.last_index
         change.later.reply(
-            MembersChanged(reason is None, reason or "", leader, members, is_passing, has_changed, index)
+            MembersChanged(reason is None, reason or "", leader, members, is_passing, has_changed, index, is_certain)
         )
 
     async def _prepare(self, change: _Change) -> None:
@@ -225,6 +236,7 @@ class OperatorRequests:
         if present is not None and (kind is AddVoter) is (present.role is not MemberRole.LEARNER):
             return kind(node, StoreId(str(present.store_id)))
         store, address = await self._invitations.invite(msg)
+        self._check_is_new(msg, store)
         return kind(node, store, address)
 
     async def _replacement(self, msg: ChangeGroupMembers, node: NodeId) -> ReplaceStore:
@@ -232,19 +244,56 @@ class OperatorRequests:
         if not present:
             members = ", ".join(dict.fromkeys(member.node for member in self._raft.facts.known_members))
             raise ValueError(f"{node} is no member of the group: its members are {members}")
+        if msg.store is None and msg.address is None:
+            raise ValueError("name the store that is lost, or the address at which the node runs now with its old one")
         settled = self._settled_member(msg, node)
-        if settled is not None and not _is_named(settled, msg) and self._was_replaced(node, str(msg.store)):
+        is_done = msg.store is None or self._was_replaced(node, msg.store)
+        if settled is not None and not _is_named(settled, msg) and is_done:
             return ReplaceStore(node, StoreId(str(settled.store_id)))
         store, address = await self._invitations.invite(msg)
         member = next((member for member in present if member.role is not MemberRole.LEARNER), present[0])
         old = member.store_id or ""
+        if msg.store is None:
+            self._check_kept(node, old, store, str(address))
+            return ReplaceStore(node, store, address)
         if old == store and _is_named(member, msg) and msg.address is None:  # else its address alone is to change
             raise ValueError(f"{node} runs with the store {old}: it is not lost; give it an empty data directory first")
-        if old == store and not _is_named(member, msg) and not self._was_replaced(node, str(msg.store)):
+        if old == store and not _is_named(member, msg) and not self._was_replaced(node, msg.store):
             raise ValueError(f"{node} runs with its present store {old}, and no store {msg.store} of it is known")
         if old != store and not _is_named(member, msg):
-            raise ValueError(f"the store of {node} that is replaced is {old}, not {msg.store or 'told'}")
+            raise ValueError(f"the store of {node} that is replaced is {old}, not {msg.store}")
         return ReplaceStore(node, store, None if msg.address is None else address)
+
+    def _check_kept(self, node: NodeId, old: str, store: StoreId, address: str) -> None:
+        """Refuse to change the address of a node alone that does not run with the store which it has in the log."""
+        if old != store:
+            raise ValueError(
+                f"{node} runs at {address} with the store {store}, not with its store {old}: start it on the data "
+                f"directory that it had; if that is lost: {self._replace_command(node, old)} --address {address}"
+            )
+
+    def _check_is_new(self, msg: ChangeGroupMembers, store: StoreId) -> None:
+        """Refuse to add a node that is a member already, with another store or at another address; say what to do."""
+        node = NodeId(msg.node)
+        present = [member for member in self._raft.facts.known_members if member.node == node]
+        known = next((member for member in present if member.store_id == store), None)
+        if present and known is None:
+            old = str(present[0].store_id or "")
+            raise ValueError(
+                f"{node} is a member with the store {old or 'that it had first'}, and runs with the store {store}: if "
+                f"the old one is lost: {self._replace_command(node, old)}"
+            )
+        if known is not None and msg.address not in (None, known.address):
+            where = f"the address {known.address}" if known.address else "no address in the log"
+            raise ValueError(
+                f"{node} is a member already, with {where}, not {msg.address}: to let all look for it there: "
+                f"{self._replace_command(node)} --address {msg.address}"
+            )
+
+    def _replace_command(self, node: NodeId, store: str | None = None) -> str:
+        """Return the command that replaces a store, or (None) begins the one that only changes the address."""
+        command = f"coterie raft replace {self._context.self_ref.path} {node}"
+        return command if store is None else f"{command} --store {store[:STORE_CHARS] or '…'}"
 
     def _settled_member(self, msg: ChangeGroupMembers, node: NodeId) -> Member | None:
         """Return the only member on `node` if, as far as is known here, that is how it runs, and where; else None."""

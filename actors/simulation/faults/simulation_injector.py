@@ -251,6 +251,6 @@ def _role_of(fault: Fault) -> TargetRole:
 def _check(plan: FaultPlan, deployment: Deployment) -> None:
     plan.check_level(Level.SYSTEM)
     check_budget(plan)
-    if plan.nodes not in (deployment.topology.nodes, deployment.founders):
-        ours, planned = ", ".join(deployment.topology.nodes), ", ".join(plan.nodes)
+    if plan.nodes not in (tuple(deployment.nodes), deployment.topology.nodes, deployment.founders):
+        ours, planned = ", ".join(deployment.nodes), ", ".join(plan.nodes)
         raise PlanError(f"the plan is for nodes {planned}, the topology {deployment.topology.name!r} has {ours}")

@@ -12,6 +12,7 @@ from coterie.actors.detection.detector_messages import DETECTOR_PATH
 from coterie.actors.groups import client_session, group_messages, key_value
 from coterie.actors.groups.backups import backup_messages
 from coterie.actors.groups.members import member_messages
+from coterie.actors.membership import membership_records, view_machine
 from coterie.actors.node_report import NODE_REPORT_PATH
 from coterie.actors.paxos import synod_actor
 from coterie.actors.pools import pool_actor, pool_messages, pool_reports
@@ -34,11 +35,13 @@ MODULES: Final[tuple[ModuleType, ...]] = (
     key_value,
     load_messages,
     member_messages,
+    membership_records,
     node_report,
     pool_actor,
     pool_messages,
     pool_reports,
     synod_actor,
+    view_machine,
     voter_registration,
     wire_names,
 )

@@ -11,24 +11,19 @@ import contextlib
 import ctypes
 import json
 import os
-import shutil
 import signal
-import tempfile
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Final, Self
+from typing import Any, BinaryIO, Final
 
 from benchmarks.harness.processes import cpu_seconds, free_ports, start_kept
+from benchmarks.peers.peer_cluster import PeerCluster
 from coterie.node_process import signal_process
 
 __all__ = ["EtcdCluster", "EtcdStatus"]
-
-START_TIMEOUT_S: Final = 30.0
-"""How long the members may take to elect a leader, s."""
 
 _POLL_S: Final = 0.05
 _STATUS_TIMEOUT_S: Final = 2.0
@@ -48,44 +43,32 @@ class EtcdStatus:
     term: int
 
 
-class EtcdCluster:
-    """Three members on loopback. Use it as an async context manager; at its end they are killed by their process ids.
+class EtcdCluster(PeerCluster):
+    """Three members on loopback. It starts them, and waits for a leader; RuntimeError if a member ends instead.
 
     `options`: further options of `etcd` (default: none, so etcd's defaults hold).
     """
 
     def __init__(self, options: Sequence[str] = ()) -> None:
+        super().__init__("etcd")
         self._options = tuple(options)
-        self._data = tempfile.mkdtemp(prefix="coterie-benchmark-etcd-")
         self.names = ("e1", "e2", "e3")
         ports = free_ports(2 * len(self.names))
         self.url_by_member = {name: f"http://127.0.0.1:{ports[at]}" for at, name in enumerate(self.names)}
         self._peer_url_by_member = {name: f"http://127.0.0.1:{ports[3 + at]}" for at, name in enumerate(self.names)}
         self._process_by_member: dict[str, asyncio.subprocess.Process] = {}
 
-    async def __aenter__(self) -> Self:
-        """Start the members and wait for a leader. RuntimeError, with the end of its log, if a member ends."""
-        try:
-            for name in self.names:
-                await self.start(name)
-            async with asyncio.timeout(START_TIMEOUT_S):
-                await self.leader()
-        except BaseException:
-            await self._end()
-            raise
-        return self
+    async def _start_all(self) -> None:
+        for name in self.names:
+            await self.start(name)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Kill the members, remove the data."""
-        await self._end()
+    async def _ready(self) -> None:
+        await self.leader()
 
-    async def _end(self) -> None:
+    async def _kill_all(self) -> None:
         for process in self._process_by_member.values():
             signal_process(process, signal.SIGKILL)
             await process.wait()
-        shutil.rmtree(self._data, ignore_errors=True)
 
     async def start(self, name: str) -> None:
         """Start a member, for the first time or with the data that it has."""

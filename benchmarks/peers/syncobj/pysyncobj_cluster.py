@@ -13,23 +13,18 @@ import asyncio
 import importlib.util
 import json
 import os
-import shutil
 import signal
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from benchmarks.harness.processes import Child, cpu_seconds, free_ports
 from benchmarks.peers.load_figures import LoadFigures, read_figures
+from benchmarks.peers.peer_cluster import PeerCluster
 
 __all__ = ["INSTALL", "PySyncObjCluster", "PySyncObjWrites", "pysyncobj_missing"]
 
 INSTALL: Final = "pip install 'coterie[peers]'"
-
-START_TIMEOUT_S: Final = 30.0
-"""How long the nodes may take to elect a leader, s."""
 
 _POLL_S: Final = 0.05
 _NODE: Final = "benchmarks.peers.syncobj.pysyncobj_node"
@@ -49,36 +44,29 @@ class PySyncObjStatus:
     is_ready: bool
 
 
-class PySyncObjCluster:
-    """Three nodes on loopback. Use it as an async context manager; at its end they are killed by their process ids.
+class PySyncObjCluster(PeerCluster):
+    """Three nodes on loopback. It starts them, and waits for a leader and until all are connected.
 
     `options`: settings of `SyncObjConf` (default: none, so PySyncObj's defaults hold).
     """
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
+        super().__init__("pysyncobj")
         self._options = json.dumps(dict(options or {}))
-        self._data = tempfile.mkdtemp(prefix="coterie-benchmark-pysyncobj-")
         self.addresses = sorted(f"127.0.0.1:{port}" for port in free_ports(3))
         self.child_by_address: dict[str, Child] = {}
 
-    async def __aenter__(self) -> Self:
-        """Start the nodes; wait for a leader and until all are connected. RuntimeError if a process ends."""
-        try:
-            for address in self.addresses:  # a node connects to those before it: none has to try again in 5 s
-                await self._start(address)
-            async with asyncio.timeout(START_TIMEOUT_S):
-                await self._all_ready()
-                await self.leader()
-        except BaseException:
-            await self._end()
-            raise
-        return self
+    async def _start_all(self) -> None:
+        for address in self.addresses:  # a node connects to those before it: none has to try again in 5 s
+            await self._start(address)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Kill the nodes, remove the data."""
-        await self._end()
+    async def _ready(self) -> None:
+        await self._all_ready()
+        await self.leader()
+
+    async def _kill_all(self) -> None:
+        for child in self.child_by_address.values():
+            await child.end()
 
     async def _start(self, address: str) -> None:
         directory = os.path.join(self._data, address.replace(":", "-"))
@@ -92,11 +80,6 @@ class PySyncObjCluster:
             if all(status.is_ready for status in (await self.status()).values()):
                 return
             await asyncio.sleep(_POLL_S)
-
-    async def _end(self) -> None:
-        for child in self.child_by_address.values():
-            await child.end()
-        shutil.rmtree(self._data, ignore_errors=True)
 
     async def status(self) -> dict[str, PySyncObjStatus]:
         """Return what each running node says, by address."""

@@ -85,6 +85,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="remove for good what the data directory holds of a group that the topology has no more (may be repeated)",
     )
     parser.add_argument(
+        "--cluster", metavar="NAME", help="run it as another cluster: to rehearse a restore (see there)"
+    )
+    parser.add_argument(
         "--insecure", action="store_true", help="allow listening beyond loopback without authentication"
     )
     add_node_security(parser)
@@ -99,6 +102,8 @@ def run(args: argparse.Namespace) -> int:
     peers = parse_peers(args.peers)
     _check_options(args, peers)
     topology = load_topology(args.topology)
+    if args.cluster is not None:
+        topology = Topology(args.cluster, topology.nodes, operators=topology.operators).with_parts(topology.parts)
     check_node("--node", args.node, topology)
     for peer in peers:
         check_node("--peer", peer, topology)

@@ -28,7 +28,7 @@ from coterie.actors.node_report import NodeReport, ReportNode
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
 from coterie.cli.inactive_members import explanations
-from coterie.cli.node_queries import DEGRADED, NoAnswer, check_groups, query_nodes, refusals_of, unlinked
+from coterie.cli.node_queries import DEGRADED, NoAnswer, check_groups, query_nodes, refusals_of, silence, unlinked
 from coterie.cli.output.command_output import CommandOutput
 from coterie.cli.output.command_parser import add_output
 from coterie.cli.output.json_envelope import Code, problems
@@ -161,7 +161,7 @@ def _troubles(seen: _ClusterStatus) -> Iterator[str]:
     for node, report in seen.nodes.items():
         if isinstance(report, CoterieError):
             if not _is_out(node, seen):
-                yield f"node {node} does not answer"
+                yield f"node {node} {silence(report)}"
         else:
             for name in report.ended:
                 yield f"node {node}: {name} has ended for good (its log says why: actor.gave_up): start the node again"
@@ -170,7 +170,7 @@ def _troubles(seen: _ClusterStatus) -> Iterator[str]:
     for group, statuses in seen.groups.items():
         for node, status in statuses.items():
             if not isinstance(status, GroupStatus):
-                yield f"group {group}: {node} does not answer"
+                yield f"group {group}: {node} {silence(status)}"
             elif (seats := _seats_of(node, statuses.values())) and status.store not in seats:
                 yield f"group {group}: {node} runs with another store than the one that is a member"
             elif status.role not in (*FULL_PARTS, NOT_A_MEMBER):

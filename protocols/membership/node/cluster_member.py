@@ -148,6 +148,11 @@ class ClusterMember:
         return self._refusal
 
     @property
+    def unheard(self) -> tuple[MemberId, ...]:
+        """The members that this one observes and does not hear, sorted."""
+        return self._accused[1]
+
+    @property
     def is_leading(self) -> bool:
         """Whether this node presumably leads the group that holds the view."""
         return self._group.leader == self._me.name

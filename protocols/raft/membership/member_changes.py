@@ -161,8 +161,8 @@ def _add(change: AddLearner | AddVoter, membership: Membership, *, is_voter: boo
     known = next((member for member in present if member.store_id == change.store), None)
     if known is not None and change.address not in (None, known.address):
         raise ValueError(
-            f"{change.node} is a member with the address {known.address}, not {change.address}: remove it first, "
-            "then add it with the new address"
+            f"{change.node} is a member with the address {known.address}, not {change.address}: replace its store by "
+            "itself, at the new address"
         )
     if known is None:
         _check_store_is_free(change.store, membership)

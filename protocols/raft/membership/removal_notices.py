@@ -6,6 +6,9 @@ may know no node that leads now: but any member that it asks for a vote knows th
     removed node ── PreVote ──▶ member: its committed members lack that store
                  ◀─ NotAMember ─        with the index of their entry, and the members themselves
 
+A learner never stands. If it hears no leader, it sends the voters a PreVote of its own term, which asks for nothing
+else: whatever is answered, it begins no candidacy.
+
 What is told is believed if the members are later than its own, lack its store, and have the sender's. The driver has
 checked that the sender is a store of this incarnation of the group. Nothing becomes durable, and no vote depends on it:
 the node only stops asking for votes, until its log brings other members. It grants votes as before; so a group that has
@@ -17,7 +20,7 @@ from __future__ import annotations
 from coterie.errors import UnsupportedFormat
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft.membership.membership import Membership, StoreId
-from coterie.protocols.raft.raft_messages import NotAMember
+from coterie.protocols.raft.raft_messages import NotAMember, PreVote
 from coterie.protocols.raft.raft_observations import MEMBER_REMOVED, MESSAGE_DISCARDED
 from coterie.protocols.raft.role import RoleState
 
@@ -35,6 +38,15 @@ class RemovalNotices:
 
     def __init__(self, role_state: RoleState) -> None:
         self._role_state = role_state
+
+    def ask(self) -> None:
+        """Ask the voters, as a learner that hears no leader, whether this node is a member still."""
+        state = self._role_state
+        electorate, log = state.electorate, state.log
+        if electorate.is_member and not electorate.is_voter:
+            request = PreVote(state.term, log.last_index, log.last_term)
+            for peer in electorate.voting_peers:
+                state.outbox.send(peer, request, state.durability.after_hard_state())
 
     def answer(self, candidate: NodeId) -> None:
         """Tell `candidate`, which asks for a vote, that it was removed, if this node, a member, knows that it was."""

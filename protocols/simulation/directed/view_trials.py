@@ -16,6 +16,8 @@ from coterie.protocols.membership.cut_detector import Alert, Cut, CutConfig, Cut
 from coterie.protocols.membership.member_events import MemberJoined, MemberRemoved
 from coterie.protocols.membership.members import Incarnation, Member, MemberId
 from coterie.protocols.membership.partition_policy import KeepMajority, PartitionWatch, Stand
+from coterie.protocols.membership.services import ServiceEntry, Services, dropped, register
+from coterie.protocols.membership.singletons import Epoch, Granted, HeldBy, Holders, claim, release
 from coterie.protocols.membership.view import View
 from coterie.protocols.membership.view_changes import BecomeUp, Down, Expel, Join, Leave, Remove, ViewChange
 from coterie.protocols.membership.view_decisions import Refused, decide, decide_together
@@ -23,11 +25,15 @@ from coterie.protocols.membership.view_stream import ViewStream
 from coterie.protocols.quorums import Majority
 
 __all__ = [
+    "claim_of_a_former_life",
+    "claim_while_the_holder_is_down",
     "crashes_together",
     "deaf_members",
+    "entries_of_a_removed_member",
     "equal_halves",
     "last_up_member",
     "late_expel",
+    "late_release",
     "late_view",
     "new_subscriber",
     "one_accuser",
@@ -225,6 +231,65 @@ def deaf_members() -> None:
                 detector.accuse(_alert(detector, observer, subject), now=now)
             _check_expelled(detector, deaf, now=now)
     _check_expelled(detector, deaf, now=100.0)
+
+
+def claim_while_the_holder_is_down() -> None:
+    """Take the holder of a singleton down, and let another member claim it: the lease of the first may still run.
+
+    Raises:
+        Violation: `view.one_holder`, if it is granted before the first is removed.
+    """
+    view, holders = view_of(3), _granted({}, view_of(3), _member(1))
+    view = _decided(view, Expel((_member(1).identity,), view.number))
+    if isinstance(claim(holders, view, "cron", _member(2).identity).answer, Granted):
+        _fail("view.one_holder", f"{_member(2).identity} is granted what {_member(1).identity} may still hold")
+
+
+def claim_of_a_former_life() -> None:
+    """Let a member be replaced by a new life of its name, and a claim of the old life arrive after that.
+
+    Raises:
+        Violation: `view.holder_is_a_member`, if it is granted.
+    """
+    new = _member(2, incarnation=2)
+    view = _decided(view_of(3), Join(new), BecomeUp(new.identity))
+    if isinstance(claim({}, view, "cron", _member(2).identity).answer, Granted):
+        _fail("view.holder_is_a_member", f"{_member(2).identity} is granted a singleton, and {new.identity} is there")
+
+
+def late_release() -> None:
+    """Let a member claim a singleton again, a release of its first epoch arrive after that, and another one claim it.
+
+    Raises:
+        Violation: `view.release_is_of_one_epoch`, if both hold it.
+    """
+    view = view_of(3)
+    holders = _granted(_granted({}, view, _member(1)), view, _member(1))
+    holders = release(holders, "cron", _member(1).identity, Epoch(1)).holders
+    if claim(holders, view, "cron", _member(2).identity).answer != HeldBy(_member(1).identity, Epoch(2)):
+        _fail("view.release_is_of_one_epoch", f"{_member(1).identity} has lost epoch 2 by a release of epoch 1")
+
+
+def entries_of_a_removed_member() -> None:
+    """Let a member register a service, take it down and remove it.
+
+    Raises:
+        Violation: `view.services_of_members`, if its entry is kept after either change.
+    """
+    view, services = view_of(3), _entered(view_of(3), _member(1))
+    for change in (Down(_member(1).identity), Remove(_member(1).identity)):
+        view = _decided(view, change)
+        services = dropped(services, view)
+        if services:
+            _fail("view.services_of_members", f"{services[0].member} provides {services[0].service!r} after {change}")
+
+
+def _granted(holders: Holders, view: View, claimant: Member) -> Holders:
+    return claim(holders, view, "cron", claimant.identity).holders
+
+
+def _entered(view: View, member: Member) -> Services:
+    return register((), view, ServiceEntry("cart", member.identity, "carts")).services
 
 
 def _member(number: int, *, incarnation: int = 1) -> Member:

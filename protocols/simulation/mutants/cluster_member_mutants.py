@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.faults.kinds.fault_kinds import Level
-from coterie.protocols.membership import view_decisions
+from coterie.protocols.membership import singletons, view_decisions
 from coterie.protocols.membership.cut_detector import Alert, CutDetector
 from coterie.protocols.membership.members import Incarnation, Member, MemberId
 from coterie.protocols.membership.node.accusations import Accusations
@@ -33,7 +33,6 @@ from coterie.protocols.simulation.membership.node_trials import (
     replies_of_another_life,
     views_out_of_order,
 )
-from coterie.protocols.simulation.membership.view_group import ViewGroup
 from coterie.protocols.simulation.mutants.mutation_testing import DirectedTrial, Mutant, Patch
 
 __all__ = ["CLUSTER_MEMBER_MUTANTS"]
@@ -79,8 +78,8 @@ def _may_act_after_handing_over(self: ClusterMember) -> bool:
     return own is not None and not own.is_down
 
 
-def _not_in_the_view_in_whatever_state(self: ViewGroup, identity: MemberId | None) -> bool:
-    found = None if identity is None else self.view.find(identity)
+def _unless_it_is_down(view: View, member: MemberId) -> bool:
+    found = view.find(member)
     return found is not None and not found.is_down
 
 
@@ -145,7 +144,7 @@ CLUSTER_MEMBER_MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "singleton begins while the old one is down",
         holder_taken_down,
-        Patch(ViewGroup, "holds", _not_in_the_view_in_whatever_state),
+        Patch(singletons, "_holds", _unless_it_is_down),
     ),
     _mutant("acts after handing over", leaving_holder, Patch(ClusterMember, "_may_act", _may_act_after_handing_over)),
     _mutant("reply of another life counted", replies_of_another_life, Patch(ClusterMember, "_replier", _present_life)),

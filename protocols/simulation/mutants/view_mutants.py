@@ -7,21 +7,27 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from coterie.protocols.faults.kinds.fault_kinds import Level
-from coterie.protocols.membership import partition_policy, view_decisions
+from coterie.protocols.membership import partition_policy, services, singletons, view_decisions
 from coterie.protocols.membership.cut_detector import Alert, Cut, CutDetector
 from coterie.protocols.membership.member_events import changes_between
 from coterie.protocols.membership.members import Member, MemberId, MembershipState
 from coterie.protocols.membership.partition_policy import PartitionPolicy, Stand
+from coterie.protocols.membership.services import ServiceEntry
+from coterie.protocols.membership.singletons import Epoch, Holder
 from coterie.protocols.membership.view import View
 from coterie.protocols.membership.view_changes import Join
 from coterie.protocols.membership.view_decisions import _Draft
 from coterie.protocols.membership.view_stream import ViewChanged, ViewStream
 from coterie.protocols.simulation.directed.view_trials import (
+    claim_of_a_former_life,
+    claim_while_the_holder_is_down,
     crashes_together,
     deaf_members,
+    entries_of_a_removed_member,
     equal_halves,
     last_up_member,
     late_expel,
+    late_release,
     late_view,
     new_subscriber,
     one_accuser,
@@ -66,6 +72,26 @@ def _always_gone(present: Member, change: Join) -> bool:
 @property  # type: ignore[misc]  # it replaces a property of a class
 def _up_or_leaving(self: Member) -> bool:
     return self.state in (MembershipState.UP, MembershipState.LEAVING)
+
+
+# --- singletons and services
+
+
+def _unless_down(view: View, member: MemberId) -> bool:
+    found = view.find(member)
+    return found is not None and not found.is_down
+
+
+def _present_by_name(view: View, identity: MemberId) -> Member | None:
+    return view.member(identity.name)
+
+
+def _any_grant(last: Holder, epoch: Epoch) -> bool:
+    return True
+
+
+def _keep_all(entry: ServiceEntry, present: frozenset[MemberId]) -> bool:
+    return True
 
 
 # --- streams
@@ -141,6 +167,10 @@ VIEW_MUTANTS: tuple[Mutant, ...] = (
     _mutant("H reached by one accuser", one_accuser, Patch(CutDetector, "_has_witnesses", _one_will_do)),
     _mutant("deaf accusers believed", deaf_members, Patch(CutDetector, "_is_suspected", _believe_all)),
     _mutant("implicit alerts at once", deaf_members, Patch(CutDetector, "_counts_implicitly", _at_once)),
+    _mutant("down holder holds nothing", claim_while_the_holder_is_down, Patch(singletons, "_holds", _unless_down)),
+    _mutant("claim by name alone", claim_of_a_former_life, Patch(singletons, "_present", _present_by_name)),
+    _mutant("epoch of a release not compared", late_release, Patch(singletons, "_is_same_grant", _any_grant)),
+    _mutant("entries of removed members kept", entries_of_a_removed_member, Patch(services, "_is_kept", _keep_all)),
     _mutant("flux does not hold up a cut", crashes_together, Patch(CutDetector, "cut", _stable_ones_at_once)),
 )
 """Each is killed by its own trial."""

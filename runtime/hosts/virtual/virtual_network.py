@@ -352,6 +352,10 @@ class NodeNetwork:
         """Connect to (host, port). ConnectionRefusedError without a listener, TimeoutError behind a partition."""
         await self._network.open(self._node, factory, host, port)
 
+    async def resolve(self, host: str, port: int) -> list[tuple[str, int]]:
+        """Return the one address: there are no other names."""
+        return [(host, port)]
+
     async def open_datagrams(self, received: DatagramReceiver, host: str, port: int) -> VirtualDatagramSocket:
         """Open a datagram socket at (host, port); port 0 gets a free one. OSError if the address is in use."""
         return self._network.open_datagrams(self._node, received, host, port)

@@ -16,7 +16,8 @@ from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.interned_routes import NAME_CHARS_MAX
 from coterie.runtime.remote.remote_config import RemoteConfig
 from coterie.runtime.remote.rows import FIRST_ROUTE, ROUTE
-from coterie.runtime.system import SystemConfig
+from coterie.runtime.system import System, SystemConfig
+from coterie.runtime.transport.handshake.identity import PeerRole
 
 if TYPE_CHECKING:
     from tests.runtime.conftest import World
@@ -168,6 +169,29 @@ async def test_a_message_type_that_is_declared_later_finds_its_way_then(world: W
     world.systems["b"].spawn(Latecomer, name="late")
 
     assert await late.ask(Late()) == "late"
+
+
+async def test_a_node_that_is_starting_or_being_stopped_does_not_say_what_it_lacks(world: World) -> None:
+    system, asked = world.systems["b"], [("late", Late()), ("nobody", Who()), ("private", Who())]
+    client = await world.start("client", role=PeerRole.CLIENT)
+    client.dial("b.test", 1)
+    await asyncio.sleep(1)
+
+    async def answers(asking: System, *, names: int) -> list[str]:
+        found = await asyncio.gather(
+            *(asking.at(Address("b", path)).ask(request) for path, request in asked[:names]), return_exceptions=True
+        )
+        return [f"{type(error).__name__}: {error}" for error in found]
+
+    system.registry.is_starting = True
+    starting = "NodeStarting: node 'b' is starting: ask again in a moment"
+    assert await answers(client, names=3) == [starting] * 3
+    assert await answers(world.systems["a"], names=2) == [starting] * 2
+    system.registry.is_starting, system.is_stopping = False, True
+    stopping = "ActorStopped: node 'b' is being stopped: ask another one, or ask again once it runs"
+    assert await answers(client, names=3) == [stopping] * 3
+    system.is_stopping = False
+    assert all(text.startswith("ActorNotFound: no actor at ") for text in await answers(client, names=3))
 
 
 async def test_names_that_are_too_long_do_not_cross(world: World) -> None:

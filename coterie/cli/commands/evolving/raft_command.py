@@ -15,12 +15,13 @@ Exit code of `versions`: 1 if no node leads, one is in quarantine or lost what i
 contradicts each other; 5 if a member does not answer, and all is well with the others.
 `transfer` lets the leader hand over, without an election time-out: before its machine is restarted, for instance.
 
-Exit code of `transfer`: 0 if another node leads now; else 1, and the leader goes on.
+Exit code of `transfer`: 0 if another node leads now, with `--to` that one; else 1, and it is said which node leads.
 A node that is added, or whose disk was lost, runs with an empty data directory and `--bootstrap join`. `add` and
 `replace` let it catch up, then vote (`add --learner`: it does not vote until `promote`); `replace` names the lost store
-by the beginning of its id, which `members` shows. An address that is given is tried before anything is changed; a
-repeat with another one changes it. One change at a time; each prints its progress, and can be repeated: if all is done
-already, it says that nothing was changed (`changed` false). Ctrl-C ends the command, and not the change.
+by the beginning of its id, which `members` shows; without a store it changes only the address, of a node that moved
+with its disk. An address that is given is tried before anything is changed. One change at a time; each prints its
+progress, and can be repeated: if all is done already, it says that nothing was changed (`changed` false). Ctrl-C ends
+the command, and not the change.
 `recover` is for a group that has lost its quorum for good: see `coterie raft recover --help`.
 
 Exit code of `activate`: 0 if the version of the leader's code is active now, also if it was before; else 1.
@@ -35,10 +36,11 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from coterie.actors.groups.group_client import TIMEOUT_S
 from coterie.actors.groups.group_messages import GroupStatus
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
-from coterie.cli.commands.evolving.raft_members import add_actions
+from coterie.cli.commands.evolving.raft_members import add_actions, add_wait
 from coterie.cli.commands.recovering.recover_command import add_action as add_recover
 from coterie.cli.inactive_members import explanations
 from coterie.cli.node_queries import DEGRADED, check_group, code_schemas, with_silent
@@ -75,6 +77,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         action.add_argument("group", help="the Raft group")
         if function is transfer:
             action.add_argument("--to", metavar="NODE", help="who shall lead (default: the node that is furthest)")
+            add_wait(action, TIMEOUT_S)
         add_connect(action)
         add_output(action)
         action.set_defaults(run=function)
@@ -94,16 +97,23 @@ def activate(args: argparse.Namespace) -> int:
 
 def transfer(args: argparse.Namespace) -> int:
     """Carry out `coterie raft transfer`; return the exit code."""
-    return run_async(_transfer(connection_of(args), args.group, args.to, args.out))
+    return run_async(_transfer(connection_of(args), args.group, args.to, args.out, args.wait))
 
 
-async def _transfer(connection: ClusterConnection, group: str, to: str | None, out: CommandOutput) -> int:
+async def _transfer(
+    connection: ClusterConnection, group: str, to: str | None, out: CommandOutput, wait_s: float = TIMEOUT_S
+) -> int:
     async with connection.client_of_all() as client:
         await check_group(client, group)
         async with naming_no_leader(client, group):
-            ended = await client.group(group).transfer(to)
+            ended = await client.group(group).transfer(to, timeout_s=wait_s)
+    data = {"group": group, "leader": ended.leader, "changed": ended.has_changed}
+    if to not in (None, ended.leader):
+        text = f"group {group!r}: {ended.leader} leads, not {to}, which was not elected: repeat the command"
+        out.show(data, [text], verdict="failed", errors=problems(Code.FAILED, [text]))
+        return EXIT_CODE_BY_VERDICT["failed"]
     line = f"group {group!r}: {ended.leader} leads" + ("" if ended.has_changed else " already: nothing was changed")
-    out.show({"group": group, "leader": ended.leader, "changed": ended.has_changed}, [line])
+    out.show(data, [line])
     return 0
 
 

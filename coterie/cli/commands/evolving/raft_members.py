@@ -25,7 +25,7 @@ from coterie.cli.output.command_parser import add_output
 from coterie.cli.output.json_envelope import Code, problems
 from coterie.cli.unavailable_group import naming_no_leader
 
-__all__ = ["add_actions"]
+__all__ = ["add_actions", "add_wait"]
 
 Change = Callable[[GroupClient[Any], argparse.Namespace, Callable[[str], None]], Awaitable[GroupMembers]]
 
@@ -58,9 +58,13 @@ def add_actions(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     promote.add_argument("node", help="its name")
     remove = _add_action(actions, "remove", _remove, "let a node be no member any more")
     remove.add_argument("node", help="its name")
-    replace = _add_action(actions, "replace", _replace, "let a node's new, empty disk take the place of a lost one")
+    replace = _add_action(actions, "replace", _replace, "replace a node's lost disk, or change its address")
     replace.add_argument("node", help="its name; it was started with an empty data directory and --bootstrap join")
-    replace.add_argument("--store", required=True, metavar="ID", help="how the id of the lost store begins (members)")
+    replace.add_argument(
+        "--store",
+        metavar="ID",
+        help="how the id of the lost store begins (members); without it the node keeps its disk, and --address changes",
+    )
     replace.add_argument(
         "--address", metavar="HOST:PORT", help="where it is reached now: it is tried (default: as before)"
     )
@@ -72,13 +76,18 @@ def _add_action(
     action = actions.add_parser(name, help=text, description=text)
     action.add_argument("group", help="the Raft group")
     if change is not _members:
-        action.add_argument(
-            "--wait", type=_seconds, default=WAIT_S, metavar="SECONDS", help="for how long (default: %(default)g)"
-        )
+        add_wait(action, WAIT_S)
     add_connect(action)
     add_output(action)
     action.set_defaults(run=_run, change=change, action=name, stands=None)
     return action
+
+
+def add_wait(action: argparse.ArgumentParser, default: float) -> None:
+    """Add `--wait` to an action."""
+    action.add_argument(
+        "--wait", type=_seconds, default=default, metavar="SECONDS", help="for how long (default: %(default)g)"
+    )
 
 
 def _seconds(text: str) -> float:
@@ -95,6 +104,8 @@ def _run(args: argparse.Namespace) -> int:
             parse_address(args.address)
         except ValueError as error:
             raise WrongUsage(f"--address: {error}") from error
+    if args.change is _replace and args.store is None and args.address is None:
+        raise WrongUsage("give --store, the store that is lost, or --address, where the node runs now with its disk")
     try:
         return run_async(_carry_out(connection_of(args), args, args.out))
     except KeyboardInterrupt:

@@ -8,7 +8,7 @@ of the group as it was cannot mix with it. Clients open new sessions; what they 
 executed in it. Then the other nodes join, with new directories: the command prints how.
 
 The code of the machine is checked when the node starts: if it contradicts the backup, the node refuses to start.
-`--cluster` lets another cluster take the group, to rehearse a restore for instance.
+`--cluster` lets another cluster take the group, to rehearse a restore for instance: `coterie run … --cluster` runs it.
 
 Exit code: 1: the backup or the directory cannot be used: nothing was changed.
 """
@@ -79,14 +79,15 @@ def _lines(data: str, restored: RestoredGroup) -> Iterator[str]:
     yield f"group {group!r} begins anew in {data!r}, with the entries up to {index}"
     yield f"  incarnation {restored.incarnation.hex()}, before it {header.incarnation.hex()}"
     yield f"  its only member is node {restored.node}, store {restored.store_id[:8]}"
-    yield from joining_lines(group, restored.node)
+    yield from joining_lines(group, restored.node, restored.cluster if restored.cluster != header.cluster else None)
 
 
-def joining_lines(group: str, node: str) -> Iterator[str]:
-    """Yield what is to be done once a group has begun anew on a node."""
+def joining_lines(group: str, node: str, cluster: str | None = None) -> Iterator[str]:
+    """Yield what is to be done once a group has begun anew on a node; `cluster`: that of the node, if it is another."""
+    named = "" if cluster is None else f", and with --cluster {cluster} (coterie run)"
     yield "next:"
     yield "  do the same for the other groups of this node, before it is started"
-    yield f"  start node {node} with this data directory, and without --bootstrap"
+    yield f"  start node {node} with this data directory, and without --bootstrap{named}"
     yield "  give every other node a new, empty directory, and start it with --bootstrap join, never with new"
     yield f"  then, for each of them: coterie raft add {group} NODE"
     yield f"  never start a node again with a directory that holds group {group!r} as it was"

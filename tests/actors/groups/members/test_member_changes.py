@@ -219,7 +219,7 @@ async def test_what_cannot_be_changed_is_refused_with_what_is_so(cluster: Cluste
     known = cluster[leader].system.remoting.network().member_addresses
     await refused(group.add(follower, cluster.addresses["n4"]))
     assert cluster[leader].system.remoting.network().member_addresses == known
-    assert "cannot be reached at 127.0.0.1:9" in await refused(group.add("n9", "127.0.0.1:9"))
+    assert "cannot be reached (connection refused at 127.0.0.1:9)" in await refused(group.add("n9", "127.0.0.1:9"))
     assert await group.members() == before
     assert "n9" not in cluster[leader].system.remoting.network().member_addresses
 

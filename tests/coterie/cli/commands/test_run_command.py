@@ -93,7 +93,12 @@ class RunningNode:
     """A node in its own process; `address` is where it listens."""
 
     def __init__(
-        self, shop: Path, *options: str, topology: str = "shop_of_tests:topology", keeps_stderr: bool = False
+        self,
+        shop: Path,
+        *options: str,
+        topology: str = "shop_of_tests:topology",
+        cluster: str = "shop",
+        keeps_stderr: bool = False,
     ) -> None:
         command = [sys.executable, "-m", "coterie", "run", topology, "--node", "n1", "--with-stdin"]
         self.process = subprocess.Popen(
@@ -106,7 +111,7 @@ class RunningNode:
         )
         assert self.process.stdout is not None
         self.line = self.process.stdout.readline()
-        up = re.fullmatch(r"node 'n1' of 'shop' is up at (\S+) \(pid (\d+)\)\n", self.line)
+        up = re.fullmatch(rf"node 'n1' of '{cluster}' is up at (\S+) \(pid (\d+)\)\n", self.line)
         assert up, self.line
         self.address = up[1]
         assert int(up[2]) == self.process.pid
@@ -325,6 +330,19 @@ def test_data_directory_of_another_cluster_is_named(shop: Path, capsys: pytest.C
     told = refusal(capsys, "--data", "data", topology="shop_of_tests:other")
 
     assert "'data' belongs to node 'n1' of cluster 'shop', not to node 'n1' of cluster 'other'" in told
+
+
+def test_a_node_runs_as_another_cluster_if_it_is_told_so(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    format_data()
+    assert "of cluster 'shop', not to node 'n1' of cluster 'rehearsal'" in refusal(
+        capsys, "--data", "data", "--cluster", "rehearsal"
+    )
+
+    running = RunningNode(shop, "--data", "other", "--bootstrap", "new", "--cluster", "rehearsal", cluster="rehearsal")
+    _, told = said(capsys, "status", "--connect", running.address)
+    running.end()
+
+    assert told.startswith("node n1 of rehearsal: runs ")
 
 
 def test_damaged_data_directory_is_named(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -118,12 +118,13 @@ CHANGES: dict[str, Callable[[Any], Awaitable[object]]] = {
     "remove": lambda group: group.remove("n1"),
     "replace": lambda group: group.replace("n1", store="ab"),
     "transfer": lambda group: group.transfer(),
+    "activate": lambda group: group.activate(),
 }
 
 
 @pytest.mark.parametrize("name", CHANGES)
 async def test_a_client_that_is_no_operator_is_told_at_once_in_code(billing: Client, name: str) -> None:
-    with pytest.raises(CommandRefused, match="this client is no operator of the cluster"):
+    with pytest.raises(CommandRefused, match="client 'billing' is no operator of this cluster"):
         await in_time(CHANGES[name](billing.group("store")))
 
 
@@ -136,6 +137,7 @@ async def test_a_client_that_is_no_operator_is_told_at_once_in_code(billing: Cli
         ["remove", "store", "n1"],
         ["replace", "store", "n1", "--store", "ab"],
         ["transfer", "store"],
+        ["activate", "store"],
     ],
 )
 async def test_a_client_that_is_no_operator_is_told_at_once_on_the_command_line(
@@ -144,12 +146,13 @@ async def test_a_client_that_is_no_operator_is_told_at_once_on_the_command_line(
     monkeypatch.setattr(ClusterConnection, "client_of_all", lambda _: contextlib.nullcontext(billing))
     args: argparse.Namespace = make_parser().parse_args(["raft", *words, "--connect", "here:1"])
     connection, out = ClusterConnection(("here",)), CommandOutput("raft")
-    is_transfer = words[0] == "transfer"
-    command = (
-        raft_command._transfer(connection, "store", None, out)
-        if is_transfer
-        else raft_members._carry_out(connection, args, out)
-    )
+    match words[0]:
+        case "transfer":
+            command = raft_command._transfer(connection, "store", None, out)
+        case "activate":
+            command = raft_command._activate(connection, "store", out)
+        case _:
+            command = raft_members._carry_out(connection, args, out)
 
     with pytest.raises(NotAnOperator, match="client 'billing' is no operator of this cluster"):
         await in_time(command)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.raft import AppendEntries, PreVote, RaftRole, RequestVote
+from coterie.protocols.raft import AppendEntries, PreVote, PreVoteReply, RaftRole, RequestVote
 from coterie.protocols.raft.membership.catch_up import SILENCES_MAX
 from coterie.protocols.raft.membership.member_changes import AddLearner, AddVoter, Promote
 from coterie.protocols.raft.membership.membership import StoreId
@@ -14,6 +14,7 @@ from coterie.protocols.raft.raft_effects import MayPromote
 from coterie.protocols.simulation.directed import member_trials
 from coterie.protocols.simulation.directed.directed_group import DirectedGroup
 from coterie.protocols.simulation.directed.member_groups import group_of, last_for, members_of
+from coterie.protocols.simulation.directed.raft_shorthand import received
 
 N1, N2, N3, N4 = map(NodeId, ("n1", "n2", "n3", "n4"))
 MEMBERS = members_of(n1="voter", n2="voter", n3="voter", n4="learner")
@@ -43,10 +44,18 @@ def test_a_learner_gets_and_applies_every_entry() -> None:
 def test_a_learner_asks_for_no_votes_and_is_asked_for_none() -> None:
     group = led()
     group.network = []
+    term = group["n4"].term
     for _ in range(5):
+        group.now += 1.0
         group.tick("n4")
-    assert (group.network, group["n4"].leader) == ([], None)
+    assert group["n4"].leader is None
+    # What it sends at a time-out asks for its own term, which no vote is left for: only whether it is a member still.
+    asked = {(flight.sender, type(flight.message), flight.message.term) for flight in group.network}
+    assert asked == {(N4, PreVote, term)}
+    group.handle("n4", *(received(voter, PreVoteReply(term, granted=True)) for voter in ("n1", "n2", "n3")))
+    assert (group["n4"].role, group["n4"].term) == (RaftRole.FOLLOWER, term)
 
+    group.network = []
     group.expire_leaders()
     group.tick("n2")
     assert [flight.to for flight in group.network if isinstance(flight.message, PreVote | RequestVote)] == [N1, N3]

@@ -87,7 +87,7 @@ def test_a_change_that_is_done_already_is_done(change: MemberChange, membership:
         (
             AddVoter(N4, S4, "other:1"),
             WITH_LEARNER,
-            "n4 is a member with the address h4:1, not other:1: remove it first",
+            "n4 is a member with the address h4:1, not other:1: replace its store by itself, at the new",
         ),
         (Promote(N4), THREE, "n4 is no member of the group: its members are n1, n2, n3"),
         (Remove(N4), THREE, "n4 is no member of the group: its members are n1, n2, n3"),

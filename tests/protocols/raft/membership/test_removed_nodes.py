@@ -273,6 +273,28 @@ def test_a_removed_node_is_told_by_any_member_and_asks_for_no_more_votes() -> No
     assert group["n3"].facts.membership_index < group["n2"].facts.membership_index  # nothing durable has changed
 
 
+def test_a_removed_learner_is_told_by_any_member_although_it_asks_for_no_votes() -> None:
+    members = member_groups.members_of(n1="voter", n2="voter", n3="learner")
+    group = member_groups.group_of(members)
+    group.elect("n1", "n2")
+    group.settle()
+    last_for(group, "n1", 3, "n2")  # n3 is silent
+    asks_n2(group)
+    assert "n3" in members_of(group)
+    group.change("n1", Remove(N3))
+    last_for(group, "n1", 3, "n2")
+
+    asks_n2(group)
+
+    assert "n3" not in members_of(group)
+    assert names_of(group, "raft.member_removed") == ["n3"]
+    group.network = []
+    for _ in range(5):
+        group.now += 1.0
+        group.tick("n3")
+    assert group.network == []
+
+
 def test_a_member_is_told_nothing_although_it_asks_for_votes() -> None:
     group = DirectedGroup.led_by("n1")
     last_for(group, "n1", 3, "n2")

@@ -190,9 +190,12 @@ def test_code_that_contradicts_the_backup_does_not_start(tmp_path: Path, backup:
         asyncio.run(start())
 
 
-def test_a_restore_can_be_rehearsed_in_another_cluster(tmp_path: Path, backup: Path) -> None:
+def test_a_restore_can_be_rehearsed_in_another_cluster(
+    tmp_path: Path, backup: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     data = str(tmp_path / "new")
     assert main(["restore", str(backup), "--data", data, "--node", "n1", "--cluster", "rehearsal"]) == 0
+    assert "without --bootstrap, and with --cluster rehearsal (coterie run)" in capsys.readouterr().out
 
     async def go_on() -> int:
         async with topology(cluster="rehearsal").start(node="n1", data=data) as node:

@@ -1,0 +1,158 @@
+"""`MemberAddresses`: links a node with the members of its view; finds the first of them by the addresses of seeds.
+
+    --join HOST:PORT ─ which node answers there? ─ link ─ ReportDirectory ─ links with all that it knows ─ Join
+
+Once the node is in the view, the view says where the others are, and the seeds are of no more use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final
+
+from coterie.actors.groups.members.learned_addresses import LearnedAddresses
+from coterie.actors.network_addresses import format_address, parse_address
+from coterie.actors.node_report import NODE_REPORT_PATH, NodeDirectory, ReportDirectory
+from coterie.errors import CoterieError, HandshakeRefused, NodeUnreachable, TopologyError
+from coterie.protocols.algorithm import NodeId
+from coterie.protocols.membership.view import View
+from coterie.runtime.refs import Address
+from coterie.runtime.system import System
+from coterie.runtime.transport.handshake.definite_refusals import advice_on
+from coterie.runtime.transport.handshake.handshake_messages import RefusalReason
+
+__all__ = ["MemberAddresses", "check_seeds"]
+
+SEED_S: Final = 30.0
+"""For so long a node that joins waits for a first seed that answers."""
+
+AGAIN_S: Final = 0.5
+SAY_AGAIN_S: Final = 5.0
+LINK_S: Final = 3.0
+ASK_S: Final = 3.0
+
+_BY_VIEW: Final = "#membership"
+_BY_SEED: Final = "#seed"
+
+
+async def check_seeds(system: System, seeds: Sequence[str], *, topology: str) -> None:
+    """Wait until a node of the cluster answers at one of the seeds (`host:port`); nothing is linked yet.
+
+    Raises:
+        TopologyError: a seed is this node itself, or no node of this cluster; the text names it.
+        NodeUnreachable: none has answered within `SEED_S` seconds.
+    """
+    clock = system.host.clock
+    began, said = clock.monotonic(), clock.monotonic()
+    while True:
+        problems = [await _problem_of(system, seed, topology) for seed in seeds]
+        if None in problems:
+            return
+        why = "; ".join(filter(None, problems))
+        now = clock.monotonic()
+        if now - began > SEED_S:
+            raise NodeUnreachable(", ".join(seeds), why, advice="compare --join (join=) with where the nodes listen")
+        if now - said > SAY_AGAIN_S:
+            said = now
+            system.log.warning("membership.seeds_silent", seeds=", ".join(seeds), reason=why)
+        await asyncio.sleep(AGAIN_S)
+
+
+async def _problem_of(system: System, seed: str, topology: str) -> str | None:
+    """Return why no node of the cluster answers at a seed, if that may pass; None: one does."""
+    problem = ""
+    for host, port in await _resolved(system, seed):
+        try:
+            await system.remoting.network().try_address(host, port)
+        except HandshakeRefused as error:
+            if error.reason == RefusalReason.DIALLED_SELF.value:
+                problem = f"{seed} is this node itself"
+                continue
+            advice = advice_on(error.reason)
+            if advice is not None or error.reason == RefusalReason.OTHER_STORE.value:
+                raise TopologyError(topology, (f"it cannot join at {seed}: {error}",)) from error
+            problem = f"{seed}: {error}"
+        except (OSError, UnicodeError) as error:
+            problem = problem or f"{seed}: {error}"
+        else:
+            return None
+    if problem.endswith("is this node itself"):
+        raise TopologyError(topology, (f"{problem}: join= names a node that is in the cluster already",))
+    return problem or f"{seed} has no address"
+
+
+async def _resolved(system: System, seed: str) -> list[tuple[str, int]]:
+    host, port = parse_address(seed)
+    try:
+        return await system.host.network.resolve(host, port)
+    except (OSError, UnicodeError):
+        return [(host, port)]  # the attempt to connect says why
+
+
+class MemberAddresses:
+    """Where the members are, as one node knows it.
+
+    Args:
+        system: the node's system.
+        seeds: the addresses (`host:port`) that it was given to join; () if it knows its peers.
+    """
+
+    def __init__(self, system: System, seeds: Sequence[str]) -> None:
+        self._system = system
+        self._seeds = tuple(seeds)
+        self._learned = system.extension(LearnedAddresses)
+        self._held: dict[str, str] = {}
+        self._by_seed: dict[str, None] = {}
+        self._has_view = False
+
+    def start(self, run: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+        """Look for the cluster, if there are seeds; `run` runs a coroutine for as long as its actor lives."""
+        if self._seeds and not self._has_view:
+            run(self._look())
+
+    def learn(self, view: View) -> None:
+        """Keep links to the members of a view, and to no others."""
+        places = {member.name: member.address for member in view.present if member.name != self._system.node}
+        for node in [node for node in self._held if node not in places]:
+            self._learned.release(node, _BY_VIEW)
+            del self._held[node]
+        for node, address in places.items():
+            if self._held.get(node) != address:
+                self._held[node] = address
+                self._learned.hold(node, address, _BY_VIEW)
+        if view.member(NodeId(self._system.node)) is not None:
+            self._has_view = True
+            for node in self._by_seed:
+                self._learned.release(node, _BY_SEED)
+            self._by_seed.clear()
+
+    async def _look(self) -> None:
+        while not self._has_view:
+            for seed in self._seeds:
+                for host, port in await _resolved(self._system, seed):
+                    await self._ask(host, port)
+            await asyncio.sleep(AGAIN_S)
+
+    async def _ask(self, host: str, port: int) -> None:
+        """Link with the node that answers at an address, and with all that it knows."""
+        try:
+            peer = await self._system.remoting.network().try_address(host, port)
+            self._hold(peer.node, format_address((host, port)))
+            await self._linked(peer.node)
+            asked: asyncio.Future[NodeDirectory]
+            asked = self._system.at(Address(peer.node, NODE_REPORT_PATH)).ask(ReportDirectory(), timeout_s=ASK_S)
+            for node, address in (await asked).address_by_node.items():
+                self._hold(node, address)
+        except (OSError, UnicodeError, CoterieError) as error:
+            self._system.log.debug("membership.seed_silent", seed=format_address((host, port)), error=str(error))
+
+    def _hold(self, node: str, address: str) -> None:
+        if node == self._system.node or node in self._held or self._has_view:
+            return
+        self._by_seed[node] = None
+        self._learned.hold(node, address, _BY_SEED)
+
+    async def _linked(self, node: str) -> None:
+        if node not in self._system.remoting.linked_names:
+            await self._system.linked(node, LINK_S)
