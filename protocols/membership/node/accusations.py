@@ -3,8 +3,8 @@
 Observers send all their accusations again every second (`MemberAlerts`), and say a few times that there are none any
 more. What is not repeated for `ALERTS_LAST_S` counts no more: its observer has crashed, or what it said last was lost.
 
-A new view does not begin at nothing: accusations by members that observe the accused in the new view, too, keep counting
-since when they were made. Otherwise crashes would stay unnoticed while members come and go, second after second.
+A new view does not begin at nothing: accusations by members that observe the accused in the new view, too, count as
+from when they were made. Otherwise crashes would stay unnoticed while members come and go, second after second.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`MemberSchedule`: random faults for a `MemberWorld`, drawn from a seed: crashes, pauses, cuts, loss, leaves, impostors.
+"""`MemberSchedule`: random faults for a `MemberWorld`, from a seed: crashes, pauses, cuts, loss, leaves, impostors.
 
 A schedule is *bounded* or not. In a bounded one all faults concern a few hosts, less than half of the members and never
 a majority of the voters; then no other member may be taken out of the view. In an unbounded one they hit everybody.
@@ -164,7 +164,7 @@ class MemberSchedule:
     def _cut_one_way(self, life: SimulatedMember) -> None:
         other = self._rng.choice([it for it in self.world.lives if it is not life] or [life])
         pair = self._rng.choice(((life.address, other.address), (other.address, life.address)))
-        self.world.faulty.add(life.address)
+        self.world.faulty |= set(pair)  # of two such links, the common end may be taken for faulty
         self.world.links.cuts.add(pair)
         self.world.trace.record(None, "cut", pair)
 
@@ -230,4 +230,3 @@ def run_members(seed: int) -> None:
         Violation: a promise is broken.
     """
     MemberSchedule(seed).run()
-

@@ -1,10 +1,10 @@
 """`MemberWorld`: runs the membership of a simulated cluster under faults, and checks its promises after each step.
 
-Every life of a node is a `ClusterMember` with a clock of its own speed. The group that holds the view is one object that
-decides at once (`ViewGroup`), and answers only to nodes that reach a majority of its voters in both directions. Its
-leader is one of its voters; another one 0.3 to 1 s after it has crashed or is cut off. Answers may be lost, and what was
-proposed may be decided late. On top runs a singleton: the first up member claims it, and it acts while the lease of its
-member is valid by that member's own clock.
+Every life of a node is a `ClusterMember` with a clock of its own speed. The group that holds the view is one object
+that decides at once (`ViewGroup`), and answers only to nodes that reach a majority of its voters in both directions.
+Its leader is one of its voters; another one 0.3 to 1 s after it has crashed or is cut off. Answers may be lost, and
+what was proposed may be decided late. On top runs a singleton: the first up member claims it, and it acts while the
+lease of its member is valid by that member's own clock.
 
 After each step: views are the group's own and only ascend; a lease ends `lease_s` after the last read that found its
 member in, at the latest; nobody may act that is not in the view; at most one singleton acts; no healthy member is taken
@@ -53,6 +53,7 @@ from coterie.protocols.membership.view import View
 from coterie.protocols.membership.view_changes import Down, ViewChange
 from coterie.protocols.membership.view_decisions import Done, Refused
 from coterie.protocols.simulation.event_heap import EventHeap, stream
+from coterie.protocols.simulation.membership.member_checks import SLACK_S, MemberChecks
 from coterie.protocols.simulation.membership.member_links import MemberLinks
 from coterie.protocols.simulation.membership.simulated_member import MemberClock, SimulatedMember
 from coterie.protocols.simulation.membership.view_group import ViewGroup
@@ -62,9 +63,6 @@ __all__ = ["MemberWorld", "WorldConfig"]
 
 LOOK_S: Final = 0.1
 """How often nodes look who leads the group, and whether to claim the singleton."""
-
-SLACK_S: Final = 1e-6
-"""What times may differ by because of rounding, s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +128,7 @@ class MemberWorld:
         self.trace = RunTrace(self.heap, hashed=hashed)
         self.config = config or MembershipConfig()
         self.group = ViewGroup(tuple(map(NodeId, voters)))
+        self._checks = MemberChecks(self.context, self.group, self.config)
         self.links = MemberLinks(stream(seed, "links"))
         self.lives: list[SimulatedMember] = []
         """Every life that has not been crashed, ended or replaced."""
@@ -310,7 +309,8 @@ class MemberWorld:
         if life.is_alive:
             self._arm(life)
             if self._world.is_checked:
-                self._check(life)
+                self._checks.after_step(life, self.now)
+                self._checks.one_singleton(self.lives, self.now)
 
     def _arm(self, life: SimulatedMember) -> None:
         deadline = life.algorithm.deadline
@@ -328,7 +328,7 @@ class MemberWorld:
                 self.trace.record(life.name, "proposes", changes)
                 self._propose(life, effect)
             case ViewLearned(view):
-                self._check_view(life, view)
+                self._checks.view_learned(life, view)
             case StandChanged(stand):
                 self.trace.record(life.name, "stand", stand.value)
                 if stand is not Stand.ACT:
@@ -353,8 +353,10 @@ class MemberWorld:
             self.heap.after(delay_s, self._arrive, life, address, message)
 
     def _address(self, life: SimulatedMember, to: NodeId, message: MemberMessage) -> str | None:
-        """Return where a process reaches a node: the group's nodes where they are founded, a requester where it asked
-        from, and others as the view says. (Two processes may have one name.)
+        """Return where a process reaches a node.
+
+        Two processes may have one name: nodes of the group are where they are founded, and one that has asked for
+        something is where it asked from; all others are where the view says.
         """
         if isinstance(message, ChangeRequest | MemberAlerts):
             return self._founders.get(to)
@@ -453,6 +455,18 @@ class MemberWorld:
             operation.is_over = True
             operation.fail()
 
+    def _decide(self, changes: Sequence[ViewChange]) -> tuple[Done | Refused, ...]:
+        """Let the group decide, and check the view that it makes."""
+        before = self.group.view
+        outcomes = self.group.propose(changes)
+        if self.group.view.number == before.number:
+            return outcomes
+        self.trace.record(None, "view", [(m.name, m.state.value) for m in self.group.view])
+        if self.checks_healthy:
+            self._checks.healthy_stay(before, self.faulty)
+        self._checks.only_members_act(self.lives, self.now)
+        return outcomes
+
     # --- the singleton ----------------------------------------------------------------------------------------------
 
     def _run_singleton(self, life: SimulatedMember) -> None:
@@ -483,50 +497,4 @@ class MemberWorld:
         if epoch is not None and not life.wants_to_leave:
             life.epoch = epoch
             self.trace.record(life.name, "runs the singleton", epoch)
-            self._check_singletons()
-
-    # --- checks -----------------------------------------------------------------------------------------------------
-
-    def _decide(self, changes: Sequence[ViewChange]) -> tuple[Done | Refused, ...]:
-        """Let the group decide, and check the view that it makes."""
-        before = self.group.view
-        outcomes = self.group.propose(changes)
-        if self.group.view.number == before.number:
-            return outcomes
-        self.trace.record(None, "view", [(m.name, m.state.value) for m in self.group.view])
-        for member in before:
-            found = self.group.view.find(member.identity)
-            is_out = found is None or (found.is_down and not member.is_down)
-            is_healthy = self.checks_healthy and not member.is_down and member.address not in self.faulty
-            if is_out and is_healthy:
-                self.context.fail("membership.healthy_stays", member.name, f"{member.identity} is out, and was healthy")
-        for life in self.lives:
-            self._check_acts(life)
-        return outcomes
-
-    def _check(self, life: SimulatedMember) -> None:
-        self._check_acts(life)
-        latest = life.clock.local(life.read_at) + self.config.lease_s + SLACK_S
-        if life.algorithm.lease_ends_at > latest:
-            over_s = life.algorithm.lease_ends_at - latest
-            self.context.fail("membership.lease_dated", life.name, f"its lease ends {over_s:.3f} s too late")
-        if life.algorithm.stand is Stand.ACT and life.handled_at >= life.algorithm.lease_ends_at:
-            self.context.fail("membership.cut_off_stops", life.name, "it stands as one that acts, without a lease")
-        self._check_singletons()
-
-    def _check_acts(self, life: SimulatedMember) -> None:
-        if life.may_act(self.now) and self.group.view.find(life.member.identity) is None:
-            self.context.fail("membership.only_members_act", life.name, f"{life.member.identity} is not in the view")
-
-    def _check_singletons(self) -> None:
-        acting = self.acting()
-        if len(acting) > 1:
-            who = [f"{life.member.identity} since epoch {life.epoch}" for life in acting]
-            self.context.fail("membership.one_singleton", None, f"{' and '.join(who)} act")
-
-    def _check_view(self, life: SimulatedMember, view: View) -> None:
-        if self.group.views.get(view.number) != view:
-            self.context.fail("membership.one_order", life.name, f"view {view.number} was never decided")
-        if life.algorithm.view.number < view.number or view.number <= life.known:
-            self.context.fail("membership.views_ascend", life.name, f"view {view.number} after view {life.known}")
-        life.known = view.number
+            self._checks.one_singleton(self.lives, self.now)

@@ -110,7 +110,9 @@ def holder_taken_down() -> None:
     first = settled_world(5)
     holder = _holder(first).name
     for seed in range(5):
-        world = settled_world(5, seed=0, slow=holder, fast=[name for name in ("n1", "n2", "n3", "n4") if name != holder])
+        world = settled_world(
+            5, seed=0, slow=holder, fast=[name for name in ("n1", "n2", "n3", "n4") if name != holder]
+        )
         life = _holder(world)
         read_at = life.read_at
         world.run(world.now + 0.1 * seed)
@@ -188,7 +190,8 @@ def join_decided_late() -> None:
             break
         view = world.group.view
         effects = first.algorithm.handle(
-            [GroupIs(NodeId("n1"), tuple(map(NodeId, VOTERS))), FollowAnswered(number, view)], now=first.clock.local(0.0)
+            [GroupIs(NodeId("n1"), tuple(map(NodeId, VOTERS))), FollowAnswered(number, view)],
+            now=first.clock.local(0.0),
         )
         asked = (effect.message for effect in effects if isinstance(effect, Send))
         requests = [it.change for it in asked if isinstance(it, ChangeRequest) and isinstance(it.change, Join)]

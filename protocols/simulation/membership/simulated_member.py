@@ -1,4 +1,4 @@
-"""`SimulatedMember`: one life of a node in a `MemberWorld`: its process, its clock, and the singleton that it may run."""
+"""`SimulatedMember`: one life of a node in a `MemberWorld`: its process, its clock, and perhaps the singleton."""
 
 from __future__ import annotations
 

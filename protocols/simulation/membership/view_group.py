@@ -32,7 +32,7 @@ class ViewGroup:
     """
 
     voters: tuple[NodeId, ...]
-    view: View = View()
+    view: View = field(default_factory=View)
     views: dict[ViewNumber, View] = field(default_factory=dict)
     leader: NodeId | None = None
     holders: Holders = field(default_factory=dict)

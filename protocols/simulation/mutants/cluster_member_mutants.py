@@ -99,7 +99,7 @@ def _always_gone(present: Member, change: Join) -> bool:
     return True
 
 
-def _whoever_is_there(self: ClusterMember) -> None:
+def _names_none(self: ClusterMember) -> None:
     return None
 
 
@@ -150,7 +150,7 @@ CLUSTER_MEMBER_MUTANTS: tuple[Mutant, ...] = (
     _mutant("reply of another life counted", replies_of_another_life, Patch(ClusterMember, "_replier", _present_life)),
     _mutant("older view learned", views_out_of_order, Patch(ClusterMember, "_is_newer", _always_newer)),
     _mutant("join of a second process accepted", impostor, Patch(view_decisions, "_is_gone", _always_gone)),
-    _mutant("late join replaces the next life", join_decided_late, Patch(ClusterMember, "_replaces", _whoever_is_there)),
+    _mutant("late join replaces the next life", join_decided_late, Patch(ClusterMember, "_replaces", _names_none)),
     _mutant("late round counted as lost", overloaded_observer, Patch(RingMonitor, "_is_late", _never_late)),
     _mutant("alert of another view counted", alerts_of_the_view_before, Patch(Accusations, "take", _take_of_any_view)),
     _mutant("accusations never withdrawn", alerts_taken_back, Patch(CutDetector, "withdraw", _withdraw_nothing)),
