@@ -68,6 +68,9 @@ __all__ = ["ClusterMember"]
 ASK_AGAIN_S: Final = 1.0
 """How often a member asks for a change of its own, and sends its alerts, again."""
 
+PROPOSE_AGAIN_S: Final = 0.5
+"""How long a leader waits after a proposal has failed, which may be at once, before it makes the next one by itself."""
+
 ALL_CLEAR_SENDS: Final = 3
 """How many times a member says that it accuses nobody any more."""
 
@@ -203,7 +206,7 @@ class ClusterMember:
             case ProposalAnswered(token, outcomes):
                 return list(self._decided(token, outcomes, now))
             case ProposalFailed(token, reason):
-                self._confirm_from = now
+                self._confirm_from = now + PROPOSE_AGAIN_S
                 lost = self._queue.answered(token, now=now)
                 return [Observe("membership.proposal_failed", {"changes": len(lost), "reason": reason})]
             case LeaveWanted():
@@ -402,7 +405,8 @@ class ClusterMember:
         """
         if self._lease.read_at >= self._confirm_from:
             return True
-        self._lease.ask_now(now=now)
+        if now >= self._confirm_from:
+            self._lease.ask_now(now=now)
         return False
 
     def _expellable(self, members: Sequence[MemberId]) -> Expel | None:

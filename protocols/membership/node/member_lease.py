@@ -33,6 +33,7 @@ class MemberLease:
         self._token = 0
         self._asked_at: dict[int, float] = {}
         self._is_asked_again = False
+        self._not_before = -inf
         self._gap_s = 0.8 * min(config.lease_s, config.failed_min * config.probe_interval_s)
         self._steady_since = inf
         self.ask_at = 0.0
@@ -70,14 +71,15 @@ class MemberLease:
     def failed(self, token: int, *, now: float) -> None:
         """Take it that there is no answer: ask again soon."""
         if self._asked_at.pop(token, None) is not None:
-            self.ask_at = min(self.ask_at, now + self._config.renew_every_s / 4)
+            self._not_before = now + self._config.renew_every_s / 4
+            self.ask_at = min(self.ask_at, self._not_before)
 
     def ask_now(self, *, now: float) -> None:
-        """Ask at once, or as soon as an answer has come that is awaited."""
+        """Ask at once, or as soon as an answer has come that is awaited; but not right after a failure."""
         if self._asked_at:
             self._is_asked_again = True
         else:
-            self.ask_at = now
+            self.ask_at = min(self.ask_at, max(now, self._not_before))
 
     def is_steady(self, *, now: float) -> bool:
         """Return whether this node has reached the group all the time while the probes went out that count now."""

@@ -246,9 +246,8 @@ class MemberWorld:
         """Return whether every running process is up in the group's view, knows it, and nobody else is in it."""
         view = self.group.view
         alive = {life.member.identity for life in self.lives}
-        return {member.identity for member in view.up} == alive == {member.identity for member in view} and all(
-            life.algorithm.view == view for life in self.lives
-        )
+        is_view_right = {member.identity for member in view.up} == alive == {member.identity for member in view}
+        return bool(alive) and is_view_right and all(life.algorithm.view == view for life in self.lives)
 
     def tell(self, life: SimulatedMember, event: MemberInput) -> None:
         """Give a process an event, at once or when it is paused no more."""
