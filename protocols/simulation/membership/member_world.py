@@ -140,6 +140,8 @@ class MemberWorld:
         """Whether no healthy member may be taken out."""
         self.on_ended: Callable[[SimulatedMember], None] = lambda life: None
         """Called when a life has ended by itself."""
+        self.on_view: Callable[[SimulatedMember, View], object] = lambda life, view: None
+        """Called when a life has learned a view."""
         self._world = world or WorldConfig()
         self._policy = policy or KeepMajority()
         self._clocks = clocks or {}
@@ -328,6 +330,7 @@ class MemberWorld:
                 self._propose(life, effect)
             case ViewLearned(view):
                 self._checks.view_learned(life, view)
+                self.on_view(life, view)
             case StandChanged(stand):
                 self.trace.record(life.name, "stand", stand.value)
                 if stand is not Stand.ACT:
