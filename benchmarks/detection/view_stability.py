@@ -2,13 +2,14 @@
 
 The set-up of Suresh et al., "Stable and Consistent Membership at Scale with Rapid" (USENIX ATC 2018, §7), simulated:
 1,000 members, of which 1 % are faulty from a moment on: they crash at once; or lose all that is sent to them, 20 s on
-and 20 s off; or lose 80 % of what they send. Counted is, at members without a fault: how many different sets of members
-they saw (`views`; each is seen by one member at least), members without a fault that somebody took for failed (`wrong`),
-the time until no opinion changed any more (`stable_s`; at most the duration), and faulty ones that not everybody has out
-at the end (`left`). `swim` is SWIM as in Lifeguard's paper with α = 5, `lifeguard` all of Lifeguard with α = 5, `lan` our
-preset, `membership` the agreed view: the cluster members of `MemberWorld`, whose group is one object that decides at
-once. Removed members do not come back there; in SWIM they do, as soon as they are heard. A last row lets 100 nodes join
-at once. Seeds: the same for all systems.
+and 20 s off; or lose 80 % of what they send. Counted is, at members without a fault: how many different sets of
+members they saw after that (the value); `wrong`, members without a fault that somebody took for failed; `stable_s`,
+the time until no opinion changed any more (at most the duration); `left`, faulty ones that not everybody has out then.
+
+`swim` is SWIM as in Lifeguard's paper with α = 5, `lifeguard` all of Lifeguard with α = 5, `lan` our preset, and
+`membership` the agreed view: the cluster members of `MemberWorld`, whose group is one object that decides at once.
+Removed members do not come back there; in SWIM they do, as soon as they are heard. A last row lets 100 nodes join at
+once. Seeds: the same for all systems.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from benchmarks.harness.results import Result
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.detection.failure_detector import Failed, Trusted
 from coterie.protocols.detection.swim.swim_config import SwimConfig
+from coterie.protocols.membership.members import ViewNumber
 from coterie.protocols.simulation.detection.detection_world import DetectionWorld
 from coterie.protocols.simulation.detection.member_network import MemberNetwork
 from coterie.protocols.simulation.directed.swim_schedules import swim_world
@@ -68,9 +70,10 @@ class _FaultyNetwork(MemberNetwork):
         """Return the delays after which a message arrives; none if it is lost."""
         for node in (sender, target) if self.losses else ():
             loss = self.losses.get(node)
-            if loss is not None and loss.is_on(self.clock()):
-                if self.rng.random() < (loss.egress if node == sender else loss.ingress):
-                    return ()
+            is_on = loss is not None and loss.is_on(self.clock())
+            share = 0.0 if loss is None or not is_on else loss.egress if node == sender else loss.ingress
+            if share and self.rng.random() < share:
+                return ()
         return (self.latency(self.rng),)
 
 
@@ -171,7 +174,7 @@ def _membership(members: int, loss: HostLoss | None, duration_s: float) -> _Seen
     faulty = random.Random(1).sample(others, _faulty_count(members))
     healthy = {life.member.identity for life in world.lives}.difference(life.member.identity for life in faulty)
     began_s, seen = world.now, _Seen()
-    learned: list[tuple[float, int]] = []
+    learned: list[tuple[float, ViewNumber]] = []
     world.on_view = lambda life, view: learned.append((world.now, view.number)) if life not in faulty else None
     for life in faulty:
         if loss is None:

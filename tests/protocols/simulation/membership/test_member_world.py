@@ -1,4 +1,4 @@
-"""The world of members: it checks what it says, many nodes start quickly, and crashes are noticed in every situation."""
+"""The world of members: it checks what it says, many nodes start quickly, and crashes are always noticed."""
 
 from __future__ import annotations
 
