@@ -30,12 +30,13 @@ from coterie.protocols.simulation.detection.detection_world import DetectionWorl
 from coterie.protocols.simulation.detection.member_network import MemberNetwork
 from coterie.protocols.simulation.directed.swim_schedules import swim_world
 from coterie.protocols.simulation.membership.member_links import HostLoss
-from coterie.protocols.simulation.membership.member_world import MemberWorld, WorldConfig
+from coterie.protocols.simulation.membership.member_world import MemberWorld
+from coterie.protocols.simulation.membership.world_config import WorldConfig
 
 __all__ = ["run"]
 
 MEMBERS: Final = 1000
-DURATION_S: Final = 120.0
+DURATION_S: Final = 80.0
 SETTLE_S: Final = 10.0
 
 FAULTS: Final[Mapping[str, HostLoss | None]] = {

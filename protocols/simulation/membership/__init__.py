@@ -2,6 +2,7 @@
 
 `cut_world.py`: `CutWorld`, runs the cut detector of a view's leader; counts views and wrong removals
 `member_world.py`: `MemberWorld`, runs all of membership: every node's part, their network, and the group
+`world_config.py`: `WorldConfig`, what that world does by itself
 `simulated_member.py`: `SimulatedMember`, one life of a node
 `member_links.py`: `MemberLinks`, decides which messages arrive
 `view_group.py`: `ViewGroup`, the group that holds the view

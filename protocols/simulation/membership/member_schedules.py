@@ -11,8 +11,9 @@ from typing import Final
 
 from coterie.protocols.simulation.event_heap import stream
 from coterie.protocols.simulation.membership.member_links import HostLoss
-from coterie.protocols.simulation.membership.member_world import MemberWorld, WorldConfig
+from coterie.protocols.simulation.membership.member_world import MemberWorld
 from coterie.protocols.simulation.membership.simulated_member import SimulatedMember
+from coterie.protocols.simulation.membership.world_config import WorldConfig
 
 __all__ = ["MemberSchedule", "run_members"]
 

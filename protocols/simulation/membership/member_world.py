@@ -57,35 +57,13 @@ from coterie.protocols.simulation.membership.member_checks import SLACK_S, Membe
 from coterie.protocols.simulation.membership.member_links import MemberLinks
 from coterie.protocols.simulation.membership.simulated_member import MemberClock, SimulatedMember
 from coterie.protocols.simulation.membership.view_group import ViewGroup
+from coterie.protocols.simulation.membership.world_config import WorldConfig
 from coterie.protocols.simulation.run_trace import RunTrace
 
-__all__ = ["MemberWorld", "WorldConfig"]
+__all__ = ["MemberWorld"]
 
 LOOK_S: Final = 0.1
 """How often nodes look who leads the group, and whether to claim the singleton."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorldConfig:
-    """What the world does besides the faults that its caller makes.
-
-    Attributes:
-        timeout_s: how long a node waits for the group's answer, s.
-        answer_loss: the probability that the group does something and its answer is lost.
-        late_proposal: the probability that a proposal is decided late, by up to `late_s`, after its node has given up.
-        late_s: as said.
-        has_drift: whether clocks go as differently as `clock_drift` allows; otherwise they show real time.
-        has_singleton: whether a singleton runs.
-        is_checked: whether everything that may act is checked after each step.
-    """
-
-    timeout_s: float = 0.6
-    answer_loss: float = 0.0
-    late_proposal: float = 0.0
-    late_s: float = 6.0
-    has_drift: bool = True
-    has_singleton: bool = True
-    is_checked: bool = True
 
 
 @dataclass(slots=True, eq=False)
@@ -249,7 +227,7 @@ class MemberWorld:
         view = self.group.view
         alive = {life.member.identity for life in self.lives}
         is_view_right = {member.identity for member in view.up} == alive == {member.identity for member in view}
-        return bool(alive) and is_view_right and all(life.algorithm.view == view for life in self.lives)
+        return bool(alive) and is_view_right and all(life.known == view.number for life in self.lives)
 
     def tell(self, life: SimulatedMember, event: MemberInput) -> None:
         """Give a process an event, at once or when it is paused no more."""

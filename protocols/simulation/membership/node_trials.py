@@ -30,8 +30,9 @@ from coterie.protocols.membership.partition_policy import KeepMajority
 from coterie.protocols.membership.rings import rings_of
 from coterie.protocols.membership.view_changes import Join
 from coterie.protocols.simulation.directed.view_trials import view_of
-from coterie.protocols.simulation.membership.member_world import MemberWorld, WorldConfig
+from coterie.protocols.simulation.membership.member_world import MemberWorld
 from coterie.protocols.simulation.membership.simulated_member import MemberClock, SimulatedMember
+from coterie.protocols.simulation.membership.world_config import WorldConfig
 
 __all__ = [
     "alerts_of_the_view_before",
