@@ -1,4 +1,4 @@
-"""`ClusterApi`: finds a cluster's actors, groups, stores, synods and pools by name; base of `Node` and `Client`."""
+"""`ClusterApi`: finds a cluster's actors, groups, synods, singletons and pools by name; base of `Node` and `Client`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from coterie.actors.detection.node_health import NodeHealth
 from coterie.actors.groups.group_client import GroupClient
 from coterie.actors.groups.key_value_client import KeyValueClient
 from coterie.actors.groups.state_machine import StateMachine
+from coterie.actors.membership.singleton.singleton_client import SingletonClient
 from coterie.actors.part_names import check_name
 from coterie.actors.paxos.synod_client import SynodClient
 from coterie.actors.pools.pool import Pool
@@ -108,6 +109,11 @@ class ClusterApi:
         """Return the synod of that name. TypeError, ValueError: as `group`."""
         check_name(name)
         return SynodClient(self.system, name, self.handles.nodes)
+
+    def singleton(self, name: str) -> SingletonClient:
+        """Return the singleton of that name. TypeError, ValueError: as `group`."""
+        check_name(name)
+        return SingletonClient(self.system, name, self.handles.nodes)
 
     def pool(
         self,

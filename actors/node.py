@@ -61,10 +61,13 @@ class Node(ClusterApi):
             await self.membership.until(lambda: self.membership is None or self.membership.has_ended, None)
 
     async def drain(self, *, timeout_s: float = DRAIN_S) -> tuple[str, ...]:
-        """Hand over the leadership of every group that this node leads; return the groups that it leads still.
+        """Hand over what this node holds: singletons, and every group that it leads; return those that it leads still.
 
-        Call it before the node is stopped: clients then wait some round trips instead of an election time-out.
+        Call it before the node is stopped: clients then wait some round trips instead of an election time-out, and
+        singletons start elsewhere at once.
         """
+        if self.membership is not None:
+            await self.membership.feed.hand_over()
         groups = self.topology.group_names
         asks: list[Any] = [
             self.system.at(Address(self.name, group)).ask(HandOver(), timeout_s=timeout_s) for group in groups

@@ -60,6 +60,13 @@ class RetryRegistration:
     """The retry timer fired: ask the voters that have not answered. It never crosses the wire."""
 
 
+REFUSED: Final = (
+    "this node takes no part, and learns of no leader, although there may be one: put the data directory with the "
+    "remembered store back; if it is lost, and this is a Raft group, start this node with an empty one and --bootstrap "
+    "join, then coterie raft replace"
+)
+"""What to do about a refused store of this node."""
+
 RegistrationMessage = RegisterStore | StoreRegistered | FoundersDiffer | RetryRegistration
 
 
@@ -131,7 +138,8 @@ class VoterRegistration:
         if bound == self._store_id or (bound is None and is_marked):
             self._activate()
         elif bound is not None:
-            self._context.log.error("registration.refused", peer=self._node, store=self._store_id, remembered=bound)
+            facts = {"peer": self._node, "store": self._store_id, "remembered": bound}
+            self._context.log.error("registration.refused", **facts, advice=REFUSED)
         else:
             self._unsubscribe_links = self._context.system.on_link(self._link_changed)
             self._send_requests()
@@ -193,7 +201,7 @@ class VoterRegistration:
         else:
             self._answered(NodeId(peer), self._refused_by)
             facts = {"peer": peer, "store": self._store_id, "remembered": reply.store}
-            self._context.log.error("registration.refused", **facts)
+            self._context.log.error("registration.refused", **facts, advice=REFUSED)
 
     def handle_other_founders(self, reply: FoundersDiffer) -> None:
         """Count the refusal of a peer whose group has other founders."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
@@ -48,7 +49,7 @@ from benchmarks.messaging import (
     tell,
     timers,
 )
-from benchmarks.operations import raft_catch_up, raft_operations
+from benchmarks.operations import raft_catch_up, raft_operations, singleton_failover
 from benchmarks.raft import (
     connection_storm,
     large_reads,
@@ -182,6 +183,9 @@ BENCHMARKS: dict[str, Benchmark] = {
     ),
     "failover_beside_pysyncobj": _own_defaults(failover_beside_pysyncobj, 240, is_long=True, rounds=1, settle_s=0.2),
     "raft_operations": _own_defaults(raft_operations, 50, is_long=True, clients=2, calm_s=0.2),
+    "singleton_failover": _own_defaults(
+        singleton_failover, 1300, is_long=True, times=1, sizes=(3,), signals=(signal.SIGKILL,), members=6
+    ),
     "raft_steady": _own_defaults(raft_steady, 75, seconds=1.0),
     "history_restart": _own_defaults(history_restart, 60, commands=(1000,), keys=100),
     "history_restart_full": _own_defaults(

@@ -4,7 +4,6 @@ Public names are loaded at their first use, so that `import coterie.protocols` d
 
 `__main__.py`: entry point of `coterie` and `python -m coterie`, runs the command line
 `cluster_processes.py`: starts, kills, pauses and ends the node processes of a cluster on this machine
-`errors.py`: defines all exceptions
 `import_order.py`: puts the working directory at the end of the import path, here and in child processes
 `interrupts.py`: says what Ctrl-C does in a process of the command line
 `module_loading.py`: imports a module of the user, and names file and line of what goes wrong in it
@@ -16,6 +15,7 @@ Public names are loaded at their first use, so that `import coterie.protocols` d
 `actors/`: runs the consensus protocols as actors; has clients, worker pools and cluster topologies
 `cli/`: defines and runs the commands of the command line
 `demo/`: counts identifiers on a cluster, kills a node during the work, and verifies the counts
+`errors/`: defines all exceptions
 `exploring/`: runs a simulation with many seeds, and shrinks failing runs
 `hardening/`: checks how a cluster is deployed
 `nemesis/`: injects faults into a cluster of real processes

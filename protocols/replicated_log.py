@@ -178,6 +178,7 @@ class Refusal(enum.Enum):
 
     NOT_LEADER = "not_leader"  # definite: it was not put into the log
     OVERLOADED = "overloaded"  # definite: too much is in flight already
+    SHORT_OF_SPACE = "disk_full"  # definite: the leader's disk has no room for commands
     LEADERSHIP_LOST = "leadership_lost"  # unknown: it is in this node's log and may still be committed
 
 

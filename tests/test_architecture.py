@@ -257,7 +257,8 @@ def test_imports_point_one_way(folder: str) -> None:
 
 
 def test_the_leaf_of_errors_imports_the_standard_library_only() -> None:
-    assert [name for _, name in imports(parse(ROOT / "coterie/errors.py")) if name.split(".")[0] not in STDLIB] == []
+    found = [name for path in (ROOT / "coterie/errors").glob("*.py") for _, name in imports(parse(path))]
+    assert [name for name in found if name.split(".")[0] not in STDLIB and not name.startswith("coterie.errors")] == []
 
 
 @pytest.mark.slow
@@ -384,7 +385,7 @@ def test_the_sources_are_found() -> None:
     assert {
         "runtime/hosts/host.py",
         "protocols/algorithm.py",
-        "coterie/errors.py",
+        "coterie/errors/root_error.py",
         "tests/test_architecture.py",
     } <= set(found)
     assert not any(name.startswith(("coterie/runtime/", "coterie/protocols/", "coterie/actors/")) for name in found)

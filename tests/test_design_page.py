@@ -46,9 +46,13 @@ def section(title: str) -> str:
 
 
 def place_of(module: str) -> tuple[str, str]:
-    """Return (package, folder of it) of a dotted module; the folder is "" for a file directly in the package."""
+    """Return (package, folder of it) of a dotted module; the folder is "" for a file directly in the package.
+
+    The errors, which everything imports, count as such a file.
+    """
     parts = module.removeprefix("coterie.").split(".")
     package, rest = (parts[0], parts[1:]) if parts[0] in PACKAGES else ("coterie", parts)
+    rest = [] if (package, rest[:1]) == ("coterie", ["errors"]) else rest
     folder = ROOT / package / rest[0] if rest else ROOT
     return package, rest[0] if rest and folder.is_dir() else ""
 

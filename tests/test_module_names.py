@@ -112,4 +112,6 @@ def test_a_map_that_lacks_a_module_or_names_one_too_many_is_seen(tmp_path: Path)
 
 
 def test_the_modules_are_found() -> None:
-    assert {"runtime/cells/cell.py", "protocols/raft/raft.py", "coterie/errors.py"} <= {name_of(p) for p in MODULES}
+    assert {"runtime/cells/cell.py", "protocols/raft/raft.py", "coterie/errors/root_error.py"} <= {
+        name_of(p) for p in MODULES
+    }

@@ -16,7 +16,7 @@ import coterie
 
 POLICY = "make"
 DETECTOR_ACTOR = "context observed on_restart on_start on_stop on_visit_end perform persist receive send takes_any"
-CLUSTER = "actor group key_value known_groups nodes pool synod"
+CLUSTER = "actor group key_value known_groups nodes pool singleton synod"
 
 MEMBERS = {
     "Actor": "context on_restart on_start on_stop on_visit_end receive takes_any",
@@ -58,7 +58,7 @@ MEMBERS = {
     "KeepAll": "check keeps_serving otherwise",
     "KeepMajority": "check keeps_serving",
     "KeepRole": "check keeps_serving",
-    "KeyValue": "apply index migrate read restore snapshot state_type version",
+    "KeyValue": "apply index migrate read restore snapshot state_type transient version",
     "KeyValueClient": "batch compare_and_swap delete get increment put scan",
     "Label": "selects",
     "Later": "asker fail is_awaited reply",
@@ -108,7 +108,7 @@ MEMBERS = {
     "SnapshotPolicy": "is_due",
     "Speaker": "CLIENT MEMBER NOBODY NODE OPERATOR",
     "Stand": "ACT END SERVE STOP",
-    "StateMachine": "apply index migrate read restore snapshot state_type version",
+    "StateMachine": "apply index migrate read restore snapshot state_type transient version",
     "StaticQuorum": "check keeps_serving",
     "StaticStride": POLICY,
     "Strategy": "ALL_FOR_ONE ONE_FOR_ONE REST_FOR_ONE",
@@ -128,8 +128,8 @@ MEMBERS = {
     "Timer": "cancel interval_s is_cancelled is_pending message take",
     "TlsConfig": "",
     "Topology": (
-        "actor balancer detector diagram group_names parts pool pool_part raft run start synod together validate "
-        "with_parts"
+        "actor balancer detector diagram group_names parts pool pool_part raft run singleton "
+        "start synod together validate with_parts"
     ),
     "Trusted": "",
     "View": "find member present up",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from coterie.protocols.replicated_log import Refusal
 from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.messages.speakers import Speaker
 from coterie.runtime.refs import Ref
@@ -49,7 +50,7 @@ QUARANTINED: Final = "quarantined"
 LOST_PROMISES: Final = "lost_promises"
 NOT_A_MEMBER: Final = "not_a_member"
 NOT_READ: Final = "not_read"
-DISK_FULL: Final = "disk_full"
+DISK_FULL: Final = Refusal.SHORT_OF_SPACE.value
 
 ENVELOPE_BYTES: Final = 4096
 """The most that a message takes in addition to its entries, its one command, or the answer to one."""
@@ -168,7 +169,9 @@ class GroupStatus:
     that its machine follows; 0: it has none. `code_version`, `code_schema`: the version and the hash of what its code
     is. `base_index`: the log begins after this entry. `snapshot_index`: the last entry in the snapshot; 0: there is
     none. `activity`: what is under way: a snapshot is restored or fetched; None: nothing. `change`: which change of
-    members is under way, and how far it is, if this node leads; None: none.
+    members is under way, and how far it is, if this node leads; None: none. `disk`: `nearly_full`: this node leads only
+    if no other voter can, and then refuses commands; `full`: it can write nothing, acknowledges nothing, and waits for
+    space; None: it has room.
     """
 
     group: str
@@ -192,6 +195,7 @@ class GroupStatus:
     snapshot_index: int = 0
     activity: str | None = None
     change: str | None = None
+    disk: str | None = None
 
 
 @message(name="group.ReportStatus", speaker=Speaker.OPERATOR)

@@ -136,6 +136,8 @@ class ScanOn(Query[Page]):
 class KeyValue(StateMachine[Get | Put | Delete | CompareAndSwap | Increment | AtomicBatch | Scan | ScanOn]):
     """The store: a dict of the values and a sorted list of the keys."""
 
+    transient = ("_snapshots", "_restoring")
+
     def __init__(self) -> None:
         self._values: dict[bytes, bytes] = {}
         self._keys: list[bytes] = []
@@ -196,7 +198,7 @@ class KeyValue(StateMachine[Get | Put | Delete | CompareAndSwap | Increment | At
 
     def _compared_attributes(self) -> dict[str, object]:
         """Return what is equal on all replicas: not the order of the dict, nor what this one does for snapshots."""
-        own = {name: value for name, value in vars(self).items() if name not in {"_snapshots", "_restoring"}}
+        own = {name: value for name, value in vars(self).items() if name not in self.transient}
         return {**own, "_values": {key: self._values[key] for key in sorted(self._values)}}
 
     def _set(self, key: bytes, value: bytes) -> None:

@@ -489,8 +489,8 @@ class LeaderRouter:
 
 
 _DISK_FULL_TEXT: Final = (
-    "the disk of its leader {!r} has too little free space (see the log of that node, store.short_of_space): free some "
-    "there, or let another node lead (coterie raft transfer); then send it again"
+    "the disk of its leader {!r} has too little free space, and no other voter that is up to date has more (see "
+    "`coterie status`, and store.short_of_space in the logs of the nodes): free some there; then send it again"
 )
 
 

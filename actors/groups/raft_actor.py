@@ -236,7 +236,6 @@ class RaftActor(Actor[ReplicaMessage]):
             self._node,
             self._schemas,
             AnswerRoom(lambda: self.context.system.remoting.transport, transport.outbound_limit_bytes),
-            is_short_of_space=lambda: self._store.is_short_of_space,
             command_bytes_max=limits.max_command_bytes,
             answer_bytes_max=transport.frame_cap_bytes - ENVELOPE_BYTES,
         )
@@ -297,8 +296,7 @@ class RaftActor(Actor[ReplicaMessage]):
     def _take_part(self) -> None:
         self._driver = Driver(self._raft, self.context, self, awaits_disk=self._turns.awaits_disk)
         self._letters.admission.forget()
-        reason = self._schemas.why_quarantined()
-        if reason is not None:
+        if (reason := self._schemas.why_quarantined()) is not None:
             self._quarantine(reason)
         self.context.wake()
 
@@ -374,6 +372,8 @@ class RaftActor(Actor[ReplicaMessage]):
 
     def _look_around(self, now: float) -> None:
         """Do what is due besides the protocol's own work (`now`: monotonic, s)."""
+        if self._takes_part and (room := self._disk_tasks.news_of_room()) is not None:
+            self._wake_with(room)
         self._digests.advance(now=now, wanted_index=self._snapshots.unconfirmed_index)
         if self._quarantined_because is None:
             self._snapshots.advance()
@@ -386,7 +386,7 @@ class RaftActor(Actor[ReplicaMessage]):
             self._letters.admission.forget()
         self._schemas.advance(now)
         self._requests.advance(now)
-        self._leaders.advance(now)
+        self._leaders.advance(now, takes_part=self._takes_part)
 
     @property
     def _running(self) -> Driver[RaftEvent, RaftEffect] | PendingVoter[RaftEvent]:

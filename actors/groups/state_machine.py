@@ -60,6 +60,12 @@ class StateMachine(Generic[C]):
     state_type: ClassVar[object] = None
     """The type of the state, if it is declared: any type that a field of a message may have."""
 
+    transient: ClassVar[tuple[str, ...]] = ()
+    """The names of attributes that are no state: caches, connections, what `snapshot` itself needs. They are neither
+    saved with the others nor compared with those of a restored machine, where they are as `__init__` made them: nothing
+    that `apply` does or returns may depend on them. Names of base classes count, too; and so does `transient` of a
+    class whose objects the state holds."""
+
     def read(self, query: Any, /) -> object:
         """Answer a `Query` from the state, and change nothing. Define it for queries that shall not go through the log.
 
@@ -82,16 +88,17 @@ class StateMachine(Generic[C]):
     def snapshot(self) -> Iterator[bytes]:
         """Return the state as it is now, as pieces of bytes (of at most about 256 KiB), for `restore` of a new machine.
 
-        Override both, or neither. This one saves all attributes of `self` but `index` and `version`, in the order that
-        they have: values of None, bool, int, float, str, bytes, bytearray, list, tuple, dict, set, frozenset, deque,
-        Counter, OrderedDict, datetime, date, timedelta, Decimal and UUID, of enums, messages, classes with a codec,
-        dataclasses and NamedTuples that the commands or the annotations of the class name, and a defaultdict as an
-        attribute, nested up to 200 levels. They come back equal and of the same classes, each dict in its order; a set
-        may come back in another order, on which `apply` must not depend anyway.
+        Override both, or neither. This one saves all attributes of `self` but `index`, `version` and those in
+        `transient`, in the order that they have: values of None, bool, int, float, str, bytes, bytearray, list, tuple,
+        dict, set, frozenset, deque, Counter, OrderedDict, datetime, date, timedelta, Decimal and UUID, of enums,
+        messages, classes with a codec, dataclasses and NamedTuples that the commands or the annotations of the class
+        name, and a defaultdict as an attribute, nested up to 200 levels. They come back equal and of the same classes,
+        each dict in its order; a set may come back in another order, on which `apply` must not depend anyway.
 
-        Commands are applied while the pieces are taken, and must not show in them. So an override is a `def` that
-        copies what it needs and returns an iterator over the copy. A `def` with a `yield` is taken to its end at once,
-        while all commands wait; so are values here, except collections of 1,000 or more items that never change.
+        It must not change the machine. Commands are applied while the pieces are taken, and must not show in them. So
+        an override is a `def` that copies what it needs and returns an iterator over the copy. A `def` with a `yield`
+        is taken to its end at once, while all commands wait; so are values here, except collections of 1,000 or more
+        items that never change. A piece of more than 16 MiB that an override yields is refused.
 
         Raises:
             SnapshotFailed: a value cannot be saved, or can be reached in two ways, so that it would come back as two.
@@ -182,6 +189,8 @@ def snapshot_mistake(machine: StateMachine[Any]) -> str | None:
     Its `snapshot` is called, and taken to its end.
     """
     name = type(machine).__name__
+    if (mistake := _mistake_in_transient(type(machine))) is not None:
+        return mistake
     own = [method for method in ("snapshot", "restore") if not _is_inherited(machine, method)]
     if len(own) == 1:
         other = "restore" if own == ["snapshot"] else "snapshot"
@@ -202,6 +211,15 @@ def snapshot_mistake(machine: StateMachine[Any]) -> str | None:
     except Exception as error:  # noqa: BLE001 (it is the mistake)
         return f"{name}.snapshot raised {error_line(error)}"
     return None if wrong is None else f"{name}.snapshot yielded a {type(wrong).__name__}: each piece is bytes"
+
+
+def _mistake_in_transient(cls: type) -> str | None:
+    """Return which class names its transient attributes wrongly; None if there is none."""
+    for base in cls.__mro__[: cls.__mro__.index(StateMachine)]:
+        names = vars(base).get("transient", ())
+        if not isinstance(names, tuple) or any(type(name) is not str for name in names):
+            return f"{base.__name__}.transient is {names!r:.60}: it must be a tuple of names of attributes"
+    return None
 
 
 _CHANGEABLE: Final = (MutableMapping, MutableSequence, MutableSet, deque)

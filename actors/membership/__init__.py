@@ -11,4 +11,5 @@
 `membership_actor.py`: `MembershipActor`, a node's part in the membership
 `member_addresses.py`: links a node with the members; finds them by seeds
 `member_health.py`: lets a node's opinion of the others follow the membership
+`singleton/`: one actor of a name in the whole cluster: claims it, runs it, passes messages on
 """

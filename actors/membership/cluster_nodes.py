@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.membership.node.membership_config import MembershipConfig
-from coterie.protocols.membership.partition_policy import KeepMajority, PartitionPolicy
+from coterie.protocols.membership.partition_policy import KeepAll, PartitionPolicy
 
 __all__ = ["MEMBERSHIP_GROUP", "Everywhere", "Label", "Members", "NodeSelector", "Role"]
 
@@ -81,13 +81,14 @@ class Members:
         founders: the names of the nodes that hold the view, as a Raft group named `membership`: three or five, so that
             a majority goes on without one. Groups and synods of the topology run on them unless it says otherwise.
         roles: the roles of founders, by name.
-        policy: what a node does that has lost the quorum of the founders.
+        policy: what a node does that has lost the quorum of the founders: go on (`KeepAll`, the default: what needs
+            agreement stops by itself), stop its actors, or end; see docs/partitions.md.
         config: the settings; the same on all nodes.
     """
 
     founders: Sequence[str]
     roles: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    policy: PartitionPolicy = field(default_factory=KeepMajority)
+    policy: PartitionPolicy = field(default_factory=KeepAll)
     config: MembershipConfig = field(default_factory=MembershipConfig)
 
     def roles_of(self, node: str) -> frozenset[str]:

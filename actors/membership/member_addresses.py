@@ -44,6 +44,8 @@ async def check_seeds(system: System, seeds: Sequence[str], *, topology: str) ->
         NodeUnreachable: none has answered within `SEED_S` seconds.
     """
     clock = system.host.clock
+    if not seeds:
+        return
     began, said = clock.monotonic(), clock.monotonic()
     while True:
         problems = [await _problem_of(system, seed, topology) for seed in seeds]

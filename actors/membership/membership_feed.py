@@ -76,12 +76,14 @@ class MembershipFeed:
         self.changed()
 
     async def hand_over(self) -> None:
-        """Give up all that this node holds."""
-        for give_up in list(self._handovers.values()):
-            try:
-                await give_up()
-            except CoterieError as error:
-                self.system.log.warning("membership.handover_failed", error=str(error))
+        """Give up all that this node holds, at the same time."""
+        await asyncio.gather(*(self._given_up(give_up) for give_up in self._handovers.values()))
+
+    async def _given_up(self, give_up: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await give_up()
+        except CoterieError as error:
+            self.system.log.warning("membership.handover_failed", error=str(error))
 
     # --- subscribed to ----------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@
 `node_start.py`: opens a node's store, and spawns the actors that the topology declares for it
 `parts.py`: defines the data classes of what a cluster runs: actor, pool, Raft group, synod
 `start_checks.py`: finds what is wrong with how a node is to start
+`stopped_parts.py`: stops a node's parts while its partition policy says so
 `stored_groups.py`: compares the groups in a node's store with the topology, and forgets groups
 `stored_schemas.py`: checks that the code of the topology's machines does not contradict the schemas in a node's store
 `topology.py`: `Topology`, declares a cluster

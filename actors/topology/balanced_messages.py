@@ -1,4 +1,4 @@
-"""Balanced messages: finds which messages a balancer accepts: those that the class of its targets takes. Pure."""
+"""Balanced messages: finds which messages balancers and singletons accept: those of the class behind them. Pure."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from coterie.actors.topology.parts import ActorPart, BalancerPart, Part, PoolPart
+from coterie.actors.topology.parts import ActorPart, BalancerPart, Part, PoolPart, SingletonPart
 from coterie.runtime.actor import Actor
 from coterie.runtime.cells.actor_classes import actor_class_of
 
-__all__ = ["accepted_messages"]
+__all__ = ["accepted_messages", "singleton_messages"]
 
 
 def accepted_messages(balancer: BalancerPart, part_by_name: Mapping[str, Part]) -> tuple[type, ...] | None:
@@ -33,6 +33,18 @@ def accepted_messages(balancer: BalancerPart, part_by_name: Mapping[str, Part]) 
     if not isinstance(part, ActorPart | PoolPart):
         raise ValueError(f"balancer {balancer.name!r} has no targets")
     made = _made_class(part.worker if isinstance(part, PoolPart) else part.make)
+    return None if made is None else tuple(described.cls for described in actor_class_of(made).messages)
+
+
+def singleton_messages(singleton: SingletonPart) -> tuple[type, ...] | None:
+    """Return the message classes that a singleton accepts; None if the class of its actor is not known.
+
+    Raises:
+        MessageTypeError: that class does not name its messages.
+    """
+    if singleton.messages is not None:
+        return singleton.messages
+    made = _made_class(singleton.make)
     return None if made is None else tuple(described.cls for described in actor_class_of(made).messages)
 
 

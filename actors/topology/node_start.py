@@ -10,14 +10,27 @@ from coterie.actors.detection.detector_kinds import detector_class
 from coterie.actors.groups.members.joining import mark_joining
 from coterie.actors.groups.replicas.typed_machine import TypedMachine
 from coterie.actors.groups.state_machine import StateMachine
+from coterie.actors.membership.cluster_nodes import MEMBERSHIP_GROUP
+from coterie.actors.membership.singleton.singleton_actor import SingletonActor, SingletonOptions
+from coterie.actors.membership.view_machine import ViewMachine
 from coterie.actors.node import Node
 from coterie.actors.node_report import NODE_REPORT_PATH, NodeReportActor
 from coterie.actors.pools.balancer_actor import BalancerActor
 from coterie.actors.pools.pool_actor import PoolActor
 from coterie.actors.pools.pool_size import SizeLimits
 from coterie.actors.pools.requests.target_source import MakeSource
-from coterie.actors.topology.balanced_messages import accepted_messages
-from coterie.actors.topology.parts import ActorPart, BalancerPart, DetectorPart, Part, PoolPart, RaftPart, SynodPart
+from coterie.actors.topology.balanced_messages import accepted_messages, singleton_messages
+from coterie.actors.topology.parts import (
+    ActorPart,
+    BalancerPart,
+    DetectorPart,
+    Part,
+    PoolPart,
+    RaftPart,
+    SingletonPart,
+    SynodPart,
+)
+from coterie.actors.topology.stopped_parts import StoppedParts
 from coterie.actors.topology.stored_groups import TOPOLOGY_GROUP
 from coterie.errors import StorageError
 from coterie.protocols.algorithm import NodeId
@@ -92,7 +105,12 @@ class NodeStore:
 
 
 def runs_on(part: Part, node: Node) -> bool:
-    """Return whether a part runs on `node`: also a Raft group which that node has joined, or is to join."""
+    """Return whether a part runs on `node`: also a Raft group which that node has joined, or is to join.
+
+    A singleton has an actor on every node, which passes messages on to where it runs.
+    """
+    if isinstance(part, SingletonPart):
+        return True
     where, membership = getattr(part, "where", None), node.membership
     if where is not None and membership is not None:
         return bool(where.selects(membership.me.roles, dict(membership.me.labels)))
@@ -107,6 +125,8 @@ def spawn_parts(node: Node, parts: Sequence[Part], nodes: Sequence[str]) -> None
     here = [part for part in parts if runs_on(part, node)]
     for part in here:
         _spawn(node, part)
+    if node.membership is not None:
+        StoppedParts(node.system, node.membership, here, partial(_spawn, node))
 
     def names_of(kind: type[Part]) -> tuple[str, ...]:
         return tuple(part.name for part in here if isinstance(part, kind))
@@ -150,6 +170,8 @@ def _spawn(node: Node, part: Part) -> None:
         case ActorPart():
             make = partial(part.make, node)
             spawn(make, supervision=part.supervision, capacity=part.capacity, overflow=part.overflow)
+        case SingletonPart():
+            spawn(_singleton(node, part))
         case DetectorPart():
             _spawn_detector(node, part)
         case _:
@@ -174,6 +196,23 @@ def _balancer(node: Node, part: BalancerPart) -> Callable[[], BalancerActor[Any]
         hedging=part.hedging,
         opinions=node.health,
     )
+
+
+def _singleton(node: Node, part: SingletonPart) -> Callable[[], SingletonActor[Any]]:
+    """Return what makes a node's part in a singleton."""
+    membership, members = node.membership, node.topology.members
+    if membership is None or members is None:
+        raise RuntimeError(f"singleton {part.name!r} needs a topology with Members")
+    options = SingletonOptions(
+        partial(part.make, node),
+        part.is_eligible,
+        members.config.lease_s,
+        part.supervision,
+        part.capacity,
+        part.overflow,
+    )
+    group = node.group(MEMBERSHIP_GROUP, ViewMachine)
+    return partial(SingletonActor, membership, group, options, messages=singleton_messages(part) or ())
 
 
 def _spawn_detector(node: Node, part: DetectorPart) -> None:

@@ -1,4 +1,4 @@
-"""Topology parts: defines the data classes of what a cluster runs: actor, pool, Raft group, synod, failure detector."""
+"""Topology parts: defines the data classes of what a cluster runs: actor, singleton, pool, group, synod, detector."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from coterie.protocols.balancing.policy_text import policy_text
 from coterie.protocols.detection.failure_detector import Failed, MakeDetector, Suspected, Trusted
 from coterie.protocols.detection.swim.swim import Swim
 from coterie.protocols.detection.swim.swim_config import SwimConfig
+from coterie.protocols.membership.members import Member
+from coterie.protocols.membership.singletons import Epoch
 from coterie.protocols.paxos.synod_config import SynodConfig
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.sessions import Machine
@@ -30,7 +32,17 @@ from coterie.runtime.cells.spawn_options import Exported
 from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.storage.log_store import LogStore
 
-__all__ = ["ActorPart", "BalancerPart", "DetectorPart", "Part", "PoolPart", "RaftPart", "SynodPart", "callable_name"]
+__all__ = [
+    "ActorPart",
+    "BalancerPart",
+    "DetectorPart",
+    "Part",
+    "PoolPart",
+    "RaftPart",
+    "SingletonPart",
+    "SynodPart",
+    "callable_name",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,36 @@ class ActorPart:
     def summary(self) -> str:
         """A short description, for trees and diagrams."""
         return f"actor {callable_name(self.make)}"
+
+
+@dataclass(frozen=True, slots=True)
+class SingletonPart:
+    """One actor in the cluster, on one of the nodes that `where` selects, or of `nodes`.
+
+    `make` makes it from the node and the epoch. `messages`: those that it accepts from other nodes; None: those of the
+    class. The others: as of `ActorPart`.
+    """
+
+    name: str
+    make: Callable[[Node, Epoch], Actor[Any]]
+    nodes: tuple[str, ...]
+    supervision: Supervision | None = None
+    exported: bool = True
+    capacity: int | None = None
+    overflow: Overflow = Overflow.FAIL
+    where: NodeSelector | None = None
+    messages: tuple[type, ...] | None = None
+
+    @property
+    def summary(self) -> str:
+        """A short description, for trees and diagrams."""
+        return f"singleton {callable_name(self.make)}"
+
+    def is_eligible(self, member: Member) -> bool:
+        """Return whether its actor may run on a member."""
+        if self.where is None:
+            return member.name in self.nodes
+        return self.where.selects(member.roles, dict(member.labels))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +218,7 @@ class DetectorPart:
         return {name: hook for name, hook in found if hook is not None}
 
 
-Part = ActorPart | PoolPart | BalancerPart | RaftPart | SynodPart | DetectorPart
+Part = ActorPart | SingletonPart | PoolPart | BalancerPart | RaftPart | SynodPart | DetectorPart
 
 
 def callable_name(maker: Callable[..., object]) -> str:

@@ -1,4 +1,7 @@
-"""Start checks: finds what is wrong with how a node is to start, before anything is opened, formatted or bound."""
+"""Start checks: finds what is wrong with how a node is to start, before anything is opened, formatted or bound.
+
+`listen_for` then lets it listen.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,13 @@ from coterie.actors.network_addresses import parse_address
 from coterie.actors.topology.membership_start import wildcard_mistake
 from coterie.actors.topology.validation import mistake_in_node_name
 from coterie.errors import TopologyError
-from coterie.runtime.system import SystemConfig
+from coterie.runtime.system import System, SystemConfig
 from coterie.runtime.transport.handshake.shared_key import SharedKey
 
 if TYPE_CHECKING:
     from coterie.actors.topology.topology import Topology
 
-__all__ = ["WantedStart", "check_start", "with_operators"]
+__all__ = ["WantedStart", "check_start", "listen_for", "warn_of_missing", "with_operators"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,24 @@ def _mistakes_in_member(members: Members, wanted: WantedStart, roles: Sequence[s
         yield f"roles={roles!r} is one text: give a list of names"
     if wanted.node not in members.founders and wanted.bootstrap == "new":
         yield f'node {wanted.node!r} is no founder: its data directory is formatted with bootstrap="join"'
+
+
+async def listen_for(
+    system: System, wanted: WantedStart, nodes: Sequence[str], *, insecure: bool, datagrams: bool
+) -> tuple[str, int]:
+    """Listen; the connections of the peers are those of nodes from the first one on, they take no client's place."""
+    system.remoting.network().reserve_names(nodes)
+    for peer, place in wanted.peer_at.items():
+        system.add_peer(peer, *place, may_dial=False)
+    return await system.listen(*parse_address(wanted.listen), insecure=insecure, datagrams=datagrams)
+
+
+def warn_of_missing(system: System, wanted: WantedStart, nodes: Sequence[str]) -> None:
+    """Log that no address was given for some of the nodes."""
+    missing = [each for each in nodes if each not in (wanted.node, *wanted.peers)]
+    if missing:
+        advice = " ".join(f"--peer {each}=HOST:PORT" for each in missing)
+        system.log.warning("topology.peers_missing", peers=", ".join(missing), advice=f"give {advice} (peers=)")
 
 
 def with_operators(config: SystemConfig, operators: tuple[str, ...]) -> SystemConfig:

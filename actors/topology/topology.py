@@ -3,7 +3,7 @@
 topology = Topology("kv", nodes=["n1", "n2", "n3"])          # the name is the cluster id
 topology.raft("store", machine=KeyValue)                     # one RaftActor per node
 topology.pool("workers", Worker, per_node=2)                 # Worker(node) on every node
-topology.actor("front", Front, nodes=["n1"])                 # Front(node) on one
+topology.actor("front", Front, nodes=["n1"])                 # Front(node) on one; topology.singleton: in the cluster
 topology.balancer("gate", Prequal(), over="workers")         # passes messages on to the least loaded worker
 topology.detector(Swim.local())                              # every node monitors the others
 Topology("kv", nodes=Members(founders=["n1", "n2", "n3"]))   # other nodes may join and leave
@@ -26,8 +26,17 @@ from coterie.actors.node import Node
 from coterie.actors.pools.pool import DEFAULT_RETRY_BUDGET
 from coterie.actors.topology.membership_start import membership_part, own_member, spawn_membership
 from coterie.actors.topology.node_start import NodeStore, spawn_parts
-from coterie.actors.topology.parts import ActorPart, BalancerPart, DetectorPart, Part, PoolPart, RaftPart, SynodPart
-from coterie.actors.topology.start_checks import WantedStart, check_start, with_operators
+from coterie.actors.topology.parts import (
+    ActorPart,
+    BalancerPart,
+    DetectorPart,
+    Part,
+    PoolPart,
+    RaftPart,
+    SingletonPart,
+    SynodPart,
+)
+from coterie.actors.topology.start_checks import WantedStart, check_start, listen_for, warn_of_missing, with_operators
 from coterie.actors.topology.stored_groups import settle_stored_groups
 from coterie.actors.topology.stored_schemas import check_stored_schemas
 from coterie.actors.topology.topology_diagrams import dot, mermaid, tree
@@ -37,6 +46,7 @@ from coterie.protocols.algorithm import NodeId
 from coterie.protocols.balancing import Policy, RoundRobin, RoutingKey
 from coterie.protocols.balancing.guards import Hedging, RetryBudget
 from coterie.protocols.detection.failure_detector import Failed, MakeDetector, Suspected, Trusted
+from coterie.protocols.membership.singletons import Epoch
 from coterie.protocols.paxos.synod_config import SynodConfig
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.runtime.actor import Actor
@@ -124,6 +134,27 @@ class Topology:
         """
         members, where = self._placed(nodes)
         self._parts.append(ActorPart(name, make, members, supervision, exported, capacity, overflow, where))
+
+    def singleton(
+        self,
+        name: str,
+        make: Callable[[Node, Epoch], Actor[Any]],
+        *,
+        nodes: Sequence[str] | NodeSelector | None = None,
+        supervision: Supervision | None = None,
+        exported: bool = True,
+        capacity: int | None = None,
+        overflow: Overflow = Overflow.FAIL,
+        messages: Sequence[type] | None = None,
+    ) -> None:
+        """Run one actor named `name` in the whole cluster, on one of `nodes` (default: any) at a time.
+
+        `make(node, epoch)` makes it; the epoch is its fencing token. The topology has `Members` as its nodes.
+        `messages`: the classes that it takes, if `make` does not say. The others: as `actor`.
+        """
+        (members, where), taken = self._placed(nodes), None if messages is None else tuple(messages)
+        options = (supervision, exported, capacity, overflow, where, taken)
+        self._parts.append(SingletonPart(name, make, members, *options))
 
     def pool(
         self,
@@ -214,14 +245,8 @@ class Topology:
 
         `snapshots`: when each replica saves its state, and how much of the log it keeps behind that.
         """
-        part = RaftPart(
-            name,
-            machine,
-            self._members(nodes),
-            config,
-            activate_after_s=activate_after_s,
-            snapshots=snapshots,
-        )
+        voters = self._members(nodes)
+        part = RaftPart(name, machine, voters, config, activate_after_s=activate_after_s, snapshots=snapshots)
         self._parts.append(part)
 
     def synod(
@@ -264,10 +289,10 @@ class Topology:
         if isinstance(nodes, Sequence) or (nodes is None and self.members is None):
             return self._members(nodes), None
         where = Everywhere() if nodes is None else nodes
-        return tuple(node for node in self.nodes if self._has_part(node, where)), where
-
-    def _has_part(self, node: str, where: NodeSelector) -> bool:
-        return where.selects(frozenset() if self.members is None else self.members.roles_of(node), {})
+        if not callable(getattr(where, "selects", None)):
+            return (), where  # a mistake, see `validate`
+        roles_of = (self.members or Members(self.nodes)).roles_of
+        return tuple(node for node in self.nodes if where.selects(roles_of(node), {})), where
 
     # --- validation -------------------------------------------------------------------------------------------------
 
@@ -356,7 +381,7 @@ class Topology:
         config = with_operators(config or SystemConfig(), self.operators)
         async with System(node, cluster=self.name, host=used_host, config=config, auth=auth, tls=tls) as system:
             if peers is not None and not join:
-                self._warn_of_missing(system, wanted)
+                warn_of_missing(system, wanted, self.nodes)
             node_store = NodeStore(system, data, bootstrap)
             store, address = await self._open(system, wanted, node_store, forget_groups, insecure=insecure)
             member = Node(system, self, store, address)
@@ -372,12 +397,6 @@ class Topology:
             finally:
                 await member.handles.close()
 
-    def _warn_of_missing(self, system: System, wanted: WantedStart) -> None:
-        missing = [each for each in self.nodes if each not in (wanted.node, *wanted.peers)]
-        if missing:
-            advice = " ".join(f"--peer {each}=HOST:PORT" for each in missing)
-            system.log.warning("topology.peers_missing", peers=", ".join(missing), advice=f"give {advice} (peers=)")
-
     async def _open(
         self,
         system: System,
@@ -391,32 +410,20 @@ class Topology:
 
         A store that contradicts the topology refuses the start before anything listens. A new store contradicts
         nothing: it is formatted once the address is ours, so that one in use leaves nothing formatted. Seeds are tried
-        before that, and in the name of the store: so an old one is opened first.
+        before that, in the name of the store.
         """
         node, where = wanted.node, wanted.data or "memory"
-        begin_listening = partial(self._listen, system, parse_address(wanted.listen), wanted.peer_at, insecure=insecure)
+        has_udp = self._has_detector
+        begin_listening = partial(listen_for, system, wanted, self.nodes, insecure=insecure, datagrams=has_udp)
         if wanted.bootstrap is not None or wanted.data is None:
-            await self._check_seeds(system, wanted)
+            await check_seeds(system, wanted.join, topology=self.name)
         address = None if wanted.bootstrap is None else await begin_listening()
         store = await node_store.open(self.group_names)
         await settle_stored_groups(store, self._parts, topology=self.name, node=node, data=where, forget=forget_groups)
         await check_stored_schemas(store, self._parts, topology=self.name, node=node, data=where)
         if wanted.bootstrap is None and wanted.data is not None:
-            await self._check_seeds(system, wanted)
-        return store, address or await begin_listening()
-
-    async def _check_seeds(self, system: System, wanted: WantedStart) -> None:
-        if wanted.join:
             await check_seeds(system, wanted.join, topology=self.name)
-
-    async def _listen(
-        self, system: System, at: tuple[str, int], peers: Mapping[str, tuple[str, int]], *, insecure: bool
-    ) -> tuple[str, int]:
-        """Listen; the connections of `peers` are those of nodes from the first one on, they take no client's place."""
-        system.remoting.network().reserve_names(self.nodes)
-        for peer, place in peers.items():
-            system.add_peer(peer, *place, may_dial=False)
-        return await system.listen(*at, insecure=insecure, datagrams=self._has_detector)
+        return store, address or await begin_listening()
 
     async def run(
         self,

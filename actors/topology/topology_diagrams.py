@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from coterie.actors.topology.parts import ActorPart, BalancerPart, DetectorPart, Part, PoolPart
+from coterie.actors.topology.parts import ActorPart, BalancerPart, DetectorPart, Part, PoolPart, SingletonPart
 
 __all__ = ["dot", "dot_text", "mermaid", "mermaid_text", "tree"]
 
@@ -58,7 +58,7 @@ def _parts_on(node: str, at: int, parts: Sequence[Part]) -> Iterator[tuple[str, 
 def _edges(nodes: Sequence[str], parts: Sequence[Part]) -> Iterator[tuple[str, str]]:
     """Yield the edges: one for every two members of a group. Workers, single actors and detectors have none."""
     for number, part in enumerate(parts):
-        if isinstance(part, ActorPart | PoolPart | BalancerPart | DetectorPart):
+        if isinstance(part, ActorPart | SingletonPart | PoolPart | BalancerPart | DetectorPart):
             continue
         members = [f"n{at}p{number}" for at, node in enumerate(nodes) if node in part.nodes]
         for at, one in enumerate(members):

@@ -14,7 +14,7 @@ from coterie.actors.groups.state_machine import machine_mistake, queries_read_by
 from coterie.actors.membership.cluster_nodes import Members
 from coterie.actors.part_names import check_name
 from coterie.actors.pools.pool_options import option_mistakes
-from coterie.actors.topology.balanced_messages import accepted_messages
+from coterie.actors.topology.balanced_messages import accepted_messages, singleton_messages
 from coterie.actors.topology.parts import (
     ActorPart,
     BalancerPart,
@@ -22,6 +22,7 @@ from coterie.actors.topology.parts import (
     Part,
     PoolPart,
     RaftPart,
+    SingletonPart,
     SynodPart,
     callable_name,
 )
@@ -39,7 +40,7 @@ from coterie.runtime.user_code import is_exit
 __all__ = ["find_mistakes", "mistake_in_node_name"]
 
 
-_PlacedPart = ActorPart | PoolPart | BalancerPart | RaftPart | SynodPart
+_PlacedPart = ActorPart | SingletonPart | PoolPart | BalancerPart | RaftPart | SynodPart
 """A part that has a name and nodes of its own."""
 
 
@@ -66,23 +67,20 @@ def find_mistakes(nodes: Sequence[str], parts: Sequence[Part], members: Members 
         yield from _mistakes_in_detector(detector)
     for part in parts:
         if not isinstance(part, DetectorPart):
-            yield from _mistakes_in_part(part, nodes)
+            yield from _mistakes_in_part(part, nodes, has_view=members is not None)
     yield from _mistakes_in_balancers(parts)
+    yield from _mistakes_in_singletons(parts, has_view=members is not None)
 
 
-def _mistakes_in_part(part: _PlacedPart, nodes: Sequence[str]) -> Iterator[str]:
+def _mistakes_in_part(part: _PlacedPart, nodes: Sequence[str], *, has_view: bool) -> Iterator[str]:
     label = f"{_kind(part)} {part.name!r}"
-    where = getattr(part, "where", None)
-    if where is not None and not callable(getattr(where, "selects", None)):
-        yield f"{label}: nodes={where!r:.60} are neither names nor a Role or Label"
-    if not part.nodes and where is None:
-        yield f"{label} has no nodes"
+    yield from _mistakes_in_placement(label, part, has_view=has_view)
     for node in part.nodes:
         if node not in nodes:
             yield f"{label} is on node {node!r}, which the topology does not have"
     for node in _duplicates(part.nodes):
         yield f"{label} is on node {node!r} twice"
-    if isinstance(part, ActorPart | PoolPart):
+    if isinstance(part, ActorPart | PoolPart | SingletonPart):
         yield from _mistakes_in_mailbox(label, part)
     if isinstance(part, ActorPart):
         yield from _mistakes_in_maker(label, part.make)
@@ -103,6 +101,16 @@ def mistake_in_node_name(name: str) -> str | None:
     return None if mistake is None else f"{name!r:.80} is not a valid name for a node: {mistake}"
 
 
+def _mistakes_in_placement(label: str, part: _PlacedPart, *, has_view: bool) -> Iterator[str]:
+    where = getattr(part, "where", None)
+    if where is None and not part.nodes:
+        yield f"{label} has no nodes"
+    elif where is not None and not callable(getattr(where, "selects", None)):
+        yield f"{label}: nodes={where!r:.60} are neither names nor a Role or Label"
+    elif where is not None and not has_view:
+        yield f"{label}: nodes={where!r:.60} is for topologies with Members(…) as nodes: name the nodes here"
+
+
 def _mistake_in_name(name: str, signs: str) -> str | None:
     """Return why a part or node cannot have this name; None: it can. It must not contain one of `signs`."""
     try:
@@ -113,7 +121,30 @@ def _mistake_in_name(name: str, signs: str) -> str | None:
     return f"it contains {found[0]!r}" if found else None
 
 
-def _mistakes_in_maker(label: str, make: object) -> Iterator[str]:
+def _mistakes_in_singletons(parts: Sequence[Part], *, has_view: bool) -> Iterator[str]:
+    for part in parts:
+        if isinstance(part, SingletonPart):
+            yield from _mistakes_in_singleton(part, has_view=has_view)
+
+
+def _mistakes_in_singleton(singleton: SingletonPart, *, has_view: bool) -> Iterator[str]:
+    label = f"singleton {singleton.name!r}"
+    if not has_view:
+        yield (
+            f"{label} needs a cluster with a view, which decides where it runs: declare the nodes as "
+            'Topology(…, nodes=Members(founders=["n1", "n2", "n3"]))'
+        )
+    yield from _mistakes_in_maker(label, singleton.make, "the node and the epoch", "the node", "the epoch")
+    try:
+        if singleton_messages(singleton) is None:
+            yield f"{label}: the class of its actor is not known: give messages=, or annotate what makes it"
+    except MessageTypeError as error:
+        yield f"{label}: the class of its actor does not say what it takes: {error}"
+
+
+def _mistakes_in_maker(
+    label: str, make: object, taken: str = "the node that it runs on", *arguments: str
+) -> Iterator[str]:
     """Yield a mistake if `make` cannot be called with the node of its actor, as far as its signature is known."""
     if not callable(make):
         yield f"{label}: {make!r:.60} cannot be called: give an actor class, or a function of the node"
@@ -126,12 +157,13 @@ def _mistakes_in_maker(label: str, make: object) -> Iterator[str]:
     except ValueError:
         return
     try:
-        signature.bind("the node")
+        signature.bind(*(arguments or ("the node",)))
     except TypeError as error:
-        yield f"{label}: {callable_name(make)} must take the node that it runs on as its one argument: {error}"
+        how = "arguments" if arguments else "its one argument"
+        yield f"{label}: {callable_name(make)} must take {taken} as {how}: {error}"
 
 
-def _mistakes_in_mailbox(label: str, part: ActorPart | PoolPart) -> Iterator[str]:
+def _mistakes_in_mailbox(label: str, part: ActorPart | PoolPart | SingletonPart) -> Iterator[str]:
     capacity: object = part.capacity
     overflow: object = part.overflow
     if capacity is not None and (not isinstance(capacity, int) or capacity < 1):
@@ -278,6 +310,8 @@ def _kind(part: _PlacedPart) -> str:
     match part:
         case ActorPart():
             return "actor"
+        case SingletonPart():
+            return "singleton"
         case PoolPart():
             return "pool"
         case BalancerPart():

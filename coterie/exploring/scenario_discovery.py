@@ -20,7 +20,7 @@ SYSTEM_SCENARIOS: Mapping[str, str] = {
     "raft-kv": "coterie.actors.simulation.scenarios.raft_kv:RAFT_KV",
     "raft": "coterie.actors.simulation.scenarios.raft_kv:RAFT_KV",
     "actors": "coterie.actors.simulation.scenarios.actors_scenario:ACTORS",
-    "membership": "coterie.actors.simulation.scenarios.membership_scenario:MEMBERSHIP",
+    "membership": "coterie.actors.simulation.scenarios.members.membership_scenario:MEMBERSHIP",
     "store": "coterie.actors.simulation.scenarios.store_scenario:STORE",
     "pools": "coterie.actors.simulation.scenarios.pool_scenario:POOLS",
     "upgrade": "coterie.actors.simulation.scenarios.upgrades.upgrade_scenario:UPGRADE",

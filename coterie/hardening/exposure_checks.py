@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coterie.actors.topology.parts import ActorPart, BalancerPart, DetectorPart, PoolPart
+from coterie.actors.topology.parts import ActorPart, BalancerPart, DetectorPart, PoolPart, SingletonPart
 from coterie.hardening.checked_deployment import Deployment, Finding, Level
 from coterie.runtime.transport.handshake.identity import CLIENT_SEPARATOR
 from coterie.runtime.transport.transport import is_loopback
@@ -43,7 +43,8 @@ def link_findings(deployment: Deployment) -> Iterator[Finding]:
 def client_findings(deployment: Deployment) -> Iterator[Finding]:
     """Yield what clients may do, and which of them operate the cluster."""
     topology, auth = deployment.topology, deployment.auth
-    with_rights = [part for part in topology.parts if isinstance(part, ActorPart | PoolPart | BalancerPart)]
+    kinds = ActorPart | SingletonPart | PoolPart | BalancerPart
+    with_rights = [part for part in topology.parts if isinstance(part, kinds)]
     inner = [part.name for part in with_rights if not part.exported]
     open_parts = [part.name for part in topology.parts if not isinstance(part, DetectorPart) and part.name not in inner]
     yield Finding(Level.NOTE, f"every client reaches {', '.join(open_parts) or 'nothing'}", _advice_for(open_parts))

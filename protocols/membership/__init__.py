@@ -14,6 +14,7 @@ group applies `decide` to the same changes in the same order.
 `cut_detector.py`: `CutDetector`, finds the members that crashed together
 `partition_policy.py`: what the nodes of each side of a partition do
 `singletons.py`: `claim` and `release`, who of the members holds a singleton, and in which epoch
+`singleton_steps.py`: what a node does next about a singleton: claims it, stops its actor, gives it back
 `services.py`: `register` and `unregister`, which actors provide a service
 `registered_names.py`: which names of singletons and services, and paths of actors, can be registered
 `node/`: what one node does to be in the view

@@ -97,7 +97,8 @@ class Follower:
         last_verified = LogIndex(message.prev_log_index + len(entries))
         self._log.commit_to(self.new_commit_index(message.leader_commit, last_verified))
         match_index = last_verified if entries else self.match_index_at_once(last_verified)
-        return AppendEntriesReply(term, message.round, True, message.prev_log_index, match_index)
+        is_short = self._role_state.is_short
+        return AppendEntriesReply(term, message.round, True, message.prev_log_index, match_index, is_short=is_short)
 
     def has_room(self) -> bool:
         """Return whether entries may be taken: while this disk stalls they stay in memory, so their number is limited.
@@ -129,7 +130,8 @@ class Follower:
     def refusal(self, message: AppendEntries, term: Term) -> AppendEntriesReply:
         """Return a refusal with hints for fast back-up (Raft §5.3, end)."""
         hints = self._log.hints(message.prev_log_index, message.prev_log_term)
-        return AppendEntriesReply(term, message.round, False, message.prev_log_index, hints=hints)
+        is_short = self._role_state.is_short
+        return AppendEntriesReply(term, message.round, False, message.prev_log_index, hints=hints, is_short=is_short)
 
     def new_commit_index(self, leader_commit: LogIndex, last_verified: LogIndex) -> LogIndex:
         """Return min(leaderCommit, index of last new entry).

@@ -179,6 +179,7 @@ class Leadership:
             return
         progress = self._progress_by_peer[peer]
         progress.answered(reply.round)
+        progress.told_room(reply.round, is_short=reply.is_short)
         refused = reply.prev_log_index
         if reply.success:
             progress.matched(reply.match_index, reply.prev_log_index, self.round)
@@ -264,6 +265,15 @@ class Leadership:
         """Return whether the whole log is durable at `peer`."""
         progress = self._progress_by_peer.get(peer)
         return progress is not None and progress.match_index == self._log.last_index
+
+    def has_room(self, peer: NodeId) -> bool:
+        """Return whether the disk of `peer`, which has answered, has room for commands."""
+        return not self._progress_by_peer[peer].is_short
+
+    def is_near(self, peer: NodeId) -> bool:
+        """Return whether `peer` has the whole log, or will in a moment: the rest of it is on its way."""
+        progress = self._progress_by_peer[peer]
+        return not progress.is_probing and progress.next_index > self._log.last_index
 
     # Changes of the members (dissertation §4).
 

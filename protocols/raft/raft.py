@@ -50,6 +50,7 @@ from coterie.protocols.raft.raft_effects import (
     RaftEvent,
     RareEvent,
     SchemaReached,
+    ShortOfSpace,
     StoreKnown,
     TransferLeadership,
 )
@@ -107,14 +108,12 @@ class Raft:
     """One node of a Raft group, as an `Algorithm` of `coterie.protocols.algorithm`.
 
     A new life begins as a follower with what the disk held, and with an empty state machine: it is restored from the
-    snapshot, if there is one, and committed entries after that are loaded and applied again. The first call of either
-    method only arms the timers (and handles what it was given).
+    snapshot, if any, and later committed entries are loaded and applied again. The first call only arms the timers.
 
     Members are those of the log, known by their keys: see `coterie.protocols.raft.membership.electorate`. The receivers
     of `Send` and the senders of `Received` are keys; observations and `leader` name nodes.
 
-    This node itself need not be a member (yet, or any more): then it stores what the group's leader sends, and never
-    asks for votes.
+    This node need not be a member (yet, or any more): then it stores what a leader sends, and never asks for votes.
 
     Args:
         node_id: this node's key: the id of its store.
@@ -395,6 +394,8 @@ class Raft:
                     self._role_state.members_changed()
             case SchemaReached():
                 self._durability.commit_schema(event.index)
+            case ShortOfSpace():
+                self._role_state.note_room(is_short=event.is_short)
             case TransferLeadership():
                 self._transfer.begin(event)
             case ChangeMembers():
@@ -405,10 +406,8 @@ class Raft:
                 self._compaction.taken(event)
             case SnapshotStored():
                 self._compaction.stored(event)
-            case ChunkStored():
-                self._fetch.stored(event)
-            case ChunkLoaded():
-                self._fetch.loaded(event)
+            case ChunkStored() | ChunkLoaded():
+                self._fetch.handle_disk(event)
             case _:
                 assert_never(event)
 
@@ -418,6 +417,8 @@ class Raft:
         if leadership is None or self._transfer.target is not None:
             leader = self._transfer.target or self._role_state.leader
             self._outbox.add(Reject(proposal.ref, Refusal.NOT_LEADER, leader))
+        elif self._role_state.is_short and proposal.kind is EntryKind.COMMAND:
+            self._outbox.add(Reject(proposal.ref, Refusal.SHORT_OF_SPACE, self._node_id))
         elif not self._has_room(size_bytes) or self._is_too_early(proposal.kind):
             self._outbox.add(Reject(proposal.ref, Refusal.OVERLOADED, self._node_id))
         else:

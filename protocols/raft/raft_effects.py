@@ -41,6 +41,7 @@ __all__ = [
     "RaftEvent",
     "RareEvent",
     "SchemaReached",
+    "ShortOfSpace",
     "StoreKnown",
     "TransferEnded",
     "TransferLeadership",
@@ -64,6 +65,17 @@ class SchemaReached:
     """Event: the state machine has come to the schema entry at `index`, so it is committed; this is made durable."""
 
     index: LogIndex
+
+
+@dataclass(frozen=True, slots=True)
+class ShortOfSpace:
+    """Event: whether this node's disk has no room for commands; a life begins with room.
+
+    Without room it refuses commands, hands leadership over to a voter with room (`Transfer`), and lets such voters
+    stand first (`role.PATIENCE`); it still stores what leaders send, votes, and leads if no other voter can.
+    """
+
+    is_short: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +137,7 @@ class ChangeEnded:
 RareEvent = (
     StoreKnown
     | SchemaReached
+    | ShortOfSpace
     | Quarantine
     | TransferLeadership
     | ChangeMembers

@@ -150,6 +150,8 @@ class AppendEntriesReply:
     Refusal: the follower has no entry at `prev_log_index`, or one of another term. `hints`: the places at which its log
     may agree, as (index, term), the last one first: the last entry of each run of equal terms, up to the refused place
     and term (etcd's raft sends the first of them), at most `HINTS_MAX`; (0, 0) is the place before the first entry.
+
+    `is_short`: the follower's disk has no room for commands, so it should not lead: see `ShortOfSpace`.
     """
 
     term: Term
@@ -158,6 +160,7 @@ class AppendEntriesReply:
     prev_log_index: LogIndex
     match_index: LogIndex = LogIndex(0)
     hints: tuple[tuple[LogIndex, Term], ...] = ()
+    is_short: bool = False
 
 
 @dataclass(frozen=True, slots=True)

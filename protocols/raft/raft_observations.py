@@ -114,7 +114,8 @@ TERM_IMPLAUSIBLE: Final = "raft.term_implausible"
 `term`, `own_term`. Told once for each sender."""
 
 TRANSFER_STARTED: Final = "raft.transfer_started"
-"""This leader hands its leadership to another member, and takes no commands meanwhile: `node`, `term`, `target`."""
+"""This leader hands its leadership to another member, and takes no commands meanwhile: `node`, `term`, `target`,
+`reason` ("operator", "removed": this node leaves the group; "short_of_space": its disk has no room for commands)."""
 
 TRANSFER_ABORTED: Final = "raft.transfer_aborted"
 """The target did not lead in time, and this leader goes on: `node`, `term`, `target`, `reason`."""

@@ -46,6 +46,12 @@ PROMPT_TERMS: Final = 2
 
 DOUBLINGS_MAX: Final = 5
 
+PATIENCE: Final = 2
+"""So many of the longest election time-outs a voter lets go by, whose disk has no room for commands, before its own.
+
+A voter with room, if a quorum would elect one, leads before that. If none would, this one does: reads go on.
+"""
+
 
 class RaftRole(enum.Enum):
     """The role of a node in its term (Raft §5.1); PRE_CANDIDATE is the dissertation's §9.6."""
@@ -95,6 +101,8 @@ class RoleState:
         self.election_deadline = 0.0
         self.is_quarantined = False
         """Whether this node must not lead, since its state machine must not be used."""
+        self.is_short = False
+        """Whether this node should not lead if another one can: its disk has no room for commands."""
         self._loading = loading
         self._proposals = proposals
         self._rng = rng
@@ -136,11 +144,22 @@ class RoleState:
 
         It is doubled with each term that goes by without a leader, but for the first ones. Raft needs a time-out that
         is long beside a round of votes (§5.6), which are written to disks: on slow ones none would ever be elected.
+        A node that is short of space lets the others go first, see `PATIENCE`.
         """
         shortest_s, longest_s = self.config.election_timeout_min_s, self.config.election_timeout_max_s
         doublings = min(max(0, self._terms_without_leader - PROMPT_TERMS), DOUBLINGS_MAX)
-        drawn_s = shortest_s + (longest_s - shortest_s) * self._rng.random()
+        drawn_s = shortest_s + (longest_s - shortest_s) * self._rng.random() + self._patience_s()
         self.election_deadline = self.now + drawn_s * 2**doublings
+
+    def note_room(self, *, is_short: bool) -> None:
+        """Note whether this node's disk has no room for commands; a follower waits anew."""
+        if is_short != self.is_short:
+            self.is_short = is_short
+            if self.leadership is None:
+                self.reset_election_timer()
+
+    def _patience_s(self) -> float:
+        return PATIENCE * self.config.election_timeout_max_s if self.is_short and self.electorate.voting_peers else 0.0
 
     # Moves.
 

@@ -3,11 +3,16 @@
 The leader takes no commands meanwhile. Once the target has all of its log, it sends `TimeoutNow`: the target becomes a
 candidate at once, and the others vote although their leader is active. If it does not lead within an election
 time-out, the leader goes on; but a leader that is no member any more steps down then (dissertation §4.2.2).
+
+Short of space. A leader whose disk has no room for commands (`ShortOfSpace`) begins a transfer by itself, to a voter
+that has room and everything, or will in a moment; but only if the others are a quorum: else every vote and command
+would need this very disk. No member without room is a target while another voter can lead.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft.leadership import Leadership
@@ -18,18 +23,22 @@ from coterie.protocols.raft.role import RoleState
 
 __all__ = ["Transfer"]
 
+PAUSE: Final = 10
+"""So many of the longest election time-outs a leader waits after a transfer of its own that failed."""
+
 
 @dataclass(slots=True)
 class _UnderWay:
     """`target` is the key of a member; `is_asked`: it was told to become a candidate.
 
-    `ref` None: this node leaves the group, and nobody waits for an answer.
+    `ref` None: nobody waits for an answer. `leaves`: this node is no voter any more, and steps down in any case.
     """
 
     ref: int | None
     target: NodeId
     leadership: Leadership
     deadline: float
+    leaves: bool
     is_asked: bool = False
 
 
@@ -40,11 +49,12 @@ class Transfer:
         role_state: of this node.
     """
 
-    __slots__ = ("_role_state", "_under_way")
+    __slots__ = ("_paused_until", "_role_state", "_under_way")
 
     def __init__(self, role_state: RoleState) -> None:
         self._role_state = role_state
         self._under_way: _UnderWay | None = None
+        self._paused_until = 0.0
 
     @property
     def target(self) -> NodeId | None:
@@ -61,7 +71,9 @@ class Transfer:
             self._refuse(event.ref, f"a transfer to {state.electorate.node_of(self._under_way.target)} is under way")
         elif (target := self._target(event.target, leadership)) is None:
             whom = "no member can" if event.target is None else f"{event.target!r} cannot"
-            self._refuse(event.ref, f"{whom} lead next: it must be another member, and answer")
+            self._refuse(
+                event.ref, f"{whom} lead next: it must be another member, and answer, and have free disk space"
+            )
         else:
             self._start(event.ref, target, leadership)
 
@@ -70,13 +82,20 @@ class Transfer:
 
         While no voter answers, nothing happens: check-quorum ends the leadership.
         """
-        target = self._target(None, leadership)
+        able = leadership.successors()
+        target = next(filter(leadership.has_room, able), able[0] if able else None)
         if self._under_way is None and target is not None:
-            self._start(None, target, leadership)
+            self._start(None, target, leadership, leaves=True)
 
     def advance(self) -> None:
-        """Tell the target to become a candidate once it has everything; note the end of the leadership."""
-        under_way, state = self._under_way, self._role_state
+        """Tell the target to become a candidate once it has everything; note the end of the leadership.
+
+        Begin to hand over if this leader is short of space, and another voter is not.
+        """
+        state = self._role_state
+        if state.is_short and self._under_way is None and state.leadership is not None:
+            self._make_way(state.leadership)
+        under_way = self._under_way
         if under_way is None:
             return
         if state.leadership is not under_way.leadership:
@@ -84,7 +103,7 @@ class Transfer:
         elif not under_way.is_asked and self._is_ready(under_way):
             under_way.is_asked = True
             state.outbox.send(under_way.target, TimeoutNow(state.term), state.durability.after_hard_state())
-            if under_way.ref is None:  # no member tells a removed leader of the next one: it need not wait for that
+            if under_way.leaves:  # no member tells a removed leader of the next one: it need not wait for that
                 state.leave()
                 self._end(under_way, is_done=True, reason="")
 
@@ -95,27 +114,49 @@ class Transfer:
             return
         reason = "it was not elected in time" if under_way.is_asked else "it does not have the whole log in time"
         state.outbox.observe(TRANSFER_ABORTED, term=state.term, target=under_way.target, reason=reason)
-        if under_way.ref is None:
+        if under_way.leaves:
             state.leave()
+        elif under_way.ref is None:
+            self._paused_until = now + PAUSE * state.config.election_timeout_max_s
         self._end(under_way, is_done=False, reason=f"{state.electorate.node_of(under_way.target)}: {reason}")
 
     def _is_ready(self, under_way: _UnderWay) -> bool:
         """Return whether the target has everything; a leader that leaves lets its commands be committed first, too."""
         log = self._role_state.log
-        is_settled = under_way.ref is not None or log.commit_index == log.last_index
+        is_settled = not under_way.leaves or log.commit_index == log.last_index
         return is_settled and under_way.leadership.has_everything(under_way.target)
 
-    def _start(self, ref: int | None, target: NodeId, leadership: Leadership) -> None:
+    def _make_way(self, leadership: Leadership) -> None:
+        """Begin to hand over to a voter with room that has everything, or will in a moment, if the others can go on."""
         state = self._role_state
-        self._under_way = _UnderWay(ref, target, leadership, state.now + state.config.election_timeout_max_s)
-        state.outbox.observe(TRANSFER_STARTED, term=state.term, target=target)
+        if state.now < self._paused_until or not state.electorate.quorum.is_quorum(leadership.successors()):
+            return
+        target = next((peer for peer in self.roomy(leadership) if leadership.is_near(peer)), None)
+        if target is not None:
+            self._start(None, target, leadership)
+
+    def _start(self, ref: int | None, target: NodeId, leadership: Leadership, *, leaves: bool = False) -> None:
+        state = self._role_state
+        deadline = state.now + state.config.election_timeout_max_s
+        self._under_way = _UnderWay(ref, target, leadership, deadline, leaves)
+        reason = "removed" if leaves else "operator" if ref is not None else "short_of_space"
+        state.outbox.observe(TRANSFER_STARTED, term=state.term, target=target, reason=reason)
 
     def _target(self, node: NodeId | None, leadership: Leadership) -> NodeId | None:
-        """Return the key of the member on `node`, or (None) of the one that is furthest; None if it does not answer."""
-        candidates = leadership.successors()
+        """Return the key of the member on `node`, or (None) of the one that is furthest.
+
+        None if it does not answer, or has no room although another voter has.
+        """
+        candidates = self.roomy(leadership)
+        if not candidates and self._role_state.is_short:
+            candidates = leadership.successors()
         if node is None:
             return candidates[0] if candidates else None
         return next((key for key in candidates if self._role_state.electorate.node_of(key) == node), None)
+
+    def roomy(self, leadership: Leadership) -> list[NodeId]:
+        """Return the voters with room for commands that could lead next, those that are furthest first."""
+        return [peer for peer in leadership.successors() if leadership.has_room(peer)]
 
     def _refuse(self, ref: int, reason: str) -> None:
         self._role_state.outbox.add(TransferEnded(ref, False, reason))

@@ -94,6 +94,10 @@ class LifeCycle:
         """Return True if `error` is the cancellation sent by `Cell.kill`: that propagates; any other is a failure."""
         return self.is_killed and is_of(error, asyncio.CancelledError)
 
+    def skip_stop_hook(self) -> None:
+        """Do not call the stop hook of this instance: it may not act any more."""
+        self._has_started = False
+
     # --- starting ---------------------------------------------------------------------------------------------------
 
     def start(self) -> None:

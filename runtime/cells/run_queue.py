@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 import contextvars
 from asyncio.events import _get_running_loop as running_loop
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from coterie.errors import WrongThread
@@ -94,6 +95,8 @@ class RunQueue:
         self._context = contextvars.Context()
         self._armed = False
         self.visiting: Runnable | None = None
+        self.named: tuple[str, str] | None = None
+        """What runs now, if an actor has named it: the path of that actor, and the name."""
         self._begin: Callable[[], None] | None = None
         self._end: Callable[[], None] | None = None
         self._on_visit: Callable[[Runnable, float], None] | None = None
@@ -133,6 +136,15 @@ class RunQueue:
         """Raise WrongThread outside the system's loop, also if this thread runs another loop."""
         if running_loop() is not self._loop:
             raise WrongThread(self._owner)
+
+    @contextlib.contextmanager
+    def naming(self, path: str, name: str) -> Iterator[None]:
+        """Let the watchdog name what the actor at `path` runs within the block, which awaits nothing."""
+        before, self.named = self.named, (path, name)
+        try:
+            yield
+        finally:
+            self.named = before
 
     def slice_end(self) -> float:
         """Return the end of a slice that begins now (the host's monotonic clock)."""

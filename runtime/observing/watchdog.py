@@ -61,7 +61,10 @@ class Watchdog:
         self._has_responded = True
 
     def _running(self) -> tuple[Cell, object] | None:
-        """Return the cell whose handler is running now, and the message that it handles."""
+        """Return the cell whose handler is running now, and the message that it handles, or what it has named."""
+        named = self._system.run_queue.named
+        if named is not None and (cell := self._system.registry.cell_at(named[0])) is not None:
+            return cell, named[1]
         visiting = self._system.run_queue.visiting
         cell = visiting if isinstance(visiting, Cell) else None
         if cell is None:
@@ -72,10 +75,14 @@ class Watchdog:
         return cell, cell.current
 
     def _report(self, cell: Cell, item: object, held_s: float) -> None:
-        message = NO_MESSAGE if item is None else type(getattr(item, "message", item)).__name__
+        message = NO_MESSAGE if item is None else item if type(item) is str else _type_name(item)
         cell.log.error("actor.stalled", message=message, held_s=round(held_s, 3))
         self._system.loop.call_soon_threadsafe(self._publish, cell.path, message, held_s)
 
     def _publish(self, path: str, message: str, held_s: float) -> None:
         if self._system.events.listeners:
             self._system.events.publish("actor.stalled", path, message=message, held_s=held_s)
+
+
+def _type_name(item: object) -> str:
+    return type(getattr(item, "message", item)).__name__

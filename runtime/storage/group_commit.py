@@ -7,6 +7,9 @@ event loop owns all state. So a failure leaves no partial change in memory, and 
 
 No descriptor left (EMFILE). A new segment needs one or two: `hosts/disk_with_spares.py` keeps them. If they are gone,
 too, nothing was written: the batch waits, and is tried again every `RETRY_S`.
+
+No space left (ENOSPC, EDQUOT). What was written of the batch is cut off, and the batch waits in the same way, every
+`FULL_RETRY_S`: see `space/disk_reserve.py`. Its owners limit what they submit meanwhile, as for a disk that stalls.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ from coterie.runtime.storage.record_index import GroupIndex, place_of
 from coterie.runtime.storage.record_reader import read_records
 from coterie.runtime.storage.segment_files import Segment, remove_segment
 from coterie.runtime.storage.segment_format import BATCH_HEADER_BYTES, encode_batch_header
-from coterie.runtime.storage.space.disk_reserve import is_disk_full, release_reserve
+from coterie.runtime.storage.space.disk_reserve import NoSpaceYet, is_disk_full, release_reserve
 from coterie.runtime.storage.space.free_space import FreeSpace
 from coterie.runtime.storage.space.live_share import next_segment_bytes
 from coterie.runtime.storage.storage_config import StorageConfig
@@ -43,6 +46,9 @@ T = TypeVar("T")
 
 RETRY_S: Final = 0.1
 """Time until a batch that found no file descriptor is tried again."""
+
+FULL_RETRY_S: Final = 1.0
+"""Time until a batch that found no disk space is tried again."""
 
 REMOVED: Final = "its files were removed while the node ran, so nothing that it stores would survive its end"
 
@@ -81,6 +87,8 @@ class GroupCommit:
         self.on_batch: Callable[[], None] = lambda: None
         self.failure: Exception | None = None
         self.is_closed = False
+        self.waits_for_space = False
+        """Whether a batch that finds no space waits; else the store fails."""
         self.syncs = 0
         self._host = host
         self._disk = disk
@@ -170,7 +178,7 @@ class GroupCommit:
         """Stop permanently: no submission is acknowledged from now on. Only the first call has an effect."""
         if self.failure is not None:
             return
-        self.failure = error if isinstance(error, StorageDamaged) else StorageFailed(self.path, repr(error))
+        self.failure = error if isinstance(error, StorageDamaged) else StorageFailed(self.path, _reason(error))
         self.failure.__cause__ = None if self.failure is error else error
         self._in_flight = None
         self._queue.clear()
@@ -242,7 +250,7 @@ class GroupCommit:
             segment.write(b"".join((header, checkpoint, *batch.parts)), self._zeros_bytes(segment))
         except OSError as error:
             self._next.discard()
-            self._end_log_cleanly(last, error)
+            self._undo(last, error)
             raise
         segment.file.sync()
         segment.created_bytes = segment.size_bytes + BATCH_HEADER_BYTES + len(checkpoint)
@@ -275,7 +283,7 @@ class GroupCommit:
         try:
             segment.write(data, self._zeros_bytes(segment))
         except OSError as error:
-            self._end_log_cleanly(segment, error)
+            self._undo(segment, error)
             raise
         segment.file.sync()
         if advances_high_water:  # a sync marker itself promises nothing
@@ -293,10 +301,21 @@ class GroupCommit:
         limit_bytes = segment.limit_bytes or config.segment_bytes_min
         return max(0, min(config.extend_bytes, segment.created_bytes + limit_bytes - segment.size_bytes))
 
-    def _end_log_cleanly(self, segment: Segment, error: OSError) -> None:
-        """If the disk is full, cut off the partial write and write a last batch header, in the space of the reserve."""
+    def _undo(self, segment: Segment, error: OSError) -> None:
+        """If the disk is full, cut off a batch that was not synced; then `NoSpaceYet`, or the log ends here.
+
+        OSError if it cannot be cut off: then the file is in doubt.
+        """
         if not is_disk_full(error):
             return
+        if self.is_closed or not self.waits_for_space:
+            self._end_log_cleanly(segment)
+        else:
+            segment.trim()
+            raise NoSpaceYet from error
+
+    def _end_log_cleanly(self, segment: Segment) -> None:
+        """Cut off the partial write and write a last batch header, in the space of the reserve."""
         with contextlib.suppress(OSError):  # then the log ends as after a crash, which is safe too
             release_reserve(self._disk, self.path)
             segment.file.truncate(segment.size_bytes)
@@ -310,13 +329,17 @@ class GroupCommit:
         if segment is None and is_out_of_descriptors(error) and self._may_wait():
             self._loop.call_later(RETRY_S, self._write_again, batch)
             return
+        if isinstance(error, NoSpaceYet):
+            self.free_space.note_full()
+            self._loop.call_later(FULL_RETRY_S, self._write_again, batch)
+            return
         if segment is None:
             self.fail(error or RuntimeError("a write ended without a segment"))
             return
         self._in_flight = None
         self._retries = 0
         self._apply(batch, segment)
-        self.free_space.report()
+        self.free_space.report(has_written=True)
         try:
             self._acknowledge(deque(batch.done_callbacks))
         finally:  # a `done` that raises must not stop the log
@@ -377,3 +400,9 @@ class GroupCommit:
             self._waiters.remove(waiter)
         if not waiter.done():
             waiter.set_result(None)
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, OSError) and is_disk_full(error):
+        return f"the disk is full: free some space, and start the node again ({error!r})"
+    return repr(error)

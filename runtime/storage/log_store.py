@@ -106,7 +106,8 @@ class LogStore(Protocol):
 
         Writes become durable in the order of submission, and `done`s are called in that order. Writes that wait
         together share one write and one fdatasync (group commit). ValueError at once for a gap or a bad truncation.
-        After a failed write or sync no `done` is ever called again and `failure` is set.
+        A write for which the disk has no space waits until it has, and so do all later ones (`is_full`). After any
+        other failed write or sync no `done` is ever called again and `failure` is set.
         """
         ...
 
@@ -137,6 +138,11 @@ class LogStore(Protocol):
 
         It takes every write nevertheless: votes, the entries of other leaders and those of the group itself go on.
         """
+        ...
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a write waits for disk space: it and all later ones are done once there is some; see `write`."""
         ...
 
     @property

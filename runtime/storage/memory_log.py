@@ -63,6 +63,11 @@ class MemoryLog:
         return False
 
     @property
+    def is_full(self) -> bool:
+        """False: it has no disk."""
+        return False
+
+    @property
     def failure(self) -> Exception | None:
         """None: memory does not fail."""
         return None

@@ -116,6 +116,7 @@ class SegmentedLog:
         log = cls(host, group_commit, config, opened)
         try:
             await log._begin_generation(opened.last_generation.next(host.random))
+            group_commit.waits_for_space = True
         except BaseException:
             await log.close()
             raise
@@ -149,6 +150,11 @@ class SegmentedLog:
     def is_short_of_space(self) -> bool:
         """Whether too little disk space is free: see `StorageConfig.free_bytes_min`. Known a second later at most."""
         return self._group_commit.free_space.is_short
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a write waits for disk space."""
+        return self._group_commit.free_space.is_full
 
     @property
     def failure(self) -> Exception | None:

@@ -37,10 +37,10 @@ class StorageConfig:
             its blocks, so its fdatasync writes the data alone. Too low: more of them write the inode, too, and the
             file's map; too high: the batch with the zeros takes long. All bytes are written twice, those of large
             batches excepted.
-        free_bytes_min: While fewer bytes are free on the disk, the groups that the node leads refuse commands; 0 … 1
-            TiB, 0 never. At most 5 % of the file system counts. Default 256 MiB: room for what is written until that is
-            noticed, for the entries of other leaders, and for a snapshot, which makes room. Too low: the disk is full
-            first, and the node stops; too high: commands are refused although there is space.
+        free_bytes_min: While fewer bytes are free on the disk, the node hands the groups that it leads over, or they
+            refuse commands; 0 … 1 TiB, 0 never. At most 5 % of the file system counts. Default 256 MiB: room for what
+            is written until that is noticed, for the entries of other leaders, and for a snapshot, which makes room.
+            Too low: the disk is full first, and writes wait; too high: commands are refused although there is space.
     """
 
     segment_bytes: int = 64 * _MIB

@@ -19,6 +19,7 @@ SPEAKERS = {
     "membership.LetLeave": Speaker.OPERATOR,
     "membership.Letter": Speaker.MEMBER,
     "membership.ReportView": Speaker.OPERATOR,
+    "membership.SingletonMoved": Speaker.MEMBER,
     "membership.TakeDown": Speaker.OPERATOR,
     "group.ActivateSchema": Speaker.OPERATOR,
     "group.ChangeMembers": Speaker.OPERATOR,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from coterie.actors.voter_registration import REFUSED
 from coterie.actors.wire_names import FoundersDiffer, RegisterStore, StoreRegistered, SynodPeerMessage
 from coterie.errors import InvariantViolated
 from coterie.protocols import registration_rule
@@ -222,7 +223,8 @@ async def test_a_wiped_voter_stays_out_for_ever_and_everybody_says_so() -> None:
             group.remind()
         assert group.up["n2"].registration.inactive_reason == "refused"
         assert group.up["n2"].events == ["registration.refused"] * 2
-        assert group.up["n2"].logged[0][1] == {"peer": "n1", "store": "n2/2", "remembered": "n2/1"}
+        facts = {"peer": "n1", "store": "n2/2", "remembered": "n2/1", "advice": REFUSED}
+        assert group.up["n2"].logged[0][1] == facts
     assert group.up["n1"].logged[-1] == ("store.refused", {"peer": "n2", "store": "n2/2", "remembered": "n2/1"})
     assert group.active == ["n1", "n3"]
 

@@ -103,7 +103,7 @@ GOLDEN = {
     "group.Status": (
         "GroupStatus(group, node, role, term, leader, last_index, commit_index, applied_index, store, syncs, members, "
         "quarantine, revision, version, code_version, code_schema, trouble, base_index, snapshot_index, activity, "
-        "change)"
+        "change, disk)"
     ),
     "group.Unsettled": "Unsettled(reason, leader)",
     "group.ActivateSchema": "ActivateSchema()",
@@ -160,6 +160,7 @@ GOLDEN = {
     "membership.Remove": "Remove(member)",
     "membership.ReportView": "ReportView()",
     "membership.ServiceEntry": "ServiceEntry(service, member, path, unique)",
+    "membership.SingletonMoved": "SingletonMoved(sender, member, epoch, is_held)",
     "membership.TakeDown": "TakeDown(member)",
     "membership.Unregister": "Unregister(service, member, path)",
     "membership.View": "View(number, members, removed)",
@@ -202,7 +203,7 @@ GOLDEN = {
     ),
     "pool.Workers": "Workers(refs, weight, version)",
     "raft.AppendEntries": "AppendEntries(term, round, prev_log_index, prev_log_term, leader_commit, entries)",
-    "raft.AppendEntriesReply": "AppendEntriesReply(term, round, success, prev_log_index, match_index, hints)",
+    "raft.AppendEntriesReply": "AppendEntriesReply(term, round, success, prev_log_index, match_index, hints, is_short)",
     "raft.Chunk": "Chunk(term, digest, offset, data)",
     "raft.ChunkLetter": "RaftChunk(sender, identity, body)",
     "raft.InstallSnapshot": "InstallSnapshot(term, round, snapshot)",
@@ -317,6 +318,7 @@ RAFT: list[RaftMessage] = [
     AppendEntries(T, R, I, T, I, ()),
     AppendEntries(T, R, I, T, I, (entry(8, EntryKind.NOOP, b""), entry(9, EntryKind.COMMAND, b"\x00\xff" * 500))),
     AppendEntriesReply(T, R, True, I, I),
+    AppendEntriesReply(T, R, True, I, I, is_short=True),
     AppendEntriesReply(T, R, False, I, hints=((I, T), (LogIndex(0), Term(0)))),
     RequestVote(T, I, T),
     RequestVoteReply(T, False),

@@ -71,7 +71,9 @@ class ReplicaSnapshots:
             done=self._restored,
             quarantine=quarantine,
         )
-        self._taking = SnapshotTaking(group, store, raft, replica, self._files, context, policy, taken=answer)
+        self._taking = SnapshotTaking(
+            group, store, raft, replica, self._files, context, policy, taken=answer, quarantine=quarantine
+        )
         self._files.clean(raft.facts.snapshot)
         self.backups = BackupServing(
             group, store, raft, replica, self._taking, self._files, context, why_not=why_no_backups

@@ -1,10 +1,13 @@
 """`SnapshotCheck`: reads a snapshot back, and tries it on a new machine, before the log behind it is dropped.
 
-    written ─▶ read back, digest ─▶ restored into a twin of the machine ─▶ saved again: the same? ─▶ usable
+    written ─▶ read back, digest ─▶ restored into a twin of the machine ─▶ the twin's state: that of the machine?
+        ─▶ saved again: the same? ─▶ usable
 
 The digest of the file is compared each time. A twin is a second copy of the state, so it is made for the first snapshot
-of each schema that the machine follows in this life, and again once snapshots have become twice as large; never beyond
-`TRIED_BYTES_MAX`. All is done in slices; the machine itself, and the log, go on meanwhile.
+of each schema that the machine follows in this life; again once it is less than half or more than twice as large; and
+once there is a value in an attribute that was empty in all that were tried. Never beyond `TRIED_BYTES_MAX`. All is done
+in slices; the machine itself, and the log, go on meanwhile: its state was frozen when the snapshot began
+(`frozen_state.py`).
 """
 
 from __future__ import annotations
@@ -12,17 +15,21 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from coterie.actors.groups.compaction.group_snapshots import CHUNK_BYTES, damage_text, snapshot_name
+from coterie.actors.groups.compaction.machine_guard import MachineGuard, SnapshotUnusable
 from coterie.actors.groups.compaction.snapshot_content import FrameReader
 from coterie.actors.groups.replicas.replica_snapshot import Section
+from coterie.actors.groups.snapshots.frozen_difference import Difference, differences
+from coterie.actors.groups.snapshots.frozen_state import FrozenState
 from coterie.errors import SnapshotFailed
 from coterie.protocols.raft.snapshots.snapshot_id import SnapshotId
 from coterie.runtime.storage.log_store import LogStore
 from coterie.runtime.storage.snapshots.snapshot_store import SnapshotNotWritten
 
-__all__ = ["SnapshotCheck", "SnapshotUnusable"]
+__all__ = ["TRIED_BYTES_MAX", "SnapshotCheck", "Trial"]
 
 TRIED_BYTES_MAX: Final = 8 * 1024 * 1024
 """Of a larger snapshot only the digest is compared. Too high: memory for a second copy of a large state, for a moment,
@@ -35,8 +42,34 @@ SLICE_S: Final = 0.003
 """For so long the loop is held at once while a machine is saved again."""
 
 
-class SnapshotUnusable(SnapshotFailed):
-    """A snapshot that was written cannot be restored, or is another one once it was: the log is kept."""
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a snapshot is tried with.
+
+    Attributes:
+        twin: a new machine, as the replica has it; None: there is none of this kind.
+        state: that of the user's machine when the snapshot began; None: it cannot be seen.
+        guard: runs the code of the twin.
+    """
+
+    twin: Any
+    state: FrozenState | None
+    guard: MachineGuard
+
+
+class _Tried:
+    """What was tried of one schema: how much the machine yielded last, and which attributes had a value in any."""
+
+    def __init__(self) -> None:
+        self.size_bytes: int | None = None
+        self.filled: set[tuple[type, str]] = set()
+
+    def is_like(self, size_bytes: int, filled: set[tuple[type, str]]) -> bool:
+        """Return whether another snapshot, of a state with these attributes, would show nothing new."""
+        tried_bytes = self.size_bytes
+        if tried_bytes is None:
+            return False
+        return tried_bytes <= 2 * size_bytes and size_bytes <= 2 * tried_bytes and filled <= self.filled
 
 
 class SnapshotCheck:
@@ -52,24 +85,30 @@ class SnapshotCheck:
         self._group = group
         self._store = store
         self._monotonic = monotonic
-        self._tried_bytes_by_schema: dict[object, int] = {}
+        self._tried_by_schema: dict[object, _Tried] = {}
 
-    async def run(self, snapshot: SnapshotId, twin: Any) -> None:
-        """Check a snapshot that is complete; `twin`: a new machine for it, None: it has none.
+    async def run(self, snapshot: SnapshotId, trial: Trial, machine_bytes: int) -> None:
+        """Check a snapshot that is complete, in which the machine has yielded so many bytes.
 
         Raises:
-            SnapshotUnusable: the machine does not restore it.
+            SnapshotUnusable: the machine does not restore it. `MachineChanged`: it has changed the one that is in use.
             StorageFailed: it does not read back.
         """
-        schema = None if twin is None else twin.follows
-        tried_bytes = self._tried_bytes_by_schema.get(schema, 0)
-        if twin is None or snapshot.size_bytes > TRIED_BYTES_MAX or snapshot.size_bytes < 2 * tried_bytes:
+        twin = trial.twin
+        tried = _Tried() if twin is None else self._tried_by_schema.setdefault(twin.follows, _Tried())
+        filled = set() if trial.state is None else trial.state.filled
+        if twin is None or snapshot.size_bytes > TRIED_BYTES_MAX or tried.is_like(machine_bytes, filled):
             await self._read(snapshot, None)
             return
-        saved = await self._read(snapshot, twin)
+        saved = await self._read(snapshot, trial)
         try:
-            twin.end_restore()
-            restored = await self._saved_again(twin)
+            with trial.guard.running("restore"):
+                twin.end_restore()
+            if trial.state is not None:
+                await self._compare(trial.state, twin.machine)
+            restored = await self._saved_again(trial)
+        except SnapshotUnusable:
+            raise
         except SnapshotFailed as error:
             raise SnapshotUnusable(f"a new machine does not take it: {error}") from error
         except MemoryError as error:
@@ -80,20 +119,31 @@ class SnapshotCheck:
                 f"{cls}, restored from it and saved again, gives another one ({sizes}): does `restore` lose something, "
                 "or does `snapshot` add something?"
             )
-        self._tried_bytes_by_schema[schema] = snapshot.size_bytes
+        tried.size_bytes = machine_bytes
+        tried.filled |= filled
 
-    async def _read(self, snapshot: SnapshotId, twin: Any) -> _Saved:
-        """Read it to its end, into the twin if there is one; return what is the machine's in it."""
+    async def _compare(self, state: FrozenState, restored: object) -> None:
+        """Compare a restored machine with the state that was saved."""
+        until_s = self._monotonic() + SLICE_S
+        for found in differences(state, restored):
+            if found is not None:
+                raise SnapshotUnusable(_difference_text(type(restored).__name__, found))
+            if self._monotonic() >= until_s:
+                await asyncio.sleep(0)
+                until_s = self._monotonic() + SLICE_S
+
+    async def _read(self, snapshot: SnapshotId, trial: Trial | None) -> _Saved:
+        """Read it to its end, into the twin if it is tried; return what is the machine's in it."""
         name, digest, saved, reader = snapshot_name(snapshot), hashlib.sha256(), _Saved(), FrameReader()
-        offset, at_once = 0, DIGEST_BYTES if twin is None else CHUNK_BYTES
+        offset, at_once = 0, DIGEST_BYTES if trial is None else CHUNK_BYTES
         try:
             while offset < snapshot.size_bytes:
                 data = await self._store.snapshots.read(self._group, name, offset, at_once, digest)
                 if not data:
                     raise ValueError("it is missing" if data is None else f"{snapshot.size_bytes} bytes were written")
                 offset += len(data)
-                if twin is not None:
-                    _restore(twin, reader, data, saved)
+                if trial is not None:
+                    _restore(trial, reader, data, saved)
             if digest.digest() != snapshot.digest:
                 raise ValueError("it is not what was written")
         except SnapshotFailed:  # it is a ValueError, too
@@ -104,26 +154,45 @@ class SnapshotCheck:
             ) from error
         return saved
 
-    async def _saved_again(self, twin: Any) -> _Saved:
-        saved, until_s = _Saved(), self._monotonic() + SLICE_S
-        for piece in twin.snapshot():
-            saved.add(piece)
-            if self._monotonic() >= until_s:
-                await asyncio.sleep(0)
-                until_s = self._monotonic() + SLICE_S
-        return saved
+    async def _saved_again(self, trial: Trial) -> _Saved:
+        saved = _Saved()
+        with trial.guard.running("snapshot"):
+            pieces = trial.twin.snapshot()
+        while True:
+            until_s = self._monotonic() + SLICE_S
+            with trial.guard.running("snapshot"):
+                for piece in pieces:
+                    saved.add(piece)
+                    if self._monotonic() >= until_s:
+                        break
+                else:
+                    return saved
+            await asyncio.sleep(0)
 
 
-def _restore(twin: Any, reader: FrameReader, data: bytes, saved: _Saved) -> None:
-    for section, body in reader.feed(data):
-        if section == Section.MACHINE:
-            saved.add(body)
-            try:
-                twin.restore(body)
-            except SnapshotFailed as error:
-                raise SnapshotUnusable(f"a new machine does not take it: {error}") from error
-            except MemoryError as error:
-                raise SnapshotUnusable("there is no memory to try it on a new machine") from error
+def _restore(trial: Trial, reader: FrameReader, data: bytes, saved: _Saved) -> None:
+    bodies = [body for section, body in reader.feed(data) if section == Section.MACHINE]
+    if not bodies:
+        return
+    try:
+        with trial.guard.running("restore"):
+            for body in bodies:
+                saved.add(body)
+                trial.twin.restore(body)
+    except SnapshotUnusable:
+        raise
+    except SnapshotFailed as error:
+        raise SnapshotUnusable(f"a new machine does not take it: {error}") from error
+    except MemoryError as error:
+        raise SnapshotUnusable("there is no memory to try it on a new machine") from error
+
+
+def _difference_text(cls: str, found: Difference) -> str:
+    return (
+        f"{cls}{found.path} is {found.frozen}, and {found.other} in a new {cls} that was restored from it: does "
+        "`snapshot` leave something out, or change an order, or `restore` lose something? An attribute that is no "
+        f"state, such as a cache, is named in `transient` of {cls}"
+    )
 
 
 class _Saved:

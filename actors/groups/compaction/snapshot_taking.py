@@ -3,6 +3,8 @@
     applied ─▶ due? ─▶ Replica.snapshot (frozen at once) ─▶ written in slices ─▶ durable
         ─▶ confirmed, and checked (`snapshot_check.py`) ─▶ SnapshotTaken
 
+The code of the machine that all this runs must not change it (`machine_guard.py`).
+
 A snapshot is confirmed by a checkpoint in the log: a quorum has answered as this replica did, up to the last entry that
 changed the state in it, or beyond. Before that nothing is dropped, and nothing is sent: a replica that has gone its own
 way keeps that to itself.
@@ -12,13 +14,22 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 from coterie.actors.groups.compaction.group_snapshots import SnapshotFiles, snapshot_name
-from coterie.actors.groups.compaction.snapshot_check import SnapshotCheck, SnapshotUnusable
+from coterie.actors.groups.compaction.machine_guard import (
+    MachineChanged,
+    MachineGuard,
+    SnapshotUnusable,
+    first_difference_from,
+    frozen_state,
+)
+from coterie.actors.groups.compaction.snapshot_check import TRIED_BYTES_MAX, SnapshotCheck, Trial
 from coterie.actors.groups.compaction.snapshot_content import Manifest, encode_frame, encode_head, encode_tail
 from coterie.actors.groups.compaction.snapshot_policy import SnapshotPolicy
 from coterie.actors.groups.replicas.replica import Replica
+from coterie.actors.groups.replicas.replica_snapshot import Section
 from coterie.errors import CoterieError, SnapshotFailed
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.snapshots.snapshot_id import SnapshotId
@@ -71,6 +82,7 @@ class SnapshotTaking:
         context: of the actor.
         policy: when one is due.
         taken: called with a snapshot that is durable and confirmed.
+        quarantine: called with the reason why the machine cannot be used any more.
     """
 
     def __init__(
@@ -84,6 +96,7 @@ class SnapshotTaking:
         policy: SnapshotPolicy,
         *,
         taken: Callable[[SnapshotTaken], None],
+        quarantine: Callable[[str], None],
     ) -> None:
         self._group = group
         self._store = store
@@ -93,6 +106,7 @@ class SnapshotTaking:
         self._context = context
         self._policy = policy
         self._taken = taken
+        self._quarantine = quarantine
         self._last: tuple[LogPosition, int] | None = None  # of the entry that was applied last: position and stamp
         self._entries = 0
         self._bytes = 0
@@ -111,13 +125,16 @@ class SnapshotTaking:
         self._demanded_index = LogIndex(0)
         self._demand_failure: str | None = None
         self._writer: SnapshotWriter | None = None
+        self._changed: str | None = None
+        """How a snapshot has changed the machine: this life takes no other one, which might agree with that."""
+        self._has_told_empty = False
 
     def demand(self, index: LogIndex) -> str | None:
         """Let the next `advance` take a snapshot of the entries up to `index`, which are applied, if there is none yet.
 
         Return None; or, once, why the one that was demanded last could not be taken.
         """
-        failure, self._demand_failure = self._demand_failure, None
+        failure, self._demand_failure = self._changed or self._demand_failure, None
         if failure is None:
             self._demanded_index = max(self._demanded_index, index)
         return failure
@@ -148,7 +165,9 @@ class SnapshotTaking:
                 self._marks.popleft()
 
     def restored(self, snapshot: SnapshotId) -> None:
-        """Note that the replica has begun from a snapshot: nothing has been applied since."""
+        """Note that the replica has begun from a snapshot: nothing has been applied since, and its machine is new."""
+        if self._changed is not None:
+            self._changed = self.trouble = None
         self._last, self._waiting = (snapshot.position, snapshot.stamp_ms), None
         self._entries = self._bytes = 0
         self._marks.clear()
@@ -166,7 +185,7 @@ class SnapshotTaking:
         if self._waiting is not None:
             if not self._is_writing:  # it is checked, too
                 self._report_if_confirmed(*self._waiting)
-        elif not self._is_writing and (self._is_due() or self._is_demanded()):
+        elif not self._is_writing and self._changed is None and (self._is_due() or self._is_demanded()):
             self._begin()
 
     def _report_if_confirmed(self, snapshot: SnapshotId, changed_index: LogIndex) -> None:
@@ -217,34 +236,39 @@ class SnapshotTaking:
         self._is_writing = True
         entries, size_bytes, self._entries, self._bytes = self._entries, self._bytes, 0, 0
         try:
-            pieces, twin = self._replica.snapshot(), self._replica.twin_machine()
+            pieces, trial = self._pieces()
         except SnapshotFailed as error:
             self._failed(error, entries, size_bytes)
             return
-        frames, changed_index = _frames(Manifest(self._group, facts), pieces), self._replica.changed_index
-        self._files.begin(self._write(position, stamp_ms, changed_index, frames, twin, entries, size_bytes))
+        frames, changed_index = _Frames(Manifest(self._group, facts), pieces), self._replica.changed_index
+        self._files.begin(self._write(_Begun(position, stamp_ms, changed_index, frames, trial, entries, size_bytes)))
 
-    async def _write(
-        self,
-        position: LogPosition,
-        stamp_ms: int,
-        changed_index: LogIndex,
-        frames: Iterator[bytes],
-        twin: Any,
-        entries: int,
-        size_bytes: int,
-    ) -> None:
+    def _pieces(self) -> tuple[Iterator[tuple[int, bytes]], Trial]:
+        """Begin a snapshot of the replica, and make what it is tried with.
+
+        Raises:
+            SnapshotFailed: the machine cannot be saved, or not be made anew. `MachineChanged`: it is another one now.
+        """
+        machine, last = self._replica.state_machine, self._raft.facts.snapshot
+        is_small = last is None or last.size_bytes <= 2 * TRIED_BYTES_MAX
+        state = frozen_state(machine) if is_small and machine is not None else None
+        with MachineGuard(machine, self._context).running("snapshot"):
+            pieces, twin = self._replica.snapshot(), self._replica.twin_machine()
+        return pieces, Trial(twin, state, MachineGuard(machine, self._context, is_checking=is_small))
+
+    async def _write(self, begun: _Begun) -> None:
         writer = None
         try:
             writer = self._writer = await self._store.snapshots.create(self._group)
-            await self._drain(frames, writer)
-            snapshot = SnapshotId(position, stamp_ms, writer.size_bytes, await writer.digest())
+            await self._drain(begun, writer)
+            snapshot = SnapshotId(begun.position, begun.stamp_ms, writer.size_bytes, await writer.digest())
             await writer.finish(snapshot_name(snapshot))
-            self._finished(snapshot, changed_index)
-            await self._check.run(snapshot, twin)
+            self._tell_if_empty(begun)
+            self._finished(snapshot, begun.changed_index)
+            await self._check.run(snapshot, begun.trial, begun.frames.machine_bytes)
         except CoterieError as error:
             await self._give_up(writer)
-            self._failed(error, entries, size_bytes)
+            self._failed(error, begun.entries, begun.size_bytes)
             return
         except BaseException as error:
             if isinstance(error, MemoryError):
@@ -253,6 +277,17 @@ class SnapshotTaking:
         self.trouble = None
         self._is_writing, self._failures, self._disk_failures, self._damaged = False, 0, 0, None
         self._context.wake()
+
+    def _tell_if_empty(self, begun: _Begun) -> None:
+        """Warn, once, if the machine has yielded nothing, but is not as new, or holds what cannot be seen."""
+        machine, twin = self._replica.state_machine, begun.trial.twin
+        if self._has_told_empty or begun.frames.machine_bytes or not begun.changed_index or twin is None:
+            return
+        state = frozen_state(machine, with_transient=True)
+        if state is not None and not state.has_opaque and first_difference_from(state, twin.machine) is None:
+            return
+        self._has_told_empty = True
+        self._context.log.warning("group.snapshot_empty", group=self._group, machine=type(machine).__name__)
 
     def _finished(self, snapshot: SnapshotId, changed_index: LogIndex) -> None:
         """Let it be confirmed while it is checked."""
@@ -269,18 +304,16 @@ class SnapshotTaking:
             if snapshot != self._raft.facts.snapshot:
                 await self._files.remove(snapshot)
 
-    async def _drain(self, frames: Iterator[bytes], writer: SnapshotWriter) -> None:
-        clock = self._context.clock.monotonic
-        slice_, size_bytes, room = [], 0, _Room(clock(), 0.0)
-        for frame in frames:
-            slice_.append(frame)
-            size_bytes += len(frame)
-            if size_bytes >= room.size_bytes or clock() >= room.until_s:
-                now_s = clock()
-                await writer.append(b"".join(slice_))
-                slice_, size_bytes, room = [], 0, _Room(clock(), clock() - now_s)
-        if slice_:
-            await writer.append(b"".join(slice_))
+    async def _drain(self, begun: _Begun, writer: SnapshotWriter) -> None:
+        clock, frames, away_s = self._context.clock.monotonic, iter(begun.frames), 0.0
+        while True:
+            with begun.trial.guard.running("snapshot"):
+                encoded = _slice_of(frames, _Room(clock(), away_s), clock)
+            if not encoded:
+                return
+            now_s = clock()
+            await writer.append(encoded)
+            away_s = clock() - now_s
 
     def _failed(self, error: Exception, entries: int, size_bytes: int) -> None:
         """Tell it, and try again: once twice as much is due if the machine has failed, or after a while if the disk."""
@@ -288,6 +321,11 @@ class SnapshotTaking:
         is_unusable = isinstance(error, SnapshotUnusable)
         what = "its snapshot cannot be used, so the log is kept" if is_unusable else "no snapshot can be taken"
         self.trouble = f"{what}: {error}"
+        if isinstance(error, MachineChanged):
+            self._changed = str(error)
+            if error.is_loss:
+                self._quarantine(str(error))
+                self._context.wake()
         if self._demanded_index:
             self._demanded_index, self._demand_failure = LogIndex(0), str(error)
         if isinstance(error, SnapshotFailed) and self._damaged is None:
@@ -314,10 +352,45 @@ class _Room:
         self.size_bytes = int(SLICE_BYTES * slice_s / SLICE_S)
 
 
-def _frames(manifest: Manifest, pieces: Iterator[tuple[int, bytes]]) -> Iterator[bytes]:
-    yield encode_head(manifest)
-    frames = 1
-    for section, piece in pieces:
-        yield encode_frame(section, piece)
-        frames += 1
-    yield encode_tail(frames)
+def _slice_of(frames: Iterator[bytes], room: _Room, clock: Callable[[], float]) -> bytes:
+    """Encode the next frames, as many as there is room for; nothing: there are no more."""
+    taken, size_bytes = [], 0
+    for frame in frames:
+        taken.append(frame)
+        size_bytes += len(frame)
+        if size_bytes >= room.size_bytes or clock() >= room.until_s:
+            break
+    return b"".join(taken)
+
+
+class _Frames:
+    """The frames of a snapshot. `machine_bytes`: how much of what was taken the user's machine has yielded."""
+
+    def __init__(self, manifest: Manifest, pieces: Iterator[tuple[int, bytes]]) -> None:
+        self._manifest = manifest
+        self._pieces = pieces
+        self.machine_bytes = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield encode_head(self._manifest)
+        frames, has_begun = 1, False
+        for section, piece in self._pieces:
+            if section == Section.MACHINE:
+                self.machine_bytes += len(piece) if has_begun else 0
+                has_begun = True  # the first piece is not the user's
+            yield encode_frame(section, piece)
+            frames += 1
+        yield encode_tail(frames)
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A snapshot that is being taken, after `entries` entries with commands of `size_bytes` since the last one."""
+
+    position: LogPosition
+    stamp_ms: int
+    changed_index: LogIndex
+    frames: _Frames
+    trial: Trial
+    entries: int
+    size_bytes: int

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from coterie.actors.groups.evolution.proposal_check import Checked
 from coterie.actors.groups.evolution.schema_keeper import SchemaKeeper
-from coterie.actors.groups.group_messages import DISK_FULL, NO_SCHEMA, QUARANTINED, TOO_LARGE, Answer, Refused
+from coterie.actors.groups.group_messages import NO_SCHEMA, QUARANTINED, TOO_LARGE, Answer, Refused
 from coterie.actors.groups.replicas.answer_room import AnswerRoom
 from coterie.actors.groups.replicas.read_queue import ReadQueue, ReadRoom
 from coterie.protocols.replicated_log import Propose, Read, Refusal
@@ -32,7 +31,6 @@ class ClientProposals:
             ones.
         answer_bytes_max: what fits into a frame.
         room: what may wait for the links of clients.
-        is_short_of_space: says whether the store should take no more commands; queries that are read go on.
     """
 
     def __init__(
@@ -41,14 +39,12 @@ class ClientProposals:
         schemas: SchemaKeeper,
         room: AnswerRoom,
         *,
-        is_short_of_space: Callable[[], bool],
         command_bytes_max: int,
         answer_bytes_max: int,
     ) -> None:
         self._node = node
         self._schemas = schemas
         self._room = room
-        self._is_short_of_space = is_short_of_space
         self._command_bytes_max = command_bytes_max
         self._answer_bytes_max = answer_bytes_max
         self._refs = itertools.count(1)
@@ -71,9 +67,6 @@ class ClientProposals:
 
         A session belongs to the asker of its opening: to the name to which a client's key or certificate is issued.
         """
-        if is_leader and self._is_short_of_space():
-            later.reply(Refused(DISK_FULL, self._node))
-            return None
         if opens_session(command):
             command = opening_of(owner_of(later.asker or self._node).encode(), command)
         admitted = self._admit(command, later, is_leader=is_leader)

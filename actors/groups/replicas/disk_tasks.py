@@ -1,4 +1,4 @@
-"""`DiskTasks`: reads old entries, and marks a store that has lost promises, while its replica goes on."""
+"""`DiskTasks`: reads old entries, marks a store that has lost promises, and sees whether its disk has room."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from coterie.actors.groups.raft_records import entries_of
+from coterie.protocols.raft.raft_effects import ShortOfSpace
 from coterie.protocols.replicated_log import Load, Loaded
 from coterie.runtime.storage.log_store import LogStore
 
@@ -27,6 +28,7 @@ class DiskTasks:
         self._store = store
         self._fail = fail
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_short = False  # as the protocol was told
 
     def load(self, load: Load, done: Callable[[Loaded], None]) -> None:
         """Read entries, and call `done` with them. An unreadable log is fatal for the node."""
@@ -36,8 +38,16 @@ class DiskTasks:
         """Mark the store; if it cannot keep that it would be believed again, so the node must not go on."""
         self._begin(self._mark_lost(evidence))
 
+    def news_of_room(self) -> ShortOfSpace | None:
+        """Return what the protocol is to be told of the disk's room for commands; None: it knows."""
+        if self._store.is_short_of_space == self._is_short:
+            return None
+        self._is_short = not self._is_short
+        return ShortOfSpace(self._is_short)
+
     def close(self) -> None:
-        """Cancel what is under way."""
+        """Cancel what is under way; the next life of the protocol begins with room."""
+        self._is_short = False
         for task in self._tasks:
             task.cancel()
 

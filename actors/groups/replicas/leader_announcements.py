@@ -69,9 +69,12 @@ class LeaderAnnouncements:
                 for watcher in watchers:
                     watcher.tell(self._newest)
 
-    def advance(self, now: float) -> None:
-        """Tell operators once that there has been no leader for long, and once that there is one again (`now`: s)."""
-        if self._raft.leader is None and self._raft.is_member:
+    def advance(self, now: float, *, takes_part: bool) -> None:
+        """Tell operators once that there has been no leader for long, and once that there is one again (`now`: s).
+
+        A node that does not take part (yet) hears of no leader, though there may be one: `VoterRegistration` says why.
+        """
+        if self._raft.leader is None and self._raft.is_member and takes_part:
             if self._absent_since_s is None:
                 self._absent_since_s = now
             elif not self._is_absence_told and now - self._absent_since_s >= self._absent_max_s:

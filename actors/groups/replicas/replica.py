@@ -184,6 +184,11 @@ class Replica:
         twin: Callable[[], Any] | None = getattr(self._machine, "twin", None)
         return None if twin is None else twin()
 
+    @property
+    def state_machine(self) -> Any:
+        """The user's machine, for a look at its state; None: this kind has none."""
+        return getattr(self._machine, "machine", None)
+
     def begin_restore(self, index: LogIndex, adopt: Callable[[], None]) -> None:
         """Forget the state, and begin to restore that after entry `index`.
 

@@ -62,6 +62,7 @@ def replica_status(
         snapshot_index=0 if raft.facts.snapshot is None else raft.facts.snapshot.position.index,
         activity=activity,
         change=None if change is None else change_in_words(change),
+        disk="full" if store.is_full else "nearly_full" if store.is_short_of_space else None,
     )
 
 

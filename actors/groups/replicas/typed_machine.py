@@ -48,6 +48,11 @@ _END: Final = object()
 CAUSES_MAX: Final = 100
 """So many causes of an error are looked at: messages may be nested less deeply."""
 
+PIECE_BYTES_MAX: Final = 16 * 1024 * 1024
+"""The most bytes of one piece that a machine's own `snapshot` yields. A piece is copied, written, read and restored at
+once: too high: the loop is held, and there is no memory for it on a small node. Too low: a long value that is one piece
+is refused. Four times as much as one command may have by default."""
+
 GROUPED_MAX: Final = 10_000
 """So many exceptions of a group are looked at."""
 
@@ -186,7 +191,8 @@ class TypedMachine:
         if not isinstance(pieces, Iterator):
             raise SnapshotFailed(f"{cls.__name__}.snapshot returned a {type_name(pieces)}: it must return an iterator")
         version = machine.version if self._has_adopted else _NO_VERSION
-        return _checked(_HEAD.pack(_FORMAT, version, machine.index), pieces, cls)
+        head = _HEAD.pack(_FORMAT, version, machine.index)
+        return _checked(head, pieces, cls, PIECE_BYTES_MAX if self.has_own_snapshot else None)
 
     def restore(self, piece: bytes) -> None:
         """Take the next piece of a snapshot, after `reset` and `adopt` of the schema that was active.
@@ -331,8 +337,8 @@ def _failing(what: str, cls: type) -> Iterator[None]:
         raise SnapshotFailed(f"{cls.__name__}: {what}: {text}") from error
 
 
-def _checked(head: bytes, pieces: Iterator[Any], cls: type) -> Iterator[bytes]:
-    """Yield `head` and then the pieces of a machine, which its own code makes."""
+def _checked(head: bytes, pieces: Iterator[Any], cls: type, bytes_max: int | None) -> Iterator[bytes]:
+    """Yield `head` and then the pieces of a machine, which its own code makes, of `bytes_max` bytes at most."""
     yield head
     while True:
         with _failing("its snapshot failed", cls):
@@ -341,6 +347,11 @@ def _checked(head: bytes, pieces: Iterator[Any], cls: type) -> Iterator[bytes]:
             return
         if type(piece) is not bytes:
             raise SnapshotFailed(f"{cls.__name__}.snapshot yielded a {type_name(piece)}: each piece must be bytes")
+        if bytes_max is not None and len(piece) > bytes_max:
+            raise SnapshotFailed(
+                f"{cls.__name__}.snapshot yielded a piece of {len(piece)} bytes, and a piece has at most {bytes_max}: "
+                "yield pieces of about 256 KiB (262144 bytes)"
+            )
         yield piece
 
 

@@ -15,19 +15,22 @@ from typing import Any, Final
 
 from coterie.actors.groups.snapshots.known_types import KnownTypes, known_types, slot_names
 from coterie.actors.groups.snapshots.state_decoding import StateReader
-from coterie.actors.groups.snapshots.state_encoding import ATOMS, StateWriter, Unsavable, attributes_of
+from coterie.actors.groups.snapshots.state_encoding import ATOMS, StateWriter, Unsavable, attributes_of, transient_names
 from coterie.actors.groups.snapshots.state_tokens import ShapeKind
 from coterie.actors.groups.snapshots.unsavable_state import why_unsavable
 from coterie.errors import SnapshotFailed
 from coterie.runtime.messages.message_codecs import MessageType
 
-__all__ = ["is_partly_restored", "restore_piece", "saved_pieces"]
+__all__ = ["NOT_STATE", "is_partly_restored", "restore_piece", "saved_pieces"]
 
 _NOT_SAVED: Final = ("index", "version")
 """The runtime sets these attributes."""
 
 _RESTORING: Final = "_coterie_restoring"
 """The attribute of a machine that is being restored: the `_Restoring`."""
+
+NOT_STATE: Final = frozenset({*_NOT_SAVED, _RESTORING})
+"""The attributes of a machine that are not its own."""
 
 _FLAT_ITEMS_MIN: Final = 1000
 """A collection of fewer items is encoded at the call."""
@@ -48,7 +51,8 @@ def saved_pieces(machine: Any, commands: Sequence[MessageType]) -> Iterator[byte
     """
     cls: Any = type(machine)
     types = known_types(cls, tuple(commands))
-    attributes = {name: value for name, value in attributes_of(machine).items() if name != _RESTORING}
+    left_out = {_RESTORING, *transient_names(cls)}
+    attributes = {name: value for name, value in attributes_of(machine).items() if name not in left_out}
     values = {name: value for name, value in attributes.items() if name not in _NOT_SAVED}
     flat = {name: value for name, value in values.items() if _is_flat(value, types)}
     now = {name: value for name, value in values.items() if name not in flat}

@@ -24,7 +24,7 @@ from coterie.actors.groups.snapshots.state_tokens import (
     Tag,
 )
 
-__all__ = ["ATOMS", "CONTAINERS", "StateWriter", "Unsavable", "attributes_of"]
+__all__ = ["ATOMS", "CONTAINERS", "StateWriter", "Unsavable", "attributes_of", "transient_names"]
 
 
 class Unsavable(Exception):
@@ -225,3 +225,14 @@ def attributes_of(value: object) -> dict[str, Any]:
         except AttributeError:
             continue
     return {**found, **getattr(value, "__dict__", {})}
+
+
+@functools.lru_cache(maxsize=256)
+def transient_names(cls: type) -> frozenset[str]:
+    """Return the names that a class and its bases have in `transient`: attributes that are no state."""
+    found: set[str] = set()
+    for base in cls.__mro__:
+        names = vars(base).get("transient")
+        if type(names) is tuple:
+            found.update(name for name in names if type(name) is str)
+    return frozenset(found)

@@ -10,24 +10,19 @@ from typing import Any, Final
 
 from coterie.actors.groups.snapshots.known_types import KnownTypes
 from coterie.actors.groups.snapshots.state_encoding import ATOMS, CONTAINERS, Unsavable, attributes_of
+from coterie.actors.groups.snapshots.state_paths import StatePath, key_step, path_text
 from coterie.actors.groups.snapshots.state_tokens import DEPTH_MAX, ShapeKind
 from coterie.runtime.messages.codings import coding_of
-from coterie.runtime.observing.error_texts import value_text
 
 __all__ = ["why_unsavable"]
 
-_KEY_CHARS_MAX: Final = 40
-_PATH_CHARS_MAX: Final = 300
 _OPAQUE: Final = (ShapeKind.CODED, ShapeKind.STANDARD, ShapeKind.ENUM, ShapeKind.FLAG)
-
-_Path = tuple["_Path | None", str]
-"""The path of the value around this one, and the step from it to this one."""
 
 
 def why_unsavable(cls: type, attributes: Mapping[str, object], error: Unsavable, types: KnownTypes) -> str:
     """Return why a machine of class `cls` with these attributes cannot be saved, with the path of what prevents it."""
     paths = _paths_to(error.value, attributes, types, 2 if error.is_shared else 1)
-    here = [f"{cls.__name__}{_text(path)}" for path in paths] or [f"a value in {cls.__name__}"]
+    here = [f"{cls.__name__}{path_text(path)}" for path in paths] or [f"a value in {cls.__name__}"]
     kind = type(error.value)
     own = f"write `snapshot` and `restore` of {cls.__name__}"
     if error.is_shared:
@@ -51,10 +46,10 @@ def _can_be_named(kind: type) -> bool:
     return kind not in CONTAINERS and (is_plain or coding_of(kind) is not None)
 
 
-def _paths_to(value: object, attributes: Mapping[str, object], types: KnownTypes, count: int) -> list[_Path]:
+def _paths_to(value: object, attributes: Mapping[str, object], types: KnownTypes, count: int) -> list[StatePath]:
     """Return the first paths to an object, at most `count`."""
-    found: list[_Path] = []
-    stack: list[Iterator[tuple[_Path, object]]] = [
+    found: list[StatePath] = []
+    stack: list[Iterator[tuple[StatePath, object]]] = [
         iter([((None, f".{name}"), one) for name, one in attributes.items()])
     ]
     while stack and len(found) < count:
@@ -71,14 +66,14 @@ def _paths_to(value: object, attributes: Mapping[str, object], types: KnownTypes
     return found
 
 
-def _steps(path: _Path, value: Any, types: KnownTypes) -> Iterator[tuple[_Path, object]]:
+def _steps(path: StatePath, value: Any, types: KnownTypes) -> Iterator[tuple[StatePath, object]]:
     """Yield what a value holds, with paths, in the order in which it is saved."""
     cls = type(value)
     if isinstance(value, dict) and cls in CONTAINERS:
         for key, item in value.items():
-            shown = value_text(key, _KEY_CHARS_MAX)
-            yield (path, f", key {shown}"), key
-            yield (path, f"[{shown}]"), item
+            step = key_step(key)
+            yield (path, f", key {step[1:-1]}"), key
+            yield (path, step), item
     elif cls in (list, tuple, deque):
         for place, item in enumerate(value):
             yield (path, f"[{place}]"), item
@@ -89,12 +84,3 @@ def _steps(path: _Path, value: Any, types: KnownTypes) -> Iterator[tuple[_Path, 
         parts = attributes_of(value) if known.kind is ShapeKind.DATACLASS else {}
         for name in parts or known.fields:
             yield (path, f".{name}"), getattr(value, name, None)
-
-
-def _text(path: _Path | None) -> str:
-    steps = []
-    while path is not None:
-        path, step = path
-        steps.append(step)
-    text = "".join(reversed(steps))
-    return text if len(text) <= _PATH_CHARS_MAX else f"{text[:_PATH_CHARS_MAX]}…"

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from coterie.actors.groups.snapshots.state_encoding import transient_names
+
 __all__ = ["first_difference", "structure_of"]
 
 _PLAIN: Final = frozenset({type(None), int, str, bytes})
@@ -80,13 +82,19 @@ def _inner(value: Any, depths: dict[int, int]) -> object:
 
 
 def _attributes(value: Any) -> dict[str, Any]:
-    """Return the attributes of an object, those in slots first, or what its class says is to be compared."""
+    """Return the attributes of an object that are no transient ones, those in slots first.
+
+    Or what its class says is to be compared.
+    """
     compared: Callable[[Any], dict[str, Any]] | None = getattr(type(value), "_compared_attributes", None)
     if compared is not None:
         return compared(value)
     slots = [slot for cls in type(value).__mro__ for slot in _slots_of(cls)]
     found = {slot: getattr(value, slot) for slot in slots if hasattr(value, slot)}
-    return {**found, **getattr(value, "__dict__", {})}
+    found |= getattr(value, "__dict__", {})
+    cls: Any = type(value)
+    left_out = transient_names(cls)
+    return {name: part for name, part in found.items() if name not in left_out} if left_out else found
 
 
 def _slots_of(cls: type) -> tuple[str, ...]:

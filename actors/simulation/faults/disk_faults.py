@@ -1,7 +1,8 @@
 """`DiskFaults`: injects faults into simulated disks: failed sync, short write, full disk, bit rot, slow disk.
 
 A node whose disk fails must stop by itself and acknowledge none of the failed writes. It is started again later, as an
-operator would do. One whose disk is nearly full may refuse commands instead. After bit rot in old records, or in the
+operator would do. One whose disk is full stays up, acknowledges nothing that it cannot write, and goes on later; only
+one that starts on a full disk stops. After bit rot in old records, or in the
 snapshot that its register names, it must stop with `StorageDamaged`, and stays down.
 """
 
@@ -94,7 +95,7 @@ class DiskFaults:
             if node.failure is not None and not has_stopped:
                 has_stopped = True
                 self._fault_counts.note(fault.KIND)
-            is_short = node.is_up and node.node.store.is_short_of_space  # a leader refuses commands: it may never stop
+            is_short = node.is_up and node.node.store.is_short_of_space  # it waits for space, and may never stop
             if (has_stopped or is_short) and self._timing.now() >= full_until_s:
                 disk.capacity_bytes = None
                 if has_stopped:

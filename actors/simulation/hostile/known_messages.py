@@ -13,6 +13,7 @@ from coterie.actors.groups import client_session, group_messages, key_value
 from coterie.actors.groups.backups import backup_messages
 from coterie.actors.groups.members import member_messages
 from coterie.actors.membership import membership_records, view_machine
+from coterie.actors.membership.singleton import singleton_messages
 from coterie.actors.node_report import NODE_REPORT_PATH
 from coterie.actors.paxos import synod_actor
 from coterie.actors.pools import pool_actor, pool_messages, pool_reports
@@ -40,6 +41,7 @@ MODULES: Final[tuple[ModuleType, ...]] = (
     pool_actor,
     pool_messages,
     pool_reports,
+    singleton_messages,
     synod_actor,
     view_machine,
     voter_registration,

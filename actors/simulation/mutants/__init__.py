@@ -1,5 +1,6 @@
 """System mutants: defines deliberate bugs in storage, runtime and replication, which the checkers must find.
 
+`singleton_mutants.py`: defines bugs by which a singleton acts twice, or with an old epoch.
 `storage_mutants.py`: defines bugs in the log store and in its recovery.
 `authorisation_mutants.py`: defines bugs in who is heard, and in what is decoded and kept of what a peer sends.
 `digest_mutants.py`: defines bugs by which a replica that is apart is not found, or is believed.
@@ -21,6 +22,7 @@ from coterie.actors.simulation.mutants.member_mutants import MEMBER_MUTANTS
 from coterie.actors.simulation.mutants.outcome_mutants import OUTCOME_MUTANTS
 from coterie.actors.simulation.mutants.replication_mutants import REPLICATION_MUTANTS
 from coterie.actors.simulation.mutants.runtime_mutants import RUNTIME_MUTANTS
+from coterie.actors.simulation.mutants.singleton_mutants import SINGLETON_MUTANTS
 from coterie.actors.simulation.mutants.storage_mutants import STORAGE_MUTANTS
 from coterie.protocols.simulation.mutants import Mutant
 
@@ -30,6 +32,7 @@ SYSTEM_MUTANTS: tuple[Mutant, ...] = (
     *STORAGE_MUTANTS,
     *REPLICATION_MUTANTS,
     *MEMBER_MUTANTS,
+    *SINGLETON_MUTANTS,
     *OUTCOME_MUTANTS,
     *DIGEST_MUTANTS,
     *EVOLUTION_MUTANTS,

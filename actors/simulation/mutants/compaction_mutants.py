@@ -6,12 +6,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from typing import Any
 
+from coterie.actors.groups.compaction import machine_guard, snapshot_check
 from coterie.actors.groups.compaction.group_snapshots import SnapshotFiles, snapshot_name
+from coterie.actors.groups.compaction.snapshot_check import SnapshotCheck
 from coterie.actors.groups.compaction.snapshot_taking import SnapshotTaking
 from coterie.actors.groups.replicas import replica as replicas
 from coterie.actors.groups.replicas.replica import Replica
 from coterie.actors.groups.replicas.replica_snapshot import ReplicaFacts, Section, encode_head
+from coterie.actors.groups.snapshots.frozen_state import FrozenState
+from coterie.actors.simulation.scenarios.compaction.careless_machines import (
+    attribute_filled_late,
+    attribute_left_out,
+    machine_emptied,
+)
 from coterie.actors.simulation.scenarios.compaction.restored_session_trials import restored_evictions, restored_retry
 from coterie.actors.simulation.scenarios.compaction.snapshot_runs import (
     apart_leader_compacts,
@@ -110,9 +119,9 @@ def _applied_one_less(self: SnapshotTaking, entries: Sequence[Entry]) -> None:
 _drain = SnapshotTaking._drain
 
 
-async def _drain_later(self: SnapshotTaking, frames: Iterator[bytes], writer: SnapshotWriter) -> None:
+async def _drain_later(self: SnapshotTaking, begun: Any, writer: SnapshotWriter) -> None:
     await asyncio.sleep(0.1)
-    await _drain(self, frames, writer)
+    await _drain(self, begun, writer)
 
 
 def _saved_later(self: Replica) -> Iterator[tuple[Section, bytes]]:
@@ -122,6 +131,23 @@ def _saved_later(self: Replica) -> Iterator[tuple[Section, bytes]]:
         yield from self._machine.snapshot()
 
     return replicas._sections(head, self._deduplication.snapshot(), machine())
+
+
+# A snapshot trusted that loses something: the restored state is not compared, or only once; or the machine that is in
+# use is not looked at.
+
+
+async def _not_compared(self: SnapshotCheck, state: FrozenState, restored: object) -> None:
+    del self, state, restored
+
+
+def _is_as_large(self: snapshot_check._Tried, size_bytes: int, filled: set[tuple[type, str]]) -> bool:
+    del filled
+    return self.size_bytes is not None and self.size_bytes <= 2 * size_bytes and size_bytes <= 2 * self.size_bytes
+
+
+def _not_looked_at(name: str, before: FrozenState | None, cause: Exception | None) -> None:
+    del name, before, cause
 
 
 COMPACTION_MUTANTS: tuple[Mutant, ...] = (
@@ -161,7 +187,23 @@ COMPACTION_MUTANTS: tuple[Mutant, ...] = (
         (
             Patch(Replica, "snapshot", _saved_later),
             Patch(SnapshotTaking, "_drain", _drain_later),  # commands come meanwhile
+            Patch(SnapshotCheck, "_compare", _not_compared),  # which would find it before the snapshot is used
         ),
+    ),
+    Mutant(
+        "snapshots: the restored state is not compared",
+        DirectedTrial("attribute left out", Level.SYSTEM, attribute_left_out),
+        (Patch(SnapshotCheck, "_compare", _not_compared),),
+    ),
+    Mutant(
+        "snapshots: not tried again once an attribute has a value",
+        DirectedTrial("attribute filled late", Level.SYSTEM, attribute_filled_late),
+        (Patch(snapshot_check._Tried, "is_like", _is_as_large),),
+    ),
+    Mutant(
+        "snapshots: a machine that its snapshot has emptied goes on",
+        DirectedTrial("machine emptied", Level.SYSTEM, machine_emptied),
+        (Patch(machine_guard, "_check_unchanged", _not_looked_at),),
     ),
 )
 """All are killed by directed trials."""

@@ -6,10 +6,12 @@ Name the address of every node, or at least of one that is up: nodes that do not
 
     exit code  the cluster is
     0          healthy
-    1          unavailable: a group has no leader, or commands wait in its log and none is committed
+    1          unavailable: a group has no leader, or commands wait in its log and none is committed, or it refuses all
+               commands, since its leader has too little disk space, and no voter that could lead has more
     3          unknown: there is no such group
     4          unreachable: no node accepts the client, or none that answers has that group
-    5          degraded: a node does not answer, or takes no full part in a group; the last lines say which
+    5          degraded: a node does not answer, has too little disk space, or takes no full part in a group; the last
+               lines say which
 
 A node that does not answer is no reason if it is a member of no group (any more) and serves nothing else.
 """
@@ -45,6 +47,11 @@ Statuses = Mapping[str, GroupStatus | CoterieError]
 """The status of each node of a group, or the error in its place."""
 
 OUT: Final = " (nothing is expected of it: it is a member of no group; take it out of Topology(nodes=…))"
+
+_DISKS: Final = {
+    "nearly_full": "nearly full (store.short_of_space in its log): it leads only if no other voter can; free some",
+    "full": "full (store.full in its log): it stores and acknowledges nothing until there is space; free some",
+}
 
 FULL_PARTS: Final = ("leader", "follower", "pre_candidate", "candidate")
 """The roles of voters that do all that is asked of them."""
@@ -155,6 +162,18 @@ def _standstills(seen: _ClusterStatus) -> Iterator[str]:
                 f"group {group}: {leader.node} leads and has committed nothing for {COMMIT_PAUSE_S:g} s: its commit "
                 f"index stays at {leader.commit_index}, and its log has entries up to {leader.last_index}"
             )
+        yield from _refusals(group, statuses)
+
+
+def _refusals(group: str, statuses: Statuses) -> Iterator[str]:
+    """Yield why a group refuses commands: the leader of the newest term is short of disk space."""
+    leaders = [each for each in statuses.values() if isinstance(each, GroupStatus) and _leads(each)]
+    leader = max(leaders, key=lambda status: status.term, default=None)
+    if leader is not None and leader.disk is not None:
+        yield (
+            f"group {group}: commands are refused, reads go on: {leader.node} leads with too little free disk space, "
+            f"since no voter that is up to date has more"
+        )
 
 
 def _troubles(seen: _ClusterStatus) -> Iterator[str]:
@@ -181,8 +200,16 @@ def _troubles(seen: _ClusterStatus) -> Iterator[str]:
                 and any(_leads(other) for other in statuses.values())
             ):
                 yield f"group {group}: {node} knows no leader, although there is one"
-            if isinstance(status, GroupStatus) and status.trouble is not None:
-                yield f"group {group}: {node} has found that {status.trouble}"
+            if isinstance(status, GroupStatus):
+                yield from _own_troubles(group, node, status)
+
+
+def _own_troubles(group: str, node: str, status: GroupStatus) -> Iterator[str]:
+    """Yield what a node says to be wrong."""
+    if status.disk is not None:
+        yield f"group {group}: the disk of {node} is {_DISKS.get(status.disk, status.disk)}"
+    if status.trouble is not None:
+        yield f"group {group}: {node} has found that {status.trouble}"
 
 
 def _is_out(node: str, seen: _ClusterStatus) -> bool:

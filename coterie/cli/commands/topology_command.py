@@ -14,7 +14,15 @@ import argparse
 from typing import Final
 
 from coterie.actors.topology import Topology
-from coterie.actors.topology.parts import ActorPart, BalancerPart, DetectorPart, PoolPart, RaftPart, SynodPart
+from coterie.actors.topology.parts import (
+    ActorPart,
+    BalancerPart,
+    DetectorPart,
+    PoolPart,
+    RaftPart,
+    SingletonPart,
+    SynodPart,
+)
 from coterie.cli.output.command_output import CommandOutput
 from coterie.cli.output.command_parser import add_output
 from coterie.cli.topologies.topology_argument import add_topology, load_topology
@@ -23,6 +31,7 @@ __all__ = ["add_parser", "run"]
 
 KIND_BY_CLASS: Final = {
     ActorPart: "actor",
+    SingletonPart: "singleton",
     PoolPart: "pool",
     BalancerPart: "balancer",
     RaftPart: "raft",

@@ -36,7 +36,10 @@ class FsyncError:
 
 @dataclass(frozen=True, slots=True)
 class DiskFull:
-    """For `duration_s` only `free_bytes` more fit on the node's disk. A node that stopped starts again after that."""
+    """For `duration_s` only `free_bytes` more fit on the node's disk; what does not fit waits.
+
+    A node that starts meanwhile may stop again: it starts once more after that.
+    """
 
     KIND: ClassVar[str] = "disk_full"
     LEVELS: ClassVar[frozenset[Level]] = BYTES

@@ -36,6 +36,7 @@ class Progress:
         "fetched",
         "has_lost_entries",
         "is_probing",
+        "is_short",
         "match_index",
         "matched_in_round",
         "needs_snapshot",
@@ -59,6 +60,8 @@ class Progress:
         """The leader's round when `match_index` last rose."""
         self.has_lost_entries = False
         """Whether the peer has lost entries that it had acknowledged: it counts for nothing any more."""
+        self.is_short = False
+        """Whether the peer's disk has no room for commands, as of its last answer."""
         self._is_awaiting_probe = False
         self._config = config
         self._inflight: deque[tuple[LogIndex, int]] = deque()
@@ -99,6 +102,11 @@ class Progress:
     def answered(self, round_: Round) -> None:
         """Note that the peer answered a message of `round_`. Late answers change nothing."""
         self.answered_round = max(self.answered_round, round_)
+
+    def told_room(self, round_: Round, *, is_short: bool) -> None:
+        """Note what an answer of `round_` says of the peer's disk. Those of earlier rounds change nothing."""
+        if round_ >= self.answered_round:
+            self.is_short = is_short
 
     def matched(self, index: LogIndex, agreed: LogIndex, round_: Round) -> None:
         """Take a success in the leader's present round `round_`. Late answers change nothing.

@@ -130,6 +130,13 @@ class SnapshotFetch:
             and chunk.offset == under_way.size_bytes
         )
 
+    def handle_disk(self, event: ChunkStored | ChunkLoaded) -> None:
+        """Take what the disk has done."""
+        if isinstance(event, ChunkStored):
+            self.stored(event)
+        else:
+            self.loaded(event)
+
     def stored(self, event: ChunkStored) -> None:
         """Ask for the next chunk."""
         under_way = self._under_way
@@ -168,7 +175,7 @@ class SnapshotFetch:
         if leader != state.leader or term != state.term:
             return
         index = self.acknowledged_index(snapshot)
-        reply = AppendEntriesReply(term, round_, True, index, index)
+        reply = AppendEntriesReply(term, round_, True, index, index, is_short=state.is_short)
         state.outbox.send(leader, reply, state.durability.after_entries(index))
 
     def acknowledged_index(self, snapshot: SnapshotId) -> LogIndex:

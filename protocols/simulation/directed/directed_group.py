@@ -299,6 +299,14 @@ class DirectedGroup:
         self.tick(leader)
         self.settle(*names)
 
+    def run_on(self, duration_s: float, *names: str) -> None:
+        """Let nodes `names` (none: all) run for so long, each ticked when due; messages and writes take no time."""
+        members, end = [NodeId(name) for name in names] or list(self.nodes), self.now + duration_s
+        while (due := min(members, key=lambda name: self[name].deadline or 0.0)) and (self[due].deadline or 0.0) <= end:
+            self.tick(due)
+            self.settle(*members)
+        self.now = end
+
     def elect(self, name: str, *names: str) -> None:
         """Make node `name` leader with the votes of `names` (none: all); all other nodes are cut off meanwhile."""
         self.network = []

@@ -11,6 +11,8 @@
 | `stalled_leader` | `raft.memory_bounded` | a leader whose own disk stalls keeps more and more in memory |
 | `large_burst` | `raft.write_bounded` | a burst of proposals becomes one write above the limit |
 | `alternating_tails` | `raft.refusals_few` | a hundred terms of its own in each log cost more than a few refusals |
+| `full_leader` | `raft.leader_has_room` | a leader whose disk is full hands over to a voter with a full disk |
+| `full_voter_and_a_lost_leader` | `raft.leader_has_room` | a voter whose disk is full stands before one with room |
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from __future__ import annotations
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.violation import ViolationContext
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.raft.raft_messages import AppendEntries, AppendEntriesReply
+from coterie.protocols.raft.raft_effects import ShortOfSpace
+from coterie.protocols.raft.raft_messages import AppendEntries, AppendEntriesReply, TimeoutNow
+from coterie.protocols.raft.raft_observations import ELECTION_STARTED
 from coterie.protocols.raft.role import RaftRole
 from coterie.protocols.replicated_log import ENTRY_OVERHEAD_BYTES, Applied
 from coterie.protocols.simulation.directed.directed_group import DirectedGroup
@@ -28,6 +32,8 @@ __all__ = [
     "abandoned_transfer",
     "alternating_tails",
     "deposed_leader_reads",
+    "full_leader",
+    "full_voter_and_a_lost_leader",
     "impossible_refusal",
     "large_burst",
     "late_answers",
@@ -40,6 +46,7 @@ N1, N2, N3 = NodeId("n1"), NodeId("n2"), NodeId("n3")
 
 STALL_S = 3.0
 TERMS = 100
+SEEDS = 5
 HANDFUL = 5
 MOST_WAITING = 16
 MOST_WRITTEN_BYTES = 1000
@@ -224,3 +231,42 @@ def alternating_tails() -> None:
     refusals = sum(observed.event == "raft.conflict_found" for observed in group.observed)
     if refusals > HANDFUL:
         ViolationContext().fail("raft.refusals_few", N1, f"{refusals} refusals before the logs were equal")
+
+
+def full_leader() -> None:
+    """Fill the disk of a leader whose follower n2 has the same log and a full disk, too; n3 has room.
+
+    Raises:
+        Violation: `raft.leader_has_room`, if another node than n3 is asked to lead, or none leads but the full one.
+    """
+    group = DirectedGroup.led_by(N1)
+    group.handle(N2, ShortOfSpace(True))
+    group.heartbeat(N1)
+    group.handle(N1, ShortOfSpace(True))
+    asked = [flight.to for flight in group.network if isinstance(flight.message, TimeoutNow)]
+    if asked != [N3]:
+        detail = f"its disk is full: it should ask n3 to lead, which has room, and asks {asked or 'nobody'}"
+        ViolationContext().fail("raft.leader_has_room", N1, detail)
+    group.run_on(4 * group.config.election_timeout_max_s)
+    if group[N3].role is not RaftRole.LEADER:
+        ViolationContext().fail("raft.leader_has_room", N3, "it was asked to lead, and does not")
+
+
+def full_voter_and_a_lost_leader() -> None:
+    """Let the leader of three go for ever, while the disk of one voter is full, with time-outs of several seeds.
+
+    Raises:
+        Violation: `raft.leader_has_room`, if the one with the full disk stands for election.
+    """
+    for seed in range(SEEDS):
+        group = DirectedGroup(3, seed=seed)
+        group.elect(N1)
+        group.heartbeat(N1)
+        group.handle(N2, ShortOfSpace(True))
+        group.heartbeat(N1)
+        group.crash(N1)
+        group.run_on(3 * group.config.election_timeout_max_s, N2, N3)
+        if any((each.event, each.facts["node"]) == (ELECTION_STARTED, N2) for each in group.observed):
+            ViolationContext().fail("raft.leader_has_room", N2, "it stands for election, although its disk is full")
+        if group[N3].role is not RaftRole.LEADER:
+            ViolationContext().fail("raft.leader_has_room", N3, "it has room and was not elected")

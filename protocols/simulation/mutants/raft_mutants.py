@@ -20,6 +20,7 @@ from coterie.protocols.raft.raft_messages import AppendEntries, AppendEntriesRep
 from coterie.protocols.raft.reads.pending_reads import PendingReads
 from coterie.protocols.raft.reads.read_rounds import ReadRounds
 from coterie.protocols.raft.replication.progress import Progress
+from coterie.protocols.raft.role import RoleState
 from coterie.protocols.raft.transfer import Transfer
 from coterie.protocols.replicated_log import Entry, LogIndex, ReadReady, Term
 from coterie.protocols.simulation.directed import raft_schedules
@@ -164,6 +165,14 @@ def _never_give_up(self: Transfer, now: float) -> None:
     pass
 
 
+def _no_patience_s(self: RoleState) -> float:
+    return 0.0
+
+
+def _has_room_for_all_it_knows(self: Leadership, peer: NodeId) -> bool:
+    return True
+
+
 def _mutant(name: str, *patches: Patch, first_seed: int = 0) -> Mutant:
     return Mutant(f"raft: {name}", TRIAL, patches, first_seed)
 
@@ -229,6 +238,16 @@ RAFT_MUTANTS: tuple[Mutant, ...] = (
         Patch(Durability, "has_room", _always_has_room),
     ),
     _directed("one write for any burst", raft_schedules.large_burst, Patch(Durability, "_begin_after", _same_write)),
+    _directed(
+        "a node that cannot write campaigns",
+        raft_schedules.full_voter_and_a_lost_leader,
+        Patch(RoleState, "_patience_s", _no_patience_s),
+    ),
+    _directed(
+        "leadership handed to a full voter",
+        raft_schedules.full_leader,
+        Patch(Leadership, "has_room", _has_room_for_all_it_knows),
+    ),
     _directed("one hint in a refusal", raft_schedules.alternating_tails, Patch(raft_log, "HINTS_MAX", 1)),
 )
 """The first fifteen are killed under the profile `everything`, the others by directed schedules."""

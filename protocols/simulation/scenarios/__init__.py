@@ -8,6 +8,7 @@
 `random_configs.py`: `draw_config`, draws the settings of a simulated Raft group.
 `random_foundings.py`: draws where the logs of a simulated group begin, and what it knows of its stores.
 `random_quorums.py`: `draw_quorum`, draws the quorum system of a simulated group.
+`random_room.py`: `RandomRoom`, lets the disks of a simulated group have no room for commands now and then.
 `run_result.py`: `RunResult`, the result of one seed's run; `Summary`, the combined result of many seeds.
 `synod_run.py`: `SynodRun`, runs single-decree Paxos once under faults.
 `synod_scenario.py`: `SynodScenario`, runs single-decree Paxos many times for one seed.

@@ -60,6 +60,7 @@ from coterie.protocols.simulation.scenarios.random_changes import RandomChanges
 from coterie.protocols.simulation.scenarios.random_configs import draw_config
 from coterie.protocols.simulation.scenarios.random_foundings import draw_founding
 from coterie.protocols.simulation.scenarios.random_quorums import draw_quorum
+from coterie.protocols.simulation.scenarios.random_room import RandomRoom
 from coterie.protocols.simulation.simulated_snapshots import SimulatedSnapshots
 
 __all__ = ["CLIENTS", "COMMANDS", "RaftRun"]
@@ -162,6 +163,7 @@ class RaftRun:
         self._is_reading = True
         self._read_pause_s = 2 * plan.ends_at_s / (READS_PER_COMMAND * commands)
         self.world.heap.after(0.0, self._read)
+        self._room = RandomRoom(stream(name, "room"), self.world, self._nodes, plan.ends_at_s)
         for at_s in self._changes.times:
             self.world.heap.at(at_s, self._change_members)
 
@@ -249,6 +251,7 @@ class RaftRun:
     def healed(self) -> None:
         """Limit the think times, end the reads, and begin to check liveness."""
         self._is_reading = False
+        self._room.end()
         for client in self._clients:
             client.limit_think_time(LAST_THINK_S)
         if self._is_live:

@@ -248,7 +248,7 @@ class VirtualDisk:
 
     def fail_next_write(self, error: OSError | None = None) -> None:
         """Make the next write raise after half of its data."""
-        self._write_failures.append(error or OSError(errno.ENOSPC, "planned failure of a write"))
+        self._write_failures.append(error or OSError(errno.EIO, "planned failure of a write"))
 
     def cut_power_after(self, steps: int) -> None:
         """Let the next `steps` writes, syncs, renames and removals succeed; all later ones raise OSError.

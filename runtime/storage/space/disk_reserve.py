@@ -3,9 +3,11 @@
 The reserve is a file of zeros beside the segments. When a write finds no space, the file is removed, the partial write
 is cut off, and a last batch header proves that everything before it was synced.
 
-Full disk. Decided in `group_commit.py` (`_write_to`, `_write_to_new`), by `is_disk_full`. Carried out by its
-`_end_log_cleanly` and `fail`: no further write is acknowledged, `LogStore.failure` is set and `on_failure` stops the
-node. The next `SegmentedLog.open` makes a new reserve, or fails with `StorageFailed` until there is space.
+Full disk. Decided in `group_commit.py` (`_write_to`, `_write_to_new`), by `is_disk_full`. A batch that found no space
+is cut off again and waits; nothing of it, and nothing later, is acknowledged until it was written and synced
+(`LogStore.is_full`). Only a store that is being opened or closed does not wait: `_end_log_cleanly` spends the reserve,
+and `fail` sets `LogStore.failure`. The next `SegmentedLog.open` makes a new reserve, or fails with `StorageFailed`
+until there is space. A sync that fails for want of space leaves the file in doubt, so it is fatal like any other.
 """
 
 from __future__ import annotations
@@ -18,13 +20,17 @@ from typing import Final
 from coterie.errors import StorageFailed
 from coterie.runtime.hosts.host import Disk
 
-__all__ = ["RESERVE_BYTES", "RESERVE_NAME", "ensure_reserve", "is_disk_full", "release_reserve"]
+__all__ = ["RESERVE_BYTES", "RESERVE_NAME", "NoSpaceYet", "ensure_reserve", "is_disk_full", "release_reserve"]
 
 RESERVE_BYTES: Final = 64 * 1024
 """A batch header takes tens of bytes, but file systems allocate blocks, and some for their own metadata."""
 
 RESERVE_NAME: Final = "reserve"
 """The name of its file."""
+
+
+class NoSpaceYet(Exception):
+    """A write found no space on the disk, and what it had written was cut off: it can be repeated."""
 
 
 def ensure_reserve(disk: Disk, directory: str) -> None:

@@ -1,14 +1,17 @@
 """`FreeSpace`: watches how much space the disk of a store has, so that commands are refused before it is full.
 
 Too little space. Decided here: fewer bytes are free than `StorageConfig.free_bytes_min`; it is over at a quarter more.
-Carried out by the owners of the groups: a leader refuses commands (`actors/groups/replicas/client_proposals.py`), while
+Carried out by the owners of the groups: a leader hands over, or refuses commands (`protocols/raft/transfer.py`), while
 votes, replication and the group's own entries go on. The log itself takes every write: what remains is for those.
+
+No space at all. Decided in `group_commit.py`, which tries to write on (`note_full`): it counts as too little space.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable
 from typing import Final, TypeVar
 
@@ -26,7 +29,11 @@ _SHARE_MAX: Final = 0.05  # of the file system: a small disk must not count as f
 _OVER: Final = 1.25  # of what must be free, so that one command more or less does not end it and begin it again
 _ZEROS_SHARE: Final = 64  # so many times the zeros that are written ahead must be free
 _SNAPSHOTS_LEAVE: Final = 0.25  # of what must be free, for the log
-_ADVICE: Final = "free some space, or give the disk more: the groups that this node leads refuse commands until then"
+_ADVICE: Final = (
+    "free some space, or give the disk more: until then this node leads a group only if no other voter can, "
+    "and refuses its commands"
+)
+_FULL: Final = "free some space, or give the disk more: until then this node stores and acknowledges nothing"
 
 
 class FreeSpace:
@@ -47,6 +54,7 @@ class FreeSpace:
         self._looked_s = host.clock.monotonic()
         self._written_bytes = 0
         self._is_short = False
+        self._is_full = False
         self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -54,6 +62,18 @@ class FreeSpace:
     def is_short(self) -> bool:
         """Whether too little is free, as of the last `report`."""
         return self._is_short
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the last write found no space, and waits."""
+        return self._is_full
+
+    def note_full(self) -> None:
+        """Note that a write found no space, whatever the disk says: a quota may be used up. It is tried again."""
+        self._looked_s = -math.inf  # so that the next write looks
+        if not self._is_full:
+            self._is_full = self._is_short = True
+            logger("storage").error("store.full", path=self._path, free_bytes=self._free_bytes, advice=_FULL)
 
     def look(self) -> None:
         """Ask the disk. Blocks; `report` makes it known."""
@@ -87,10 +107,17 @@ class FreeSpace:
         """Return whether so little as `size_bytes` is written ahead of the log: not on a disk that is small or full."""
         return self._free_bytes is not None and self._free_bytes - self._needed_bytes >= size_bytes * _ZEROS_SHARE
 
-    def report(self) -> None:
-        """Note what the last look has found; log when it begins, and when it is over; keep looking in between."""
+    def report(self, *, has_written: bool = False) -> None:
+        """Note what the last look has found; log when it begins, and when it is over; keep looking in between.
+
+        `has_written`: a write has just found space.
+        """
         free_bytes, needed_bytes = self._free_bytes, self._needed_bytes
-        if free_bytes is None or self._is_closed:
+        if has_written and self._is_full:
+            self._is_full = False
+            logger("storage").info("store.writes_again", path=self._path, free_bytes=free_bytes)
+            self._is_short = self._is_short and free_bytes is not None
+        if free_bytes is None or self._is_full or self._is_closed:
             return
         was_short = self._is_short
         self._is_short = free_bytes < needed_bytes * (_OVER if was_short else 1)

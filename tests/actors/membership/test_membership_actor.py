@@ -17,7 +17,7 @@ from coterie.errors import NotInView
 from coterie.protocols.membership.member_events import MemberDown, MemberJoined, MemberRemoved, MemberUp
 from coterie.protocols.membership.members import MembershipState
 from coterie.protocols.membership.node.membership_config import MembershipConfig
-from coterie.protocols.membership.partition_policy import KeepMajority, Stand
+from coterie.protocols.membership.partition_policy import KeepMajority, PartitionPolicy, Stand
 from coterie.runtime.actor import Actor
 from coterie.runtime.messages.message import Ask, message
 
@@ -45,11 +45,16 @@ def shop(**options: object) -> Topology:
     return topology
 
 
-def simulated(program: Callable[[Simulation], Awaitable[None]], *, guests: tuple[str, ...] = ("n4",)) -> None:
+def simulated(
+    program: Callable[[Simulation], Awaitable[None]],
+    *,
+    guests: tuple[str, ...] = ("n4",),
+    policy: PartitionPolicy | None = None,
+) -> None:
     sim = Simulation(7)
 
     async def run() -> None:
-        sim.deploy(shop(), guests=guests)
+        sim.deploy(shop() if policy is None else shop(policy=policy), guests=guests)
         await up(sim, *FOUNDERS, *guests)
         await program(sim)
 
@@ -133,12 +138,40 @@ def test_a_member_is_removed_only_after_its_lease_has_ended_by_its_own_clock() -
 def test_a_node_without_the_quorum_of_the_founders_acts_no_more_within_its_lease() -> None:
     async def program(sim: Simulation) -> None:
         known = membership(sim, "n4")
-        assert known.may_act
+        stands = [known.stand]
+        known.on_change(lambda: stands.append(known.stand))
         sim.partition(["n4"], FOUNDERS)
         await asyncio.sleep(CONFIG.lease_s)
         assert not known.may_act
-        assert known.stand is Stand.SERVE
-        await sim.until(lambda: known.stand is Stand.STOP, within_s=20)
+        await sim.until(lambda: stands[-1] is Stand.STOP, within_s=20)
+        assert list(dict.fromkeys(stands)) == [Stand.ACT, Stand.SERVE, Stand.STOP]
+
+    simulated(program, policy=KeepMajority())
+
+
+def test_a_node_whose_policy_stops_it_runs_no_actors_until_it_is_part_of_a_serving_side_again() -> None:
+    async def program(sim: Simulation) -> None:
+        def runs_front() -> bool:
+            return sim.node("n3").system.registry.cell_at("front") is not None
+
+        sim.partition(["n3"], ["n1", "n2", "n4"])
+        sim.node("n3").pause(after_s=0.5, duration_s=0.1)
+        await sim.until(lambda: membership(sim, "n3").stand is Stand.STOP, within_s=20)
+        await asyncio.sleep(0.1)
+        assert not runs_front()
+        assert sim.node("n3").system.registry.cell_at("membership") is not None
+        sim.heal()
+        await sim.until(lambda: sim.node("n3").is_up and runs_front(), within_s=30)
+
+    simulated(program, policy=KeepMajority())
+
+
+def test_by_default_a_node_that_is_cut_off_goes_on_serving() -> None:
+    async def program(sim: Simulation) -> None:
+        sim.partition(["n4"], FOUNDERS)
+        await asyncio.sleep(15)
+        assert membership(sim, "n4").stand is Stand.SERVE
+        assert sim.node("n4").system.registry.cell_at("front") is not None
 
     simulated(program)
 

@@ -70,8 +70,32 @@ class BlockingHook(Blocker):
         self.came.wait(10)
 
 
+class Named(Blocker):
+    """Blocks in what it has named, in a handler and in a task of its own."""
+
+    def receive(self, msg: Block) -> bool:
+        with self.context.system.run_queue.naming(self.context.self_ref.path, "Jobs.snapshot"):
+            return self.came.wait(10)
+
+
+class NamedInTask(Blocker):
+    async def receive(self, msg: Block) -> bool:  # type: ignore[override]
+        async def save() -> bool:
+            with self.context.system.run_queue.naming(self.context.self_ref.path, "Jobs.snapshot"):
+                return self.came.wait(10)
+
+        return await asyncio.ensure_future(save())
+
+
 @pytest.mark.parametrize(
-    ("kind", "named"), [(Blocker, "Block"), (AsyncBlocker, "Block"), (BlockingHook, "none: a hook, or apply")]
+    ("kind", "named"),
+    [
+        (Named, "Jobs.snapshot"),
+        (NamedInTask, "Jobs.snapshot"),
+        (Blocker, "Block"),
+        (AsyncBlocker, "Block"),
+        (BlockingHook, "none: a hook, or apply"),
+    ],
 )
 async def test_an_actor_that_blocks_the_loop_is_reported_while_it_does(kind: type[Blocker], named: str) -> None:
     reports = Reports()

@@ -116,7 +116,6 @@ def test_a_schema_entry_that_may_still_be_committed_is_not_told_as_rejected(
         "n1",
         schemas,
         AnswerRoom(lambda: None, 1),
-        is_short_of_space=lambda: False,
         command_bytes_max=1,
         answer_bytes_max=1,
     )

@@ -45,3 +45,20 @@ async def test_an_ordinary_failover_is_no_warning(cluster: Any, caplog: pytest.L
     await asyncio.sleep(10.0)
 
     assert not told(caplog, "group.no_leader")
+
+
+async def test_an_emptied_node_that_was_formatted_anew_says_that_its_store_is_refused_and_not_that_nobody_leads(
+    cluster: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    await (await cluster.client()).key_value("store").put(b"k", b"v")
+    await cluster.kill("n3")
+    cluster.wipe("n3")
+    await cluster.start("n3")  # with --bootstrap new
+
+    await asyncio.sleep(100.0)
+
+    assert not told(caplog, "group.no_leader")
+    lines = [line for line in told(caplog, "registration.refused") if "actor=store" in line]
+    assert len(lines) == 2, "one for each of the others"
+    assert all("although there may be one" in line for line in lines)
+    assert all("--bootstrap join, then coterie raft replace" in line for line in lines)

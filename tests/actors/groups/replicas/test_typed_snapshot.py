@@ -9,7 +9,7 @@ import msgpack
 import pytest
 
 from coterie import Ask, StateMachine, message
-from coterie.actors.groups.replicas.typed_machine import TypedMachine
+from coterie.actors.groups.replicas.typed_machine import PIECE_BYTES_MAX, TypedMachine
 from coterie.actors.groups.typed_commands import REASON_CHARS_MAX, encode_command
 from coterie.errors import SnapshotFailed
 from coterie.protocols.evolution.schema import Schema
@@ -271,3 +271,26 @@ def test_init_that_raises_at_a_reset_is_told() -> None:
     machine = TypedMachine(Counting(), factory=fail)
     with pytest.raises(SnapshotFailed, match="it cannot be made anew"):
         machine.reset()
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_piece_that_is_far_too_long_is_refused_with_its_size_and_the_limit(more: int) -> None:
+    class Whole(Own):
+        def snapshot(self) -> Iterator[bytes]:
+            return iter([b"1", bytes(PIECE_BYTES_MAX + more)])
+
+    pieces = TypedMachine(Whole()).snapshot()
+
+    if not more:
+        assert len(list(pieces)) == 3
+        return
+    text = r"Whole\.snapshot yielded a piece of 16777217 bytes, and a piece has at most 16777216: yield pieces of about"
+    with pytest.raises(SnapshotFailed, match=text):
+        list(pieces)
+
+
+def test_long_value_of_a_machine_that_coterie_saves_is_one_piece_of_any_length() -> None:
+    machine = Counting()
+    vars(machine)["text"] = "a" * (PIECE_BYTES_MAX + 1)
+
+    assert max(map(len, TypedMachine(machine).snapshot())) > PIECE_BYTES_MAX

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from coterie import Ask, StateMachine, codec, message
+from coterie.actors.groups.snapshots.frozen_difference import differences
+from coterie.actors.groups.snapshots.frozen_state import FrozenState
 from coterie.actors.groups.snapshots.machine_snapshot import is_partly_restored
 from coterie.actors.simulation.checkers.state_structure import structure_of
 
@@ -110,11 +112,15 @@ class Machine(StateMachine[Do]):
 
 
 def restored(machine: StateMachine[Any], into: StateMachine[Any] | None = None) -> Any:
+    """A new machine with the state of this one; which a trial of the snapshot finds equal, too, if code is the same."""
     pieces = list(machine.snapshot())
+    state = FrozenState(machine, 1_000_000)
     made = type(machine)() if into is None else into
     for piece in pieces:
         made.restore(piece)
     assert not is_partly_restored(made)
+    if into is None:
+        assert [found for found in differences(state, made) if found] == []
     return made
 
 

@@ -22,6 +22,8 @@ from coterie.actors.groups.key_value import (
     Scan,
     ScanOn,
 )
+from coterie.actors.groups.snapshots.frozen_difference import differences
+from coterie.actors.groups.snapshots.frozen_state import FrozenState
 from coterie.actors.groups.snapshots.key_value_snapshot import PIECE_KEYS
 from coterie.actors.groups.snapshots.state_tokens import PIECE_BYTES
 from coterie.actors.groups.snapshots.store_views import VISITS_MAX
@@ -98,6 +100,7 @@ def test_restored_store_answers_as_one_that_never_stopped(seed: int) -> None:
     pieces: Iterator[bytes] | None = None
     taken, missed = list[bytes](), list[Any]()
     expected, at = structure_of(restarting), restarting.index
+    state = FrozenState(restarting, 3_000)
     restarts = 0
 
     for _ in range(1_500):
@@ -107,6 +110,7 @@ def test_restored_store_answers_as_one_that_never_stopped(seed: int) -> None:
             if rng.random() < 0.1:
                 pieces, taken, missed = restarting.snapshot(), list[bytes](), list[Any]()
                 expected, at = structure_of(restarting), restarting.index
+                state = FrozenState(restarting, 3_000)
             continue
         missed.append(command)
         more = list(itertools.islice(pieces, rng.randrange(3)))
@@ -114,6 +118,7 @@ def test_restored_store_answers_as_one_that_never_stopped(seed: int) -> None:
         if rng.random() < 0.1:
             again = restored([*taken, *pieces], at)
             assert first_difference(expected, structure_of(again)) is None
+            assert not any(differences(state, again))
             for late in missed:
                 apply(again, late)
             restarting, pieces = again, None

@@ -6,11 +6,12 @@ import datetime as dt
 import decimal
 import enum
 import random
+import threading
 import uuid
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -196,7 +197,9 @@ def test_values_may_be_nested_deeply_and_not_without_end() -> None:
         return value
 
     assert restored(machine_with(nested(DEPTH_MAX - 1))).value == nested(DEPTH_MAX - 1)
-    with pytest.raises(SnapshotFailed, match=r"Machine\.value\[0\]\[0\].* nested more than 200 levels"):
+    with pytest.raises(
+        SnapshotFailed, match=r"^Machine\.value(\[0\]){3}…(\[0\]){4} \(201 levels deep\), a list, .* more than 200 "
+    ):
         machine_with(nested(5_000)).snapshot()
     cycle: dict[str, Any] = {}
     cycle["self"] = cycle
@@ -366,3 +369,28 @@ def test_random_state_comes_back(seed: int) -> None:
         vars(machine)[f"value_{number}"] = value(5)
 
     assert first_difference(structure_of(machine), structure_of(restored(machine))) is None
+
+
+def test_transient_attributes_are_not_saved_and_stay_as_init_made_them() -> None:
+    class Caching(Machine):
+        transient: ClassVar[tuple[str, ...]] = ("cache", "lock")
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.cache: dict[int, int] = {}
+            self.lock = threading.Lock()
+
+    class More(Caching):
+        transient = ("more",)
+
+    for kind in (Caching, More):
+        machine: Any = machine_with([1], kind)
+        machine.cache[1] = 2
+        if kind is More:
+            vars(machine)["more"] = object()
+
+        again = restored(machine)
+
+        assert (again.value, again.cache) == ([1], {})
+        assert again.lock is not machine.lock
+        assert not hasattr(again, "more")

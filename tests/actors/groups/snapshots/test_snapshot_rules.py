@@ -243,3 +243,12 @@ def test_machine_that_cannot_be_saved_is_told(machine: type[Lean], text: str) ->
 @pytest.mark.parametrize("machine", [Machine, Lean, Own, Slotted, Bank, SlottedBank, Constants, OwnPerMachine])
 def test_machine_that_can_be_saved_has_no_mistake(machine: Callable[[], StateMachine[Any]]) -> None:
     assert snapshot_mistake(machine()) is None
+
+
+@pytest.mark.parametrize("names", ["cache", {"cache"}, (1,), None])
+def test_transient_that_is_no_tuple_of_names_is_a_mistake(names: Any) -> None:
+    kind = type("Caching", (Lean,), {"transient": names})
+
+    mistake = snapshot_mistake(kind())
+
+    assert mistake == f"Caching.transient is {names!r}: it must be a tuple of names of attributes"

@@ -6,6 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
+from coterie.actors.simulation.scenarios.compaction.careless_machines import (
+    attribute_filled_late,
+    attribute_left_out,
+    machine_emptied,
+)
 from coterie.actors.simulation.scenarios.compaction.snapshot_runs import (
     apart_leader_compacts,
     crash_after_compaction,
@@ -26,6 +31,8 @@ from coterie.actors.simulation.scenarios.past_store_runs import cut_log, restore
 DIRECTED_RUNS = (
     another_store,
     apart_leader_compacts,
+    attribute_filled_late,
+    attribute_left_out,
     bombs,
     crash_after_compaction,
     crowded_mailbox,
@@ -34,6 +41,7 @@ DIRECTED_RUNS = (
     doubled_datagrams,
     forged_datagrams,
     kept_letters,
+    machine_emptied,
     readmitted_store,
     restarts_under_load,
     restored_copy,

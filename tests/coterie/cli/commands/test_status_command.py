@@ -92,6 +92,20 @@ def test_a_dead_node_is_named_with_its_group_and_the_cluster_is_degraded(
         (replace(follower("n3"), role="registering"), "n3 is registering"),
         (replace(follower("n3"), role="lost_promises"), "n3 is lost_promises"),
         (follower("n3", trouble="all differ"), "n3 has found that all differ"),
+        (
+            follower("n3", disk="nearly_full"),
+            (
+                "the disk of n3 is nearly full (store.short_of_space in its log):"
+                " it leads only if no other voter can; free some"
+            ),
+        ),
+        (
+            follower("n3", disk="full"),
+            (
+                "the disk of n3 is full (store.full in its log):"
+                " it stores and acknowledges nothing until there is space; free some"
+            ),
+        ),
     ],
 )
 def test_a_member_that_takes_no_full_part_makes_the_cluster_degraded(
@@ -130,6 +144,36 @@ def test_each_way_to_take_no_full_part_is_explained_with_its_reason_and_the_next
 
     (line,) = [line for line in printed.splitlines() if line.startswith("  n3 ") and ": " in line]
     assert [text for text in told if text not in line] == []
+
+
+def test_a_group_whose_leader_is_short_of_space_is_unavailable_and_it_says_that_commands_are_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = {node: replace(status, disk="nearly_full") for node, status in HEALTHY.items()}
+
+    code, printed = status(capsys, monkeypatch, NODES, full)
+    _, facts = status(capsys, monkeypatch, NODES, full, as_json=True)
+
+    assert code == 1
+    verdict, first, *others = printed.splitlines()[-5:]
+    assert verdict == "unavailable"
+    assert first.startswith(
+        "  group store: commands are refused, reads go on: n1 leads with too little free disk space"
+    )
+    assert [line[:34] for line in others] == [f"  group store: the disk of n{number} is n" for number in (1, 2, 3)]
+    read = json.loads(facts)
+    assert (read["verdict"], read["errors"][0]["code"]) == ("unavailable", "unavailable")
+    assert read["data"]["groups"]["store"]["n2"]["disk"] == "nearly_full"
+
+
+def test_a_leader_of_an_older_term_says_nothing_of_the_group(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = {**HEALTHY, "n2": replace(LEADER, node="n2", term=1, disk="full")}
+
+    code, printed = status(capsys, monkeypatch, NODES, group)
+
+    assert (code, "commands are refused" in printed) == (5, False)
 
 
 def test_a_group_without_a_leader_is_unavailable(

@@ -30,17 +30,6 @@ Troubles = Callable[[], Awaitable[list[str]]]
 
 
 @pytest.fixture
-async def cluster(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cluster]:
-    topology = Topology("four", nodes=["n1", "n2", "n3", "n4"])
-    topology.raft("store", machine=KeyValue, nodes=["n1", "n2", "n3"])
-    async with Cluster(topology, joining=["n4"]) as made:
-        client = await made.client()
-        monkeypatch.setattr(ClusterConnection, "client_of_all", lambda _: contextlib.nullcontext(client))
-        await client.key_value("store").put(b"k", b"v")
-        yield made
-
-
-@pytest.fixture
 def troubles(cluster: Cluster) -> Troubles:
     async def seen() -> list[str]:
         found = await status_command._query(ClusterConnection(("n1:1",)), [])

@@ -6,12 +6,11 @@ import argparse
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from coterie import KeyValue, Topology
 from coterie.actors.groups.members.group_members import GroupMembers
 from coterie.cli import main, make_parser
 from coterie.cli.cluster_connection import ClusterConnection
@@ -24,17 +23,6 @@ from coterie.testing import Cluster
 pytestmark = pytest.mark.virtual
 
 Raft = Callable[..., Awaitable[str]]
-
-
-@pytest.fixture
-async def cluster(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cluster]:
-    topology = Topology("three", nodes=["n1", "n2", "n3", "n4"])
-    topology.raft("store", machine=KeyValue, nodes=["n1", "n2", "n3"])
-    async with Cluster(topology, joining=["n4"]) as made:
-        client = await made.client()
-        monkeypatch.setattr(ClusterConnection, "client_of_all", lambda _: contextlib.nullcontext(client))
-        await client.key_value("store").put(b"k", b"v")
-        yield made
 
 
 @pytest.fixture

@@ -1,0 +1,177 @@
+"""`differences`: finds where a machine differs from what another one was when its state was frozen.
+
+Two states are the same if all that was remembered is there again, of the same classes: a list in its order, a dict as
+`==` compares it (an OrderedDict in its order), a set with the same items, a NaN as any other. What the other machine
+has besides does not count, if no collection shows it by its size.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+from coterie.actors.groups.snapshots.frozen_state import Frozen, FrozenKind, FrozenState, copy_of
+from coterie.actors.groups.snapshots.state_encoding import attributes_of
+from coterie.actors.groups.snapshots.state_paths import StatePath, path_text
+from coterie.runtime.observing.error_texts import type_name, value_text
+
+__all__ = ["Difference", "differences"]
+
+VALUES_PER_STEP: Final = 64
+"""After so many values a caller may let others run."""
+
+SHOWN_CHARS: Final = 60
+
+_MISSING: Final = object()
+_BASES: Final[tuple[Any, ...]] = (dict, list, tuple, deque, set, frozenset)
+_Pair = tuple[StatePath | None, Any, Any]
+
+
+class Difference(NamedTuple):
+    """Where two states differ: the path from the machine, and what is there in both.
+
+    `is_loss`: something that a collection held is gone, or a collection is.
+    """
+
+    path: str
+    frozen: str
+    other: str
+    is_loss: bool = False
+
+
+_Unlike = tuple[str, str, bool]
+"""The last three of a `Difference`."""
+
+
+def differences(state: FrozenState, other: object) -> Iterator[Difference | None]:
+    """Yield None now and then, and the first difference once it is found.
+
+    If `other` is the frozen object itself it is looked whether it has changed; what two machines share is the same.
+    """
+    stack: list[Iterator[_Pair]] = [iter([(None, state.root, other)])]
+    seen: set[tuple[int, int]] = set()
+    is_itself = other is state.machine
+    looked_at = 0
+    while stack:
+        pair = next(stack[-1], None)
+        if pair is None:
+            stack.pop()
+            continue
+        looked_at += 1
+        if looked_at % VALUES_PER_STEP == 0:
+            yield None
+        path, frozen, value = pair
+        if type(frozen) is Frozen:
+            if (id(frozen), id(value)) in seen or (frozen.value is value and not is_itself):
+                continue
+            seen.add((id(frozen), id(value)))
+        found = _unlike(frozen, value)
+        if found is not None:
+            yield Difference(path_text(path), *found)
+            return
+        if type(frozen) is Frozen:
+            stack.append(_inside(frozen, value, path))
+
+
+def _is_same_atom(frozen: Any, value: Any) -> bool:
+    return type(frozen) is type(value) and (frozen == value or (frozen != frozen and value != value))
+
+
+def _unlike(frozen: Any, value: Any) -> _Unlike | None:
+    """Return what both are if that differs although nothing in them is looked at."""
+    if type(frozen) is not Frozen:
+        return None if _is_same_atom(frozen, value) else (_shown(frozen), _shown(value), value is _MISSING)
+    if frozen.kind is FrozenKind.OPAQUE:
+        return None
+    if type(value) is not type(frozen.value):
+        return f"a {type_name(frozen.value)}", _shown(value), frozen.size > 0 or value is _MISSING
+    if frozen.kind is FrozenKind.EQUAL:
+        return None if _are_equal(frozen.value, value) else (_shown(frozen.value), _shown(value), False)
+    if frozen.kind is FrozenKind.COPY:
+        return None if frozen.copy == copy_of(value) else (f"a {type_name(value)}", "another one", False)
+    if frozen.kind is FrozenKind.OBJECT:
+        return None
+    return _unlike_collection(frozen, value)
+
+
+def _unlike_collection(frozen: Frozen, value: Any) -> _Unlike | None:
+    size = next(base.__len__(value) for base in _BASES if isinstance(value, base))
+    if size != frozen.size:
+        return _count(frozen.size), _count(size), size < frozen.size
+    if isinstance(value, deque) and value.maxlen != frozen.value.maxlen:
+        return f"a deque of maxlen {frozen.value.maxlen}", f"one of {value.maxlen}", False
+    if isinstance(value, OrderedDict) and frozen.copy is not None:
+        pairs = enumerate(zip(frozen.copy, value, strict=True))
+        return next((_unlike_keys(place, *keys) for place, keys in pairs if not _are_equal(*keys)), None)
+    if frozen.kind is not FrozenKind.SET:
+        return None
+    has = (set if isinstance(value, set) else frozenset).__contains__
+    missing = (item for item in frozen.parts if not _holds(has, value, item))
+    return next(((f"with {_shown(item)}", "without", True) for item in missing), None)
+
+
+def _unlike_keys(place: int, mine: object, other: object) -> _Unlike:
+    return f"with {_shown(mine)} as key {place}", f"with {_shown(other)} there", False
+
+
+def _inside(frozen: Frozen, value: Any, path: StatePath | None) -> Iterator[_Pair]:
+    """Yield what both hold, to be compared next."""
+    pairs = zip(frozen.steps, frozen.parts, strict=True)
+    match frozen.kind:
+        case FrozenKind.OBJECT:
+            attributes = attributes_of(value)
+            for name, part in pairs:
+                yield (path, f".{name}"), part, _attribute(value, attributes, name)
+        case FrozenKind.SEQUENCE:
+            at = next(base.__getitem__ for base in _BASES if isinstance(value, base))
+            for place, part in pairs:
+                yield (path, (place,)), part, at(value, place)
+        case FrozenKind.MAPPING:
+            for key, part in pairs:
+                yield (path, (key,)), part, _item(value, key, part)
+
+
+def _attribute(value: object, attributes: dict[str, Any], name: str) -> object:
+    """Return an attribute of an object, or of its class, without calling any code of it."""
+    if name in attributes:
+        return attributes[name]
+    found = inspect.getattr_static(type(value), name, _MISSING)
+    return _MISSING if isinstance(found, types.MemberDescriptorType) else found
+
+
+def _are_equal(one: Any, other: Any) -> bool:
+    """Return whether two values are equal; True if their own code does not say."""
+    if one is other:
+        return True
+    try:
+        return (one == other) is not False
+    except Exception:  # noqa: BLE001 (as above)
+        return True
+
+
+def _item(value: dict[Any, Any], key: object, unknown: Any) -> Any:
+    """Return what a dict has under a key; `unknown` if the key's own code does not say."""
+    try:
+        return dict.get(value, key, _MISSING)
+    except Exception:  # noqa: BLE001 (as above)
+        return unknown.value if type(unknown) is Frozen else unknown
+
+
+def _holds(has: Any, value: Any, item: object) -> bool:
+    try:
+        return bool(has(value, item))
+    except Exception:  # noqa: BLE001 (as above)
+        return True
+
+
+def _count(size: int) -> str:
+    return "1 item" if size == 1 else f"{size} items"
+
+
+def _shown(value: object) -> str:
+    if value is _MISSING:
+        return "missing"
+    return _shown(value.value) if type(value) is Frozen else value_text(value, SHOWN_CHARS)
