@@ -245,7 +245,7 @@ class MembershipActor(Actor[MembershipLetter | ReportView | TakeDown | LetLeave 
             if answer.number < effect.known or answer.revision < known.revision:
                 self._went_back(effect, answer.number)
                 return
-            if answer.registry is not None and answer.registry.revision > known.revision:
+            if answer.registry is not None and answer.registry.revision > self._feed.registry.revision:
                 self._newer_registry = answer.registry  # published with the view that was read with it
             self._wake_with(FollowAnswered(effect.token, answer.view))
         self._note_group()

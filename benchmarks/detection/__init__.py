@@ -11,5 +11,6 @@
 `swim_first_detection.py`: SWIM's first probe of a crashed member, against the formula
 `swim_lifeguard.py`: Lifeguard's set-up: false failures while members are stalled, part by part
 `swim_load.py`: messages and bytes per member; speed and memory of thousands of members
+`view_stability.py`: how many views healthy members see under Rapid's faults: SWIM, Lifeguard, the agreed view
 `watching.py`: runs a group of detectors, counts their mistakes, and lets nodes crash in copies of it
 """

@@ -206,7 +206,7 @@ class PartitionWatch:
             raise ValueError(f"stable_after_s must be 0 or above, not {stable_after_s}")
         self._policy = policy
         self._stable_after_s = stable_after_s
-        self._situation: object = None
+        self._situation: object = ()
         self._since_s = 0.0
         self._target = Stand.SERVE
         self.stand = Stand.SERVE
@@ -216,8 +216,9 @@ class PartitionWatch:
 
         Call it at every change, and at `deadline`.
         """
-        situation = (view.up, frozenset(member.identity for member in view if member.identity in reachable), has_quorum)
-        if self._situation is None and has_quorum:
+        reached = frozenset(member.identity for member in view if member.identity in reachable)
+        situation = None if has_quorum else (view.up, reached)
+        if self._situation == () and has_quorum:
             self.stand = Stand.ACT
         if situation != self._situation:
             self._situation, self._since_s = situation, now

@@ -1,9 +1,10 @@
 """`Rings`: says who observes whom in a view: each member has K observers, one on each of K rings.
 
-Every ring holds all members that are not down, in an order of its own, which a hash of (view's number, ring, name,
-incarnation) determines: a random graph that every node computes alike, and that is an expander with high probability
-(Rapid, USENIX ATC 2018, §4.1). On each ring a member is observed by its successor. Ours differs from the paper in that
-the orders depend on the number, too: an observer that accuses wrongly is another one in the next view.
+Every ring holds all members that are not down, in an order of its own, which a hash of (ring, name, incarnation)
+determines: a random graph that every node computes alike, and that is an expander with high probability (Rapid, USENIX
+ATC 2018, §4.1). On each ring a member is observed by its successor. The orders do not depend on the view's number: a
+member that comes or goes changes the observers of some ten others only. What observers have found out stays valid, so
+that crashes are noticed while others come and go, second after second.
 
 The observers of members:
 
@@ -30,7 +31,7 @@ __all__ = ["RINGS", "Rings", "rings_of"]
 RINGS: Final = 10
 """K: the paper's number of observers per member (§7)."""
 
-_NUMBERS: Final = struct.Struct("<QQ")
+_NUMBER: Final = struct.Struct("<Q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def rings_of(view: View, *, count: int = RINGS) -> Rings:
     if count < 1:
         raise ValueError(f"a view has one ring or more, not {count}")
     members = [member.identity for member in view.present]
-    places = {member: stable_hashes(_key(view.number, member), count) for member in members}
+    places = {member: stable_hashes(_key(member), count) for member in members}
     if len(members) > count + 1:
         observers = _successors(members, places, count)
     else:
@@ -70,9 +71,9 @@ def rings_of(view: View, *, count: int = RINGS) -> Rings:
     return Rings(view.number, observers, _subjects(members, observers))
 
 
-def _key(number: ViewNumber, member: MemberId) -> bytes:
+def _key(member: MemberId) -> bytes:
     """Return what the places of a member are hashed from; the ring is the index in the sequence of hashes."""
-    return _NUMBERS.pack(number, member.incarnation) + member.name.encode("utf-8", "surrogatepass")
+    return _NUMBER.pack(member.incarnation) + member.name.encode("utf-8", "surrogatepass")
 
 
 def _successors(

@@ -19,7 +19,9 @@ class Join:
     Attributes:
         member: the new member; its `state` and `since` are not read.
         replaces: the incarnation of this name that the proposer says is gone, so that the new member may take its
-            place at another address, or although it is down. None: it says nothing of the kind.
+            place at another address, or although it is down. The new member's own incarnation: nobody is gone, so that
+            it joins only under a name that is free. None: the proposer does not know; then whoever has the same address
+            and is not down counts as gone, which is wrong if the request is so late that it is itself of a past life.
     """
 
     member: Member

@@ -13,6 +13,9 @@ Who may be let in under a name that a member has already (a view has each name o
 * another life, wherever, while the present one is down: refused until that is removed, because its leases may run;
 * any of these if the proposer knows that the present life is gone, and names it (`Join.replaces`): it takes its place.
 
+A member that joins names whom it replaces, as far as it has read the view (`Join.replaces`): the request of a life that
+has ended meanwhile may be decided late, and must not take the place of the life after it at the same address.
+
 Addresses are not compared between names: after a restart two nodes may have swapped theirs, and a wrong one shows as a
 member that does not answer.
 """
@@ -179,8 +182,8 @@ def _is_same_life(member: Member, identity: MemberId) -> bool:
 
 def _is_gone(present: Member, change: Join) -> bool:
     """Return whether the process of `present` has ended for sure."""
-    if change.replaces == present.incarnation:
-        return True
+    if change.replaces is not None:
+        return change.replaces == present.incarnation
     return present.address == change.member.address and not present.is_down
 
 
@@ -211,7 +214,7 @@ def _why_not_replaced(present: Member, change: Join) -> str:
         f"two nodes are called {joiner.name!r}: one at {present.address} (incarnation {present.incarnation}, "
         f"{present.state.value}), and one at {joiner.address} (incarnation {joiner.incarnation}) that wants to join; "
     )
-    if change.replaces is not None:
+    if change.replaces not in (None, joiner.incarnation):
         return (
             f"{text}incarnation {change.replaces}, which was said to be gone, is not the present one: "
             f"find out whether the one at {present.address} runs, and name its incarnation"

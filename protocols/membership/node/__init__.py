@@ -2,6 +2,7 @@
 
 `membership_config.py`: `MembershipConfig`, the settings
 `membership_messages.py`: the messages between members
+`accusations.py`: `Accusations`, what members say about those that they observe
 `ring_monitor.py`: `RingMonitor`, probes the members that this one observes
 `member_lease.py`: `MemberLease`, for how long this member may act; `DownTimes`, when one that is down certainly may not
 `change_queue.py`: `ChangeQueue`, what the leader has yet to propose

@@ -19,11 +19,13 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
+from math import inf
 from typing import Final, assert_never
 
 from coterie.protocols.algorithm import NodeId, Observe, Received, Send
-from coterie.protocols.membership.cut_detector import Alert, CutDetector
-from coterie.protocols.membership.members import Member, MemberId, MembershipState
+from coterie.protocols.membership.cut_detector import Cut
+from coterie.protocols.membership.members import Incarnation, Member, MemberId, MembershipState
+from coterie.protocols.membership.node.accusations import Accusations
 from coterie.protocols.membership.node.change_queue import ChangeQueue
 from coterie.protocols.membership.node.member_effects import (
     Ended,
@@ -66,6 +68,9 @@ __all__ = ["ClusterMember"]
 ASK_AGAIN_S: Final = 1.0
 """How often a member asks for a change of its own, and sends its alerts, again."""
 
+PROPOSE_AGAIN_S: Final = 0.5
+"""How long a leader waits after a proposal has failed, which may be at once, before it makes the next one by itself."""
+
 ALL_CLEAR_SENDS: Final = 3
 """How many times a member says that it accuses nobody any more."""
 
@@ -105,7 +110,7 @@ class ClusterMember:
         self._downs = DownTimes(config)
         self._queue = ChangeQueue(config)
         self._monitor = RingMonitor(config, rng=rng)
-        self._detector = CutDetector(self._view, config.cut, rings=self._rings)
+        self._accusations = Accusations(self._view, config.cut, self._rings)
         self._watch = PartitionWatch(policy, roles_by_node, stable_after_s=config.stable_after_s)
         self._stand = Stand.SERVE
         self._has_acted = False
@@ -117,9 +122,11 @@ class ClusterMember:
         self._lead_at: float | None = None
         self._asked: OwnChange | None = None
         self._ask_at: float | None = 0.0
-        self._is_leave_wanted = self._has_handed_over = self._was_in = self._is_ended = False
+        self._is_leave_wanted = self._has_handed_over = self._was_in = self._is_ended = self._has_read = False
         self._refusal = ""
         self._kept: frozenset[ViewChange] = frozenset()
+        self._cut: Cut | None = None
+        self._confirm_from = -inf
 
     # --- what the driver reads --------------------------------------------------------------------------------------
 
@@ -190,6 +197,7 @@ class ClusterMember:
             case GroupIs():
                 self._take_group(event, now)
             case FollowAnswered(token, view):
+                self._has_read = True
                 effects = [] if view is None else self._learn(view, now)
                 self._lease.answered(token, is_in=self._may_act, now=now)
                 return effects
@@ -198,6 +206,7 @@ class ClusterMember:
             case ProposalAnswered(token, outcomes):
                 return list(self._decided(token, outcomes, now))
             case ProposalFailed(token, reason):
+                self._confirm_from = now + PROPOSE_AGAIN_S
                 lost = self._queue.answered(token, now=now)
                 return [Observe("membership.proposal_failed", {"changes": len(lost), "reason": reason})]
             case LeaveWanted():
@@ -217,6 +226,8 @@ class ClusterMember:
             self._queue.clear()
             self._ask_at = now
             self._alert_at = now if self._accused[1] else self._alert_at
+        if group.voters != self._group.voters:
+            self._kept = frozenset()
         self._group = group
 
     def _received(self, sender: NodeId, message: MemberMessage, now: float) -> Sequence[MemberEffect]:
@@ -225,9 +236,7 @@ class ClusterMember:
                 is_for_me = incarnation == self._me.incarnation
                 return [Send(sender, MemberProbeReply(incarnation, number))] if is_for_me else []
             case MemberProbeReply(incarnation, number):
-                found = self._view.member(sender)
-                if found is not None and found.incarnation == incarnation:
-                    self._monitor.replied(found.identity, number)
+                self._monitor.replied(self._replier(sender, incarnation), number)
             case MemberAlerts():
                 if message.observer.name == sender:
                     self._take_alerts(message, now)
@@ -244,16 +253,20 @@ class ClusterMember:
                 assert_never(message)
         return []
 
+    def _replier(self, sender: NodeId, incarnation: Incarnation) -> MemberId:
+        return MemberId(sender, incarnation)
+
     # --- views ------------------------------------------------------------------------------------------------------
 
     def _learn(self, view: View, now: float) -> list[MemberEffect]:
         """Take a view that was decided; one that is not newer changes nothing."""
-        if view.number <= self._view.number:
+        if not self._is_newer(view):
             return []
         self._view = view
         self._downs.learn(view, now=now)
         self._rings = self._make_rings(view)
-        self._detector = CutDetector(view, self._config.cut, rings=self._rings)
+        self._accusations = Accusations(view, self._config.cut, self._rings, self._accusations)
+        self._cut = None
         self._monitor.observe(self._rings.subjects.get(self._me.identity, ()), now=now)
         self._kept = frozenset()
         effects: list[MemberEffect] = [ViewLearned(view)]
@@ -267,6 +280,9 @@ class ClusterMember:
             effects += [Send(name, ViewHint(view.number)) for name in others]
         return effects
 
+    def _is_newer(self, view: View) -> bool:
+        return view.number > self._view.number
+
     @property
     def _own(self) -> Member | None:
         return self._view.find(self._me.identity)
@@ -277,8 +293,8 @@ class ClusterMember:
         return own is not None and not own.is_down and not self._has_handed_over
 
     def _end(self, own: Member | None) -> Iterator[MemberEffect]:
-        """End this life, if it was in the view and is so no more."""
-        if own is None and not self._was_in:
+        """End this life, if it was in the view and is so no more. It may have been without having learned of it."""
+        if own is None and not self._was_in and self._me.identity not in self._view.removed:
             return
         self._is_ended = True
         self._lease.end()
@@ -293,14 +309,7 @@ class ClusterMember:
     def _take_alerts(self, alerts: MemberAlerts, now: float) -> None:
         if alerts.number > self._view.number:
             self._lease.ask_now(now=now)
-        observed = self._rings.subjects.get(alerts.observer, ())
-        for subject in observed if alerts.number == self._view.number else ():
-            rings = self._rings.between(alerts.observer, subject)
-            alert = Alert(alerts.number, alerts.observer, subject, rings)
-            if subject in alerts.accused:
-                self._detector.accuse(alert, now=now)
-            else:
-                self._detector.withdraw(alert, now=now)
+        self._accusations.take(alerts, now=now)
 
     def _alert(self, now: float) -> Iterator[MemberEffect]:
         """Tell the nodes of the group whom this member does not hear: at once if that has changed, and again."""
@@ -325,7 +334,7 @@ class ClusterMember:
         """Return what this member wants the group to decide about it."""
         own, identity = self._own, self._me.identity
         if own is None:
-            return None if self._was_in else Join(self._me)
+            return Join(self._me, self._replaces()) if self._has_read and not self._was_in else None
         match own.state:
             case MembershipState.JOINING:
                 return BecomeUp(identity)
@@ -337,6 +346,12 @@ class ClusterMember:
                 return None
             case _:
                 assert_never(own.state)
+
+    def _replaces(self) -> Incarnation:
+        """Return the life that has ended for sure, since this one listens at its address; this one: there is none."""
+        present = self._view.member(self._me.name)
+        is_gone = present is not None and present.address == self._me.address and not present.is_down
+        return present.incarnation if present is not None and is_gone else self._me.incarnation
 
     def _ask(self, now: float) -> Iterator[MemberEffect]:
         wanted = self._wanted()
@@ -366,14 +381,33 @@ class ClusterMember:
         return [Send(leader, ChangeRequest(request.change, is_forwarded=True))]
 
     def _lead(self, now: float) -> Iterator[MemberEffect]:
-        cut = self._detector.cut(now=now)
-        if cut is not None and (expel := self._expellable(cut.members)) is not None:
-            self._queue.add(expel, None, now=now, is_urgent=True)
-        for identity in self._downs.removable(now=now):
-            self._queue.add(Remove(identity), None, now=now, is_urgent=True)
+        self._accusations.expire(now=now)
+        cut = self._accusations.cut(now=now)
+        if cut is not None and cut != self._cut:
+            self._confirm_from = now
+        self._cut = cut
+        expel = None if cut is None else self._expellable(cut.members)
+        changes: list[ViewChange] = [*map(Remove, self._downs.removable(now=now))]
+        if (changes or expel is not None) and self._is_confirmed(now):
+            if expel is not None and self._lease.is_steady(now=now):
+                changes.append(expel)
+            for change in changes:
+                self._queue.add(change, None, now=now, is_urgent=True)
         taken = self._queue.take(now=now)
         if taken is not None:
             yield Proposal(*taken)
+
+    def _is_confirmed(self, now: float) -> bool:
+        """Return whether this node has reached the group since it had reason to propose anything; else ask it.
+
+        A leader that is cut off takes all others for crashed: what it would propose must not be decided when it is back
+        (see also `MemberLease.is_steady`). And nothing is proposed again before it is known what has become of it.
+        """
+        if self._lease.read_at >= self._confirm_from:
+            return True
+        if now >= self._confirm_from:
+            self._lease.ask_now(now=now)
+        return False
 
     def _expellable(self, members: Sequence[MemberId]) -> Expel | None:
         """Return what to propose for a cut: all of them, or, if that was refused, those that are no voters."""
@@ -389,6 +423,7 @@ class ClusterMember:
         return found is None or found.is_down
 
     def _decided(self, token: int, outcomes: Sequence[Done | Refused], now: float) -> Iterator[MemberEffect]:
+        self._confirm_from = now
         self._lease.ask_now(now=now)
         proposed = self._queue.answered(token, now=now)
         for (change, requester), outcome in zip(proposed.items(), outcomes, strict=False):
@@ -412,7 +447,7 @@ class ClusterMember:
         yield from self._ask(now)
         if self.is_leading:
             yield from self._lead(now)
-            times = (self._downs.deadline(now=now), self._detector.deadline(now=now))
+            times = (self._downs.deadline(now=now), self._accusations.deadline(now=now))
             self._lead_at = min((time for time in times if time is not None), default=None)
         if now >= self._lease.ask_at:
             yield Follow(self._lease.ask(now=now), self._view.number)

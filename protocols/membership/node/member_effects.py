@@ -106,7 +106,10 @@ MemberInput = (
 
 @dataclass(frozen=True, slots=True)
 class Follow:
-    """Effect: read the view linearizably, if it is newer than number `known`; answer with this token."""
+    """Effect: read the view linearizably, if it is newer than number `known`; answer with this token.
+
+    The next one may come before the answer, and answers may come in any order.
+    """
 
     token: int
     known: int

@@ -23,41 +23,68 @@ __all__ = ["DownTimes", "MemberLease"]
 
 
 class MemberLease:
-    """The lease of this member. Times are monotonic, in seconds."""
+    """The lease of this member. Times are monotonic, in seconds.
+
+    It is asked for every `renew_every_s`, also while an earlier answer is awaited: one that is lost costs nothing else.
+    """
 
     def __init__(self, config: MembershipConfig) -> None:
         self._config = config
         self._token = 0
-        self._asked_at: float | None = None
+        self._asked_at: dict[int, float] = {}
+        self._is_asked_again = False
+        self._not_before = -inf
+        self._gap_s = 0.8 * min(config.lease_s, config.failed_min * config.probe_interval_s)
+        self._steady_since = inf
         self.ask_at = 0.0
-        """When to ask next; infinite while an answer is awaited."""
+        """When to ask next."""
         self.ends_at = -inf
         """Until when this member may act."""
+        self.read_at = -inf
+        """When the latest of the questions that have been answered was asked: this node reached the group after it."""
 
     def ask(self, *, now: float) -> int:
-        """Begin to ask; return the token of the answer that counts."""
+        """Begin to ask; return the token of the answer."""
         self._token += 1
-        self._asked_at, self.ask_at = now, now + self._config.lease_s
+        self._asked_at = {token: at for token, at in self._asked_at.items() if now < at + self._config.lease_s}
+        self._asked_at[self._token] = now
+        self.ask_at, self._is_asked_again = now + self._config.renew_every_s, False
         return self._token
 
     def answered(self, token: int, *, is_in: bool, now: float) -> None:
-        """Take the answer to `ask`: the member was in the view, or not. One that was given up does not count."""
-        if token != self._token or self._asked_at is None:
+        """Take the answer to `ask`: the member was in the view, or not. It counts once, and not after `lease_s`."""
+        asked_at = self._asked_at.pop(token, None)
+        if asked_at is None:
             return
+        if asked_at > self.read_at + self._gap_s:
+            self._steady_since = asked_at
+        self.read_at = max(self.read_at, asked_at)
         if is_in:
-            self.ends_at = max(self.ends_at, self._asked_at + self._config.lease_s)
-        self.ask_at = max(now, self._asked_at + self._config.renew_every_s)
-        self._asked_at = None
+            self.ends_at = max(self.ends_at, self._expiry(asked_at, now))
+        if self._is_asked_again:
+            self.ask_at, self._is_asked_again = now, False
+
+    def _expiry(self, asked_at: float, answered_at: float) -> float:
+        """Return when the lease ends: it counts from the question, since the answer may be of any moment after it."""
+        return asked_at + self._config.lease_s
 
     def failed(self, token: int, *, now: float) -> None:
         """Take it that there is no answer: ask again soon."""
-        if token == self._token and self._asked_at is not None:
-            self._asked_at, self.ask_at = None, now + self._config.renew_every_s / 4
+        if self._asked_at.pop(token, None) is not None:
+            self._not_before = now + self._config.renew_every_s / 4
+            self.ask_at = min(self.ask_at, self._not_before)
 
     def ask_now(self, *, now: float) -> None:
-        """Ask at once, unless an answer is awaited."""
-        if self._asked_at is None:
-            self.ask_at = now
+        """Ask at once, or as soon as an answer has come that is awaited; but not right after a failure."""
+        if self._asked_at:
+            self._is_asked_again = True
+        else:
+            self.ask_at = min(self.ask_at, max(now, self._not_before))
+
+    def is_steady(self, *, now: float) -> bool:
+        """Return whether this node has reached the group all the time while the probes went out that count now."""
+        probed_s = self._config.window * self._config.probe_interval_s
+        return self._steady_since + probed_s <= now <= self.read_at + self._gap_s
 
     def end(self) -> None:
         """Give the lease back: this member holds nothing any more."""

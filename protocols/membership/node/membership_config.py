@@ -15,7 +15,8 @@ class MembershipConfig:
     """The settings of membership.
 
     A member that crashes is noticed after `failed_min` probes, is down some 0.1 s later, and is removed when its lease
-    has run out: `probe_interval_s · (failed_min + ½) + lease_s · (1 + clock_drift)`, 6 s by default.
+    has run out: `probe_interval_s · (failed_min + ½) + lease_s · (1 + clock_drift)`, 6 s by default. The leader of the
+    group expels nobody before it has reached the group without a pause for as long as `window` probes take.
 
     Attributes:
         probe_interval_s: how often a member probes each member that it observes, and how long it waits for the reply,

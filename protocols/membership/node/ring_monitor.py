@@ -66,7 +66,7 @@ class RingMonitor:
         due, interval_s = self._due_at, self._config.probe_interval_s
         if due is None or now < due:
             return self._number, ()
-        is_late = now - due > interval_s / 2
+        is_late = self._is_late(now - due)
         for subject in self._by_member.values():
             if subject.has_replied or not is_late:
                 window = (1 << self._config.window) - 1
@@ -75,6 +75,9 @@ class RingMonitor:
         self._number += 1
         self._due_at = now + interval_s if is_late else due + interval_s
         return self._number, tuple(self._by_member)
+
+    def _is_late(self, late_s: float) -> bool:
+        return late_s > self._config.probe_interval_s / 2
 
     def replied(self, member: MemberId, number: int) -> None:
         """Take a reply. One to an earlier round, or of a member that is not observed, does not count."""

@@ -1,6 +1,7 @@
 """Mutants: put deliberate bugs into the algorithms, each of which the checkers must detect.
 
 `balancing_mutants.py`: the mutants of load balancing.
+`cluster_member_mutants.py`: the mutants of one node's part in cluster membership.
 `detector_mutants.py`: the mutants of failure detectors.
 `membership_mutants.py`: the mutants of Raft's members and log base.
 `mutation_testing.py`: `Mutant`, a deliberate bug; `run_mutant`, runs it until a checker detects it.
@@ -19,6 +20,7 @@ The mutants of whole systems are in `coterie.actors.simulation.mutants`.
 """
 
 from coterie.protocols.simulation.mutants.balancing_mutants import BALANCING_MUTANTS
+from coterie.protocols.simulation.mutants.cluster_member_mutants import CLUSTER_MEMBER_MUTANTS
 from coterie.protocols.simulation.mutants.detector_mutants import DETECTOR_MUTANTS
 from coterie.protocols.simulation.mutants.membership_mutants import MEMBERSHIP_MUTANTS
 from coterie.protocols.simulation.mutants.mutation_testing import (
@@ -60,5 +62,6 @@ MUTANTS: tuple[Mutant, ...] = (
     *SWIM_MUTANTS,
     *BALANCING_MUTANTS,
     *VIEW_MUTANTS,
+    *CLUSTER_MEMBER_MUTANTS,
 )
 """The mutants of the pure algorithms."""
