@@ -108,13 +108,18 @@ class HeldMessages:
         return target
 
     async def _wait(self, until: float) -> None:
-        """Wait for a change, until a time at the latest."""
+        """Wait for a change, until a time at the latest.
+
+        A message that waits when its node stops has not been sent: so its asker is told, instead of an unknown outcome.
+        """
         if len(self._waiting) >= WAITING_MAX:
             raise self._refusal(f"{WAITING_MAX:,} messages wait for it already")
         waiter: asyncio.Future[None] = self._system.loop.create_future()
         self._waiting[waiter] = None
         try:
             await asyncio.wait([waiter], timeout=max(0.0, until - self._monotonic()))
+        except asyncio.CancelledError:
+            raise self._refusal("this node has stopped passing messages on") from None
         finally:
             del self._waiting[waiter]
 

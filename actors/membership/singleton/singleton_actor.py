@@ -150,7 +150,7 @@ class SingletonActor(Actor[M]):
         for task in self._tasks:
             task.cancel()
         if self._run is not None:
-            self._run.guard.close()
+            self._run.guard.look()
             self._log_stopped(self._run, "the node stops")
 
     # --- messages ---------------------------------------------------------------------------------------------------
@@ -227,12 +227,18 @@ class SingletonActor(Actor[M]):
             self._me,
             known.view,
             self._known,
-            turns(known.view, self._options.is_eligible, self._given_up_by),
+            self._turns(is_held=is_held),
             self._unheld_since,
             None if self._run is None else self._run.epoch,
             self._is_wanted,
             self._hold_off_until,
         )
+
+    def _turns(self, *, is_held: bool) -> tuple[MemberId, ...]:
+        """Return the members that may claim, in their order; none if this is of no interest now."""
+        if self._run is not None or (is_held and self._known.member != self._me):
+            return ()
+        return turns(self._membership.view, self._options.is_eligible, self._given_up_by)
 
     def _take(self, step: Step) -> None:
         match step:

@@ -349,6 +349,18 @@ async def test_beyond_the_bound_an_ask_is_refused_at_once_and_a_tell_is_a_dead_l
         await asyncio.gather(*asks)
 
 
+async def test_an_ask_that_waits_when_its_node_stops_has_certainly_not_been_handled(virtual_host: VirtualHost) -> None:
+    async with setting(virtual_host, answers=[HeldBy(life(2), Epoch(7))]) as here:
+        asked = here.ref.ask(Do(1), timeout_s=30.0)
+        await asyncio.sleep(0.1)
+
+        await here.system.stop(here.ref)
+
+        with pytest.raises(NoTargets, match="has stopped passing messages on") as caught:
+            await asked
+        assert caught.value.outcome is Outcome.DEFINITE
+
+
 async def test_a_tell_waits_for_a_holder_and_is_a_dead_letter_after_a_time(virtual_host: VirtualHost) -> None:
     async with System("n1", host=virtual_host) as system:
         held, target = Held(system), Target()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections import Counter
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from coterie import Client, CoterieError, Members, Role, Topology
 from coterie.actors.membership.singleton.singleton_actor import SingletonActor
 from coterie.actors.membership.singleton.singleton_client import SingletonClient
-from coterie.errors import Outcome, RemovedFromView
+from coterie.errors import NoTargets, Outcome, RemovedFromView
 from coterie.testing import Cluster
 from tests.actors.membership.singleton_clusters import (
     CRON,
@@ -224,6 +225,32 @@ async def test_a_first_node_whose_code_does_not_have_it_does_not_block_it() -> N
         assert await where(cluster["n3"].singleton(CRON)) in {"n2/1", "n3/1"}
         client = (await cluster.client()).singleton(CRON)
         assert await where(client) in {"n2/1", "n3/1"}
+
+
+async def test_a_client_goes_to_another_node_when_the_one_that_it_asked_gave_no_answer() -> None:
+    account = Account()
+    async with started(account) as cluster:
+        singleton = (await cluster.client()).singleton(CRON)
+        await where(singleton)
+        cluster.network.freeze("n1")  # it holds the singleton, and has passed the client's messages on
+
+        answers = []
+        while not answers:
+            with contextlib.suppress(CoterieError):
+                answers.append(await singleton.ask(Do(len(account.done) + 1, 0.0), timeout_s=1.0))
+
+        assert answers == ["n2/2"]
+        cluster.network.thaw("n1")
+        await revive(cluster)
+
+
+async def test_a_singleton_that_nobody_knows_is_not_reached_for_certain() -> None:
+    account = Account()
+    async with started(account) as cluster:
+        for singleton in (cluster["n1"].singleton("none"), (await cluster.client()).singleton("none")):
+            with pytest.raises(NoTargets, match="singleton 'none' was not reached") as caught:
+                await singleton.ask(Do(1))
+            assert caught.value.outcome is Outcome.DEFINITE
 
 
 # --- actors that end by themselves
