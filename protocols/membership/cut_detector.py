@@ -26,7 +26,10 @@ Ours differs from the paper in this:
   accuse the rest, and each of the rest would confirm the others' crash before it has accused those two;
 * where a view has three members or more, a member is noise until two of them accuse it, however many rings each has
   (it matters up to K members, where an observer has several rings). Implicit alerts do not count as such: one witness
-  never expels anybody. So of three members of which two crash at once the last one removes none: an operator must.
+  never expels anybody. So of three members of which two crash at once the last one removes none: an operator must;
+* observers with which the leader has no link count as accusers of a member with which it has none either, once another
+  member than the leader accuses that. If most members are cut off from the leader's side, their observers are mostly
+  among themselves: without this rule none of them would ever leave the view, nor give up what they hold.
 """
 
 from __future__ import annotations
@@ -122,7 +125,7 @@ class CutDetector:
         rings: those of the view, if they are known already.
     """
 
-    __slots__ = ("_accusers", "_config", "_flux_since_s", "_high", "_witnesses", "rings")
+    __slots__ = ("_accusers", "_config", "_flux_since_s", "_high", "_leader", "_unlinked", "_witnesses", "rings")
 
     def __init__(self, view: View, config: CutConfig | None = None, *, rings: Rings | None = None) -> None:
         self._config = CutConfig() if config is None else config
@@ -132,6 +135,8 @@ class CutDetector:
         self._accusers: dict[MemberId, dict[int, MemberId]] = {}
         self._high: dict[MemberId, None] = {}
         self._flux_since_s: dict[MemberId, float] = {}
+        self._unlinked: frozenset[MemberId] = frozenset()
+        self._leader: MemberId | None = None
 
     def accuse(self, alert: Alert, *, now: float) -> int:
         """Count an alert at monotonic time `now` (s); return on how many rings it counts that did not count before.
@@ -154,6 +159,13 @@ class CutDetector:
                 self._accusers.get(alert.subject, {}).pop(ring, None)
         self._note(alert.subject, now)
         return before - self._count(alert.subject)
+
+    def unlinked(self, members: frozenset[MemberId], leader: MemberId, *, now: float) -> None:
+        """Take it that `leader`, where this detector runs, has no link with `members`."""
+        if members != self._unlinked or leader != self._leader:
+            self._unlinked, self._leader = members, leader
+            for member in self._accusers:
+                self._note_flux(member, now)
 
     def cut(self, *, now: float) -> Cut | None:
         """Return the members that are stable at `now`; None if there is none, or any is in flux."""
@@ -228,7 +240,16 @@ class CutDetector:
     def _is_suspected(self, member: MemberId, unheard: Container[MemberId]) -> bool:
         """Return whether the member has L rings, and enough witnesses, without the accusers in `unheard`."""
         believed = {ring: by for ring, by in self._accusers.get(member, {}).items() if by not in unheard}
-        return len(believed) >= self._config.low and self._has_witnesses(believed)
+        cut_off = self._rings_cut_off(member, believed)
+        return len(believed) + cut_off >= self._config.low and (cut_off > 0 or self._has_witnesses(believed))
+
+    def _rings_cut_off(self, member: MemberId, believed: Mapping[int, MemberId]) -> int:
+        """Return on how many rings an observer could not accuse `member`, as it seems to be cut off with it."""
+        others = [by for by in believed.values() if by != self._leader and by not in self._unlinked]
+        if member not in self._unlinked or not others:
+            return 0
+        silent = (by in self._unlinked for ring, by in enumerate(self.rings.observers[member]) if ring not in believed)
+        return sum(silent)
 
     def _is_stable(self, suspect: MemberId, suspects: Collection[MemberId], now: float) -> bool:
         return self._is_reinforced(suspect, now) or self._tally(suspect, suspects, now) >= self._config.high

@@ -55,6 +55,10 @@ class Accusations:
             if now >= heard_at + ALERTS_LAST_S:
                 self._set(observer, (), now)
 
+    def unlinked(self, members: frozenset[MemberId], leader: MemberId, *, now: float) -> None:
+        """Take it that the leader has no link with `members`, see `CutDetector.unlinked`."""
+        self._detector.unlinked(members, leader, now=now)
+
     def cut(self, *, now: float) -> Cut | None:
         """Return the members that crashed together, see `CutDetector.cut`."""
         return self._detector.cut(now=now)

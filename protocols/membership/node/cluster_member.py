@@ -382,6 +382,8 @@ class ClusterMember:
 
     def _lead(self, now: float) -> Iterator[MemberEffect]:
         self._accusations.expire(now=now)
+        present = (member for member in self._view.present if member.name in self._unreachable)
+        self._accusations.unlinked(frozenset(member.identity for member in present), self._me.identity, now=now)
         cut = self._accusations.cut(now=now)
         if cut is not None and cut != self._cut:
             self._confirm_from = now

@@ -292,3 +292,15 @@ def test_parts_run_where_their_role_is() -> None:
             assert await nodes["n1"].pool("workers").ask(WhereAreYou()) == "n2"
 
     asyncio.run(program())
+
+
+def test_a_small_side_with_the_quorum_removes_the_many_that_it_does_not_reach() -> None:
+    guests = tuple(f"n{number}" for number in range(4, 12))
+
+    async def program(sim: Simulation) -> None:
+        sim.partition(["n1", "n2"], ["n3", *guests])
+        await sim.until(lambda: set(states(sim, "n1")) == {"n1", "n2"}, within_s=60)
+        sim.heal()
+        await up(sim, *FOUNDERS, *guests)
+
+    simulated(program, guests=guests)

@@ -373,3 +373,44 @@ def test_any_alerts_and_withdrawals_leave_the_tally_that_a_plain_count_has(seed:
 def test_settings_that_contradict_each_other_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must be"):
         CutConfig(**wrong)
+
+
+# --- a leader whose side is small
+
+
+@pytest.mark.parametrize(("size", "near"), [(11, 2), (11, 3), (30, 12)])
+def test_the_members_that_a_small_side_does_not_reach_are_cut_once_each_has_an_accuser(size: int, near: int) -> None:
+    observers = Observers(view_of(size))
+    side, far = observers.ids[:near], observers.ids[near:]
+    observers.all_accuse(far)
+    accused = [member for member in far if any(by in side and by != side[0] for by in observers.of(member))]
+    assert observers.cut(now=20.0) is None or size > 11
+    observers.detector.unlinked(frozenset(far), side[0], now=0.0)
+    assert observers.cut(now=20.0) == accused
+    assert len(accused) == len(far) or size > 11
+
+
+def test_a_leader_alone_that_has_no_links_cuts_nobody() -> None:
+    observers = Observers(view_of(11))
+    leader, others = observers.ids[0], observers.ids[1:]
+    observers.detector.unlinked(frozenset(others), leader, now=0.0)
+    for subject in observers.detector.rings.subjects[leader]:
+        observers.detector.accuse(observers.alert(leader, subject), now=0.0)
+    assert observers.cut(now=60.0) is None
+
+
+def test_an_accused_member_with_which_the_leader_has_a_link_is_not_cut_for_missing_links_of_others() -> None:
+    observers = Observers(view_of(11))
+    leader, witness, subject, *others = observers.ids
+    observers.detector.unlinked(frozenset(others), leader, now=0.0)
+    observers.detector.accuse(observers.alert(witness, subject), now=0.0)
+    assert observers.cut(now=60.0) is None
+
+
+def test_links_that_are_back_take_the_cut_back() -> None:
+    observers = Observers(view_of(11))
+    side, far = observers.ids[:2], observers.ids[2:]
+    observers.all_accuse(far)
+    observers.detector.unlinked(frozenset(far), side[0], now=0.0)
+    observers.detector.unlinked(frozenset(), side[0], now=1.0)
+    assert observers.cut(now=60.0) is None
