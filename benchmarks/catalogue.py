@@ -163,7 +163,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         swim_lifeguard, 1200, is_long=True, members=16, duration_s=6.0, stalled=(1,), spells=((2.0, 0.1),), crashes=1
     ),
     "swim_load": _own_defaults(swim_load, 120, sizes=(16,)),
-    "view_stability": _own_defaults(view_stability, 600, is_long=True, members=60, duration_s=20.0, joiners=10),
+    "view_stability": _own_defaults(view_stability, 1800, is_long=True, members=60, duration_s=20.0, joiners=10),
     "swim_chitchat": _own_defaults(swim_chitchat, 60, sizes=(10,), runs=1),
     "real_detection": _own_defaults(real_detection, 3600, is_long=True, kills=2, stress_s=0.0, names=("swim",)),
     "real_restart": _own_defaults(real_restart, 1800, is_long=True, trials=2, calm_s=4.0, names=("swim",)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coterie.actors.topology.parts import ActorPart, BalancerPart, DetectorPart, PoolPart, SingletonPart
+from coterie.actors.topology.parts import DetectorPart
 from coterie.hardening.checked_deployment import Deployment, Finding, Level
 from coterie.runtime.transport.handshake.identity import CLIENT_SEPARATOR
 from coterie.runtime.transport.transport import is_loopback
@@ -43,10 +43,11 @@ def link_findings(deployment: Deployment) -> Iterator[Finding]:
 def client_findings(deployment: Deployment) -> Iterator[Finding]:
     """Yield what clients may do, and which of them operate the cluster."""
     topology, auth = deployment.topology, deployment.auth
-    kinds = ActorPart | SingletonPart | PoolPart | BalancerPart
-    with_rights = [part for part in topology.parts if isinstance(part, kinds)]
-    inner = [part.name for part in with_rights if not part.exported]
-    open_parts = [part.name for part in topology.parts if not isinstance(part, DetectorPart) and part.name not in inner]
+    exported_by_part = {
+        part.name: getattr(part, "exported", True) for part in topology.parts if not isinstance(part, DetectorPart)
+    }
+    open_parts = [name for name, exported in exported_by_part.items() if exported is True]
+    inner = [name for name, exported in exported_by_part.items() if exported is not True]
     yield Finding(Level.NOTE, f"every client reaches {', '.join(open_parts) or 'nothing'}", _advice_for(open_parts))
     if inner:
         yield Finding(Level.OK, f"no client reaches {', '.join(inner)}")

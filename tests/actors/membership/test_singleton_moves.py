@@ -234,7 +234,7 @@ async def test_a_client_goes_to_another_node_when_the_one_that_it_asked_gave_no_
         await where(singleton)
         cluster.network.freeze("n1")  # it holds the singleton, and has passed the client's messages on
 
-        answers = []
+        answers: list[object] = []
         while not answers:
             with contextlib.suppress(CoterieError):
                 answers.append(await singleton.ask(Do(len(account.done) + 1, 0.0), timeout_s=1.0))
