@@ -121,7 +121,9 @@ async def _ask(node: SimulatedNode, asked: _Asked) -> None:
         try:
             with node.life:
                 ask = node.node.singleton("holder").ask(Act(), timeout_s=ASK_S)
-            await ask
+            await asyncio.wait_for(ask, 2 * ASK_S)  # that of a process that has ended is never answered
+        except TimeoutError:
+            continue
         except (CoterieError, asyncio.CancelledError):
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise
