@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 from coterie.actors.cluster_api import ClusterApi
@@ -12,6 +13,7 @@ from coterie.actors.membership.cluster_membership import ClusterMembership
 from coterie.actors.membership.receptionist.receptionist import Receptionist
 from coterie.actors.network_addresses import format_address
 from coterie.actors.pools.pool_options import PoolOptions
+from coterie.errors import NotInView
 from coterie.runtime.refs import Address
 from coterie.runtime.storage.log_store import LogStore
 from coterie.runtime.system import System
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Node"]
 
 DRAIN_S: Final = 1.0
+LEAVE_S: Final = 3.0
+"""For so long a node that is stopped tries to leave the view."""
 
 
 class Node(ClusterApi):
@@ -82,7 +86,7 @@ class Node(ClusterApi):
         singletons start elsewhere at once, and services are found on other nodes.
         """
         if self.membership is not None:
-            await self.membership.feed.hand_over()
+            await self._give_up(self.membership)
         groups = self.topology.group_names
         asks: list[Any] = [
             self.system.at(Address(self.name, group)).ask(HandOver(), timeout_s=timeout_s) for group in groups
@@ -93,6 +97,14 @@ class Node(ClusterApi):
             for group, answer in zip(groups, answers, strict=True)
             if isinstance(answer, HandOverAnswer) and not answer.is_done and answer.leader == self.name
         )
+
+    async def _give_up(self, membership: ClusterMembership) -> None:
+        """Leave the view; a founder, which comes back at its address, stays and gives up what it holds."""
+        if self.name not in self.topology.nodes and not membership.has_ended:
+            with contextlib.suppress(NotInView):
+                await membership.leave(LEAVE_S)
+                return
+        await membership.feed.hand_over()
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""A cluster whose nodes come and go: workers join by their role, one crashes, and its service is found elsewhere.
+"""A cluster whose nodes come and go: workers join by their role, one crashes, and another takes over what it had.
 
     python coming_and_going.py
 
@@ -29,8 +29,26 @@ class Thumbnails(Actor[Draw]):
         return f"{msg.picture}, drawn by {self._node.name}"
 
 
+@message(name="coming_and_going.NextOrder")
+class NextOrder(Ask[str]):
+    pass
+
+
+class Orders(Actor[NextOrder]):
+    """One in the whole cluster. A store would refuse what an earlier epoch writes: see docs/singletons.md."""
+
+    def __init__(self, node: Node, epoch: int) -> None:
+        self._who = f"{node.name} in epoch {epoch}"
+        self._number = 0
+
+    def receive(self, msg: NextOrder, /) -> str:
+        self._number += 1
+        return f"order {self._number} of {self._who}"
+
+
 topology = Topology("shop", nodes=Members(founders=["n1", "n2", "n3"]))
 topology.actor("thumbnails", Thumbnails, nodes=Role("worker"), service="thumbnails")  # on whichever nodes are workers
+topology.singleton("orders", Orders, nodes=Role("worker"))  # on one of them
 
 
 async def work(name: str, seed: str) -> None:
@@ -49,6 +67,7 @@ async def main() -> None:
 
         node.receptionist.subscribe("thumbnails", note)  # told at once of what there is, then of each change
         n4 = asyncio.create_task(work("n4", node.address))
+        print(await node.singleton("orders").ask(NextOrder(), timeout_s=30))
         n5 = asyncio.create_task(work("n5", node.address))
         await until(providers, lambda names: names == ["n4", "n5"])
         print("n4 and n5 provide thumbnails")
@@ -56,6 +75,7 @@ async def main() -> None:
         n4.cancel()
         await until(providers, lambda names: names == ["n5"])
         print(await first(node).ask(Draw("a cat")))
+        print(await node.singleton("orders").ask(NextOrder(), timeout_s=30))
         n5.cancel()
         await asyncio.wait([n4, n5])
 

@@ -11,7 +11,9 @@ import pytest
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 OUTPUT_BY_EXAMPLE = {
-    "coming_and_going.py": "n4 and n5 provide thumbnails\na cat, drawn by n5\n",
+    "coming_and_going.py": (
+        "order 1 of n4 in epoch 1\nn4 and n5 provide thumbnails\na cat, drawn by n5\norder 1 of n5 in epoch 2\n"
+    ),
     "counter.py": "3\n6\n",
     "fastapi_app.py": "POST: 1\nPOST: 2\nGET: 2\n",
     "load_balancing.py": """\

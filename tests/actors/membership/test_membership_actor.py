@@ -304,3 +304,18 @@ def test_a_small_side_with_the_quorum_removes_the_many_that_it_does_not_reach() 
         await up(sim, *FOUNDERS, *guests)
 
     simulated(program, guests=guests)
+
+
+def test_a_guest_that_is_stopped_in_order_leaves_the_view_and_a_founder_stays_in_it() -> None:
+    async def program(sim: Simulation) -> None:
+        kinds: list[str] = []
+        membership(sim, "n1").subscribe(lambda update: kinds.extend(type(event).__name__ for event in update.events))
+        for name in ("n4", "n3"):
+            with sim.node(name).life:
+                drain = asyncio.ensure_future(sim.node(name).node.drain())
+            await drain
+        await sim.until(lambda: "n4" not in states(sim, "n1"), within_s=3)
+        assert kinds == ["MemberLeaving", "MemberRemoved"]
+        assert states(sim, "n1")["n3"] == "up"
+
+    simulated(program)
