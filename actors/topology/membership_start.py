@@ -64,6 +64,7 @@ def own_member(
 
 def spawn_membership(node: Node, members: Members, me: Member, seeds: Sequence[str]) -> None:
     """Make `node` the member `me`: spawn its `MembershipActor` and `ReceptionistActor`, and set its handles."""
+    node.system.remoting.network().keep_first_processes()
     feed = MembershipFeed(node.system, me)
     node.membership = membership = ClusterMembership(feed)
     group = node.group(MEMBERSHIP_GROUP, ViewMachine)

@@ -56,8 +56,9 @@ class Peers:
     store is the same node, started again, and supersedes the old one. But if that is still heard, one of the two runs
     on a copy of the store, and the new one is refused: both would vote, and count as one. A process with another store
     is another one, which must not push the first out: it is refused until that is lost, unless its store is trusted
-    (`trust_store`) and the first one's is not. A process that was refused may try again. So may a client: its name is
-    taken while another one of that name is heard. A node takes its name from a client in any case.
+    (`trust_store`) and the first one's is not. Of two processes without a store the second replaces the first, or, if
+    `keeps_first_process`, is refused while the first one is heard. A process that was refused may try again. So may a
+    client: its name is taken while another one of that name is heard. A node takes its name from a client in any case.
 
     Time advances here only by `check_liveness`. Its caller caps each step, so that a stall of our own loop never counts
     as absence of the peers.
@@ -69,6 +70,7 @@ class Peers:
         self._entries: dict[str, _PeerEntry] = {}
         self._reserved: set[str] = set()
         self._dialled: set[str] = set()  # by a client: nodes at which one dialer has passed the first handshake
+        self.keeps_first_process = False
         self.links: dict[str, Link] = {}  # links that are up, by node; used by `send`
 
     def add_member(self, node: str, address: tuple[str, int]) -> None:
@@ -156,6 +158,9 @@ class Peers:
             return refuse(RefusalReason.FORMER_STORE, _former_store_text(known.peer, peer, max(0.0, left_s)))
         if known.peer is not None and _is_other_life(known.peer, peer) and self._is_heard(known):
             return refuse(RefusalReason.COPIED_STORE, _copied_store_text(peer))
+        is_second = known.peer is not None and _is_second_without_store(known.peer, peer)
+        if self.keeps_first_process and is_second and self._is_heard(known):
+            return refuse(RefusalReason.OTHER_STORE, _second_process_text(peer))
         return None
 
     @contextmanager
@@ -297,6 +302,12 @@ def _is_other_life(old: Peer, new: Peer) -> bool:
     return old.store != "" and old.store == new.store and old.incarnation != new.incarnation
 
 
+def _is_second_without_store(old: Peer, new: Peer) -> bool:
+    """Return whether two nodes without a store have one name: the same one, started again, or two at once."""
+    is_storeless = old.store == new.store == "" and old.role is new.role is PeerRole.NODE
+    return is_storeless and old.incarnation != new.incarnation
+
+
 def _must_wait_for(known: _PeerEntry, old: Peer, new: Peer) -> bool:
     """Return whether `new` must wait until `old`, the latest incarnation of that name, is lost."""
     if not _is_another_process(old, new):
@@ -326,6 +337,10 @@ def _copied_store_text(new: Peer) -> str:
         f"two processes call themselves {new.node!r} and have store {_short(new.store)}, and the first one is up: this "
         f"one runs on a copy of its data directory; stop it, and remove the copy"
     )
+
+
+def _second_process_text(new: Peer) -> str:
+    return f"two processes call themselves {new.node!r}, and the first one is up: give one of them another name"
 
 
 def _superseded_text(peer: Peer) -> str:

@@ -162,6 +162,10 @@ class Transport:
         """Keep these names for nodes: no client may take them. Those of peers (`add_peer`) are kept anyway."""
         self._peers.reserve(nodes)
 
+    def keep_first_processes(self) -> None:
+        """Let no second process without a store take the name of one that is linked and heard."""
+        self._peers.keeps_first_process = True
+
     def trust_store(self, node: str, store: str) -> None:
         """Note that the cluster knows `store` as one of `node`, a member: it wins over another process of that name."""
         self._peers.trust_store(node, store)

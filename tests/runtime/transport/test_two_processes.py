@@ -170,6 +170,22 @@ async def test_processes_without_stores_replace_each_other_as_ever(world: World)
     assert not old.recorder.up
 
 
+async def test_a_second_process_without_a_store_is_refused_while_the_first_is_heard_if_the_first_is_kept(
+    world: World,
+) -> None:
+    n2 = await acceptor(world)
+    n2.transport.keep_first_processes()
+    first = process(world, n2, "")
+    await world.linked(n2, first)
+    second = process(world, n2, "")
+    await asyncio.sleep(3.0)
+    assert list(first.recorder.up) == ["n2"]
+    assert str(second.recorder.only("refused")[0][2]).startswith("other_store: two processes call themselves 'n1'")
+
+    await first.transport.close()
+    await world.linked(second)
+
+
 async def test_the_dialling_side_keeps_the_store_that_it_knows_too(world: World) -> None:
     """n2 listens; n1 dials it. Another n2 takes the address over while the first is only cut off."""
     first = await world.start("n2", store=OURS)
