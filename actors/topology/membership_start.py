@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from coterie.actors.membership.cluster_membership import ClusterMembership
-from coterie.actors.membership.cluster_nodes import MEMBERSHIP_GROUP, Members
+from coterie.actors.membership.cluster_nodes import MEMBERSHIP_GROUP, Members, Role
 from coterie.actors.membership.member_addresses import MemberAddresses
 from coterie.actors.membership.member_health import MemberHealth
 from coterie.actors.membership.membership_actor import MembershipActor
@@ -62,9 +62,21 @@ def own_member(
     return Member(NodeId(node.name), incarnation, address, all_roles, sorted_labels(labels))
 
 
+def _warn_of_roles(node: Node, me: Member) -> None:
+    """Warn of roles that no part of the topology and no policy names: they may be misspelt."""
+    selectors = [getattr(part, "where", None) for part in node.topology.parts]
+    named = {selector.name for selector in selectors if isinstance(selector, Role)}
+    unused = sorted(role for role in me.roles if role not in named)
+    if unused:
+        node.system.log.warning(
+            "membership.roles_unnamed", roles=", ".join(unused), named=", ".join(sorted(named)) or "none"
+        )
+
+
 def spawn_membership(node: Node, members: Members, me: Member, seeds: Sequence[str]) -> None:
     """Make `node` the member `me`: spawn its `MembershipActor` and `ReceptionistActor`, and set its handles."""
     node.system.remoting.network().keep_first_processes()
+    _warn_of_roles(node, me)
     feed = MembershipFeed(node.system, me)
     node.membership = membership = ClusterMembership(feed)
     group = node.group(MEMBERSHIP_GROUP, ViewMachine)

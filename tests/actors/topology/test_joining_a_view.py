@@ -160,6 +160,16 @@ async def test_a_part_runs_on_joined_nodes_with_its_role_and_label() -> None:
             assert await nodes["n1"].pool("workers").ask(Where()) == "n4"
 
 
+async def test_a_role_that_no_part_names_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    topology = shop()
+    topology.pool("workers", Part, nodes=Role("worker"))
+    async with topology.start(node="n1", roles=["wroker", "worker"]):
+        pass
+    warnings = [record.getMessage() for record in caplog.records if "roles_unnamed" in record.getMessage()]
+    assert len(warnings) == 1
+    assert "roles=wroker named=worker" in warnings[0]
+
+
 async def test_a_joined_node_may_be_reached_by_clients_that_know_a_founder_only() -> None:
     topology = shop()
     topology.actor("front", Part, nodes=Role("worker"))
