@@ -17,6 +17,10 @@ FIRST_S: Final = 0.1
 QUEUED_MAX: Final = 4096
 """The most changes that wait, and the most that are one view."""
 
+FEW: Final = 8
+"""So many changes need not wait for `change_every_s` since the view before, if none was shortly before that one: a node
+that joins alone is up at once, and many that join together are still few views."""
+
 UNANSWERED_S: Final = 5.0
 """After so long without an answer a proposal counts as failed."""
 
@@ -29,7 +33,7 @@ class ChangeQueue:
         self._waiting: dict[ViewChange, NodeId | None] = {}
         self._proposed: dict[ViewChange, NodeId | None] = {}
         self._token = 0
-        self._last_at = -inf
+        self._last_at = self._before_last_at = -inf
         self._due_at = inf
         self._is_urgent = False
 
@@ -44,8 +48,12 @@ class ChangeQueue:
             return
         self._waiting[change] = requester
         self._is_urgent = self._is_urgent or is_urgent
-        wait_s = 0.0 if is_urgent else max(FIRST_S, self._last_at + self._every_s - now)
-        self._due_at = min(self._due_at, now + wait_s)
+        self._due_at = min(self._due_at, now if is_urgent else max(now + FIRST_S, self._not_before))
+
+    @property
+    def _not_before(self) -> float:
+        """When the changes that wait may be proposed, so that views are not too many."""
+        return (self._before_last_at if len(self._waiting) <= FEW else self._last_at) + self._every_s
 
     def take(self, *, now: float) -> tuple[int, tuple[ViewChange, ...]] | None:
         """Return a token and the changes to propose now, as one; None: none."""
@@ -57,9 +65,12 @@ class ChangeQueue:
         if self._proposed and now < self._last_at + UNANSWERED_S:
             self._due_at = self._last_at + UNANSWERED_S
             return None
+        if not self._is_urgent and now < self._not_before:
+            self._due_at = self._not_before
+            return None
         self._proposed, self._waiting, self._is_urgent = self._waiting, {}, False
         self._token += 1
-        self._last_at = now
+        self._before_last_at, self._last_at = self._last_at, now
         self._due_at = now + UNANSWERED_S if self._proposed else inf
         return (self._token, tuple(self._proposed)) if self._proposed else None
 
@@ -68,7 +79,7 @@ class ChangeQueue:
         if token != self._token:
             return {}
         proposed, self._proposed = self._proposed, {}
-        wait_until = now if self._is_urgent else max(now, self._last_at + self._every_s)
+        wait_until = now if self._is_urgent else max(now, self._not_before)
         self._due_at = wait_until if self._waiting else inf
         return proposed
 

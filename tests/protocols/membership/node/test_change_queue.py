@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from coterie.protocols.algorithm import NodeId
+from coterie.protocols.membership.members import Incarnation, MemberId
 from coterie.protocols.membership.node.change_queue import QUEUED_MAX, UNANSWERED_S, ChangeQueue
 from coterie.protocols.membership.node.membership_config import MembershipConfig
 from coterie.protocols.membership.view_changes import BecomeUp, Remove
@@ -48,7 +49,7 @@ def test_a_crash_does_not_wait_for_the_interval_but_for_the_answer() -> None:
     made.take(now=0.1)
     made.add(TWO, None, now=0.2)
     made.add(CRASH, None, now=0.2, is_urgent=True)
-    assert made.take(now=0.3) is None
+    assert made.take(now=0.35) is None
 
     made.answered(1, now=0.3)
     assert made.take(now=0.3) == (2, (TWO, CRASH))
@@ -84,3 +85,28 @@ def test_the_number_of_changes_that_wait_is_bounded() -> None:
 
     assert taken is not None
     assert len(taken[1]) == QUEUED_MAX
+
+
+def test_a_second_view_follows_at_once_and_a_third_one_waits() -> None:
+    made = queue()
+    made.add(ONE, None, now=0.0)
+    made.take(now=0.1)
+    made.answered(1, now=0.11)
+    made.add(TWO, None, now=0.2)
+    assert made.take(now=0.35) == (2, (TWO,))
+    made.answered(2, now=0.36)
+    made.add(ONE, None, now=0.4)
+    assert made.take(now=1.09) is None
+    assert made.take(now=1.1) == (3, (ONE,))
+
+
+def test_many_changes_after_a_view_wait_until_the_interval_is_over() -> None:
+    made = queue()
+    made.add(ONE, None, now=0.0)
+    made.take(now=0.1)
+    made.answered(1, now=0.11)
+    many = [BecomeUp(MemberId(NodeId(f"m{number}"), Incarnation(number))) for number in range(9)]
+    for change in many:
+        made.add(change, None, now=0.2)
+    assert made.take(now=0.35) is None
+    assert made.take(now=1.1) == (2, tuple(many))
