@@ -58,6 +58,7 @@ class Allocation:
         self.wishes = ShardWishes(config.name, list(self.places.values()))
         self.shards_by_node: dict[NodeId, dict[ShardId, None]] = {node: {} for node in self.places}
         self.load_by_node = dict.fromkeys(self.places, 0.0)
+        self._most_by_node = dict.fromkeys(self.places, 0)  # replicas, if all come before any goes
         for shard, nodes in self.nodes_by_shard.items():
             for node in nodes:
                 self._enter(shard, node)
@@ -84,8 +85,8 @@ class Allocation:
         return place is None or (not place.is_available and node in self._lost)
 
     def has_room(self, place: Place) -> bool:
-        """Return whether the node's capacity allows one replica more."""
-        return place.capacity is None or len(self.shards_by_node[place.node]) < place.capacity
+        """Return whether the node's capacity allows one replica more, before any replica of the plan has left it."""
+        return place.capacity is None or self._most_by_node[place.node] < place.capacity
 
     def fill_of(self, node: NodeId, more: float = 0.0) -> float:
         """Return how full a node is that takes new replicas, with some load more: 1 if it has its share."""
@@ -183,6 +184,7 @@ class Allocation:
         if node in self.places:
             self.shards_by_node[node][shard] = None
             self.load_by_node[node] += self.load_by_shard[shard]
+            self._most_by_node[node] += 1
 
     def _remove(self, shard: ShardId, node: NodeId) -> None:
         if node in self.nodes_by_shard[shard]:

@@ -9,6 +9,7 @@ zone: if there is no room in another zone, the replica is made in a shared one, 
 from __future__ import annotations
 
 import enum
+from collections.abc import Collection
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.placement.allocation import Allocation
@@ -55,12 +56,12 @@ def _nodes_in_best_zones(
     allocation: Allocation, shard: ShardId, instead_of: NodeId | None, zone_replicas_max: int | None
 ) -> list[Place]:
     taken = allocation.zones_of(shard, but=instead_of)
-    nodes = allocation.nodes_by_shard[shard]
+    holders = _holders(allocation, shard)
     best: list[Place] = []
     fewest = len(taken) if zone_replicas_max is None else zone_replicas_max
     for place in allocation.takers:
-        in_zone = taken.count(place.zone_key)
-        if in_zone > fewest or place.node in nodes or not allocation.has_room(place):
+        in_zone = taken.count(place.zone_key) if taken else 0
+        if in_zone > fewest or place.node in holders or not (place.capacity is None or allocation.has_room(place)):
             continue
         if in_zone < fewest:
             best, fewest = [], in_zone
@@ -68,9 +69,13 @@ def _nodes_in_best_zones(
     return best
 
 
+def _holders(allocation: Allocation, shard: ShardId) -> Collection[NodeId]:
+    return allocation.nodes_by_shard[shard]
+
+
 def _wished(allocation: Allocation, shard: ShardId, places: list[Place]) -> NodeId:
     load = allocation.load_by_shard[shard]
     fills = [allocation.fill_of(place.node, load) for place in places]
     enough = min(fills) + allocation.config.imbalance / 2
     near = [place.node for place, fill in zip(places, fills, strict=True) if fill <= enough]
-    return near[0] if len(near) == 1 else max(near, key=lambda node: allocation.wishes.score(shard, node))
+    return near[0] if len(near) == 1 else max(near, key=allocation.wishes.scores(shard).__getitem__)

@@ -11,7 +11,7 @@ A node without a place is one that has been removed for good. A node that is dow
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from coterie.protocols.algorithm import NodeId
@@ -38,6 +38,7 @@ class Place:
         capacity: the most replicas that it takes, 0 or more; None: no bound. One that has more gives some away.
         is_available: whether it is up.
         is_leaving: whether its replicas are to be moved to others.
+        zone_key: what two places have in common if they fail together: the zone; without one, the node itself.
 
     Raises:
         ValueError: the name or the zone is empty, or the weight or the capacity is out of its range.
@@ -49,6 +50,7 @@ class Place:
     capacity: int | None = None
     is_available: bool = True
     is_leaving: bool = False
+    zone_key: tuple[bool, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.node or self.zone == "":
@@ -57,11 +59,7 @@ class Place:
             raise ValueError(f"the weight of {self.node!r} must be {WEIGHT_MIN} to {WEIGHT_MAX}, not {self.weight}")
         if self.capacity is not None and self.capacity < 0:
             raise ValueError(f"the capacity of {self.node!r} must not be below 0: {self.capacity}")
-
-    @property
-    def zone_key(self) -> tuple[bool, str]:
-        """What two places have in common if they fail together: the zone; without one, the node itself."""
-        return (True, self.node) if self.zone is None else (False, self.zone)
+        object.__setattr__(self, "zone_key", (True, self.node) if self.zone is None else (False, self.zone))
 
     @property
     def takes_new(self) -> bool:

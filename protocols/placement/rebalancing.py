@@ -3,8 +3,8 @@
 Akka's least-shard allocation (its `LeastShardAllocationStrategy`, absolute and relative limits per round), for several
 replicas, weights, loads, zones and capacities. Each move must leave the node that gets the replica less full than the
 one that gave it was before; so the fullest ones of all nodes, in order, only ever get emptier, and moving ends,
-whatever the loads are. A node within the stated imbalance neither gives for its own sake nor gets for it, so that a placement
-that was left alone once is left alone again.
+whatever the loads are. A node within the stated imbalance neither gives for its own sake nor gets for it, so that a
+placement that was left alone once is left alone again.
 
 What differs on purpose from Slicer (OSDI 2016), which moves what gains most per byte within a budget of key churn: what
 moves here is bounded in number, and the wish decides among equals.
@@ -95,5 +95,8 @@ def _may_move(allocation: Allocation, shard: ShardId, giver: NodeId, taker: Node
         return False
     zones = allocation.zones_of(shard, but=giver)
     there, here = (zones.count(allocation.places[node].zone_key) for node in (taker, giver))
-    is_better = allocation.fill_of(taker, allocation.load_by_shard[shard]) < allocation.fill_of(giver) * _LESS
-    return there <= here and is_better
+    return there <= here and _is_better(allocation, shard, giver, taker)
+
+
+def _is_better(allocation: Allocation, shard: ShardId, giver: NodeId, taker: NodeId) -> bool:
+    return allocation.fill_of(taker, allocation.load_by_shard[shard]) < allocation.fill_of(giver) * _LESS

@@ -89,9 +89,13 @@ def _least_needed(allocation: Allocation, shard: ShardId) -> list[NodeId]:
 def _replace_lost(allocation: Allocation, shard: ShardId) -> None:
     if len(allocation.nodes_by_shard[shard]) > allocation.config.replicas:
         return  # they are removed instead, and are counted there
-    for node in [it for it in allocation.nodes_by_shard[shard] if allocation.is_gone(it)]:
+    for node in _gone(allocation, shard):
         if allocation.has_quorum(shard):
             _move(allocation, shard, node, Reason.LOST)
+
+
+def _gone(allocation: Allocation, shard: ShardId) -> list[NodeId]:
+    return [node for node in allocation.nodes_by_shard[shard] if allocation.is_gone(node)]
 
 
 def _add_missing(allocation: Allocation, shard: ShardId) -> None:

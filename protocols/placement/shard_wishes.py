@@ -12,7 +12,7 @@ the others are given the plan, not the scores.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.placement.places import Place
@@ -35,17 +35,28 @@ class ShardWishes:
         self._name = name
         self._hash_by_shard: dict[ShardId, int] = {}
         self._hash_and_weight = {place.node: (stable_hash(place.node), place.weight) for place in places}
+        self._last: tuple[ShardId, dict[NodeId, float]] | None = None
         self._has_equal_weights = all(place.weight == places[0].weight for place in places)
 
     def score(self, shard: ShardId, node: NodeId) -> float:
         """Return the score of a node for a shard: the higher, the better. KeyError if the node has no place."""
-        shard_hash = self._hash_by_shard.get(shard)
-        if shard_hash is None:
-            shard_hash = self._hash_by_shard[shard] = stable_hash(f"{self._name}/{shard}")
         node_hash, weight = self._hash_and_weight[node]
-        mixed = mix(shard_hash ^ node_hash)
+        mixed = mix(self._hash_of(shard) ^ node_hash)
         return mixed if self._has_equal_weights else rendezvous_score(mixed, weight)
+
+    def scores(self, shard: ShardId) -> Mapping[NodeId, float]:
+        """Return the score of each node for a shard. Those of the last shard are remembered."""
+        if self._last is None or self._last[0] != shard:
+            self._last = (shard, {node: self.score(shard, node) for node in self._hash_and_weight})
+        return self._last[1]
 
     def order(self, shard: ShardId) -> list[NodeId]:
         """Return all nodes, the best one first. O(n log n)."""
-        return sorted(self._hash_and_weight, key=lambda node: (-self.score(shard, node), node))
+        scores = self.scores(shard)
+        return sorted(scores, key=lambda node: (-scores[node], node))
+
+    def _hash_of(self, shard: ShardId) -> int:
+        known = self._hash_by_shard.get(shard)
+        if known is None:
+            known = self._hash_by_shard[shard] = stable_hash(f"{self._name}/{shard}")
+        return known
