@@ -55,7 +55,8 @@ def check_plan(
         nodes = placement[step.shard]
         _check_nodes(step, nodes, by_node)
         _check_quorum(step, nodes, by_node)
-        if _left(step) in by_node and not by_node[_left(step)].is_available and _left(step) not in lost:
+        left = by_node.get(_left(step) or NodeId(""))
+        if left is not None and not left.is_available and left.node not in lost:
             broken("down_is_waited_for", f"{step}, whose node is down, but not lost")
     _check_room(plan, placement, by_node, moving)
     _check_zones(plan, placement, by_node, lost=lost, moving=moving)
@@ -66,14 +67,13 @@ def check_rest(plan: Plan, placement: Placement, places: Sequence[Place], config
     """Check a placement for which an empty plan was made, while all nodes are up and take new replicas.
 
     Raises:
-        Violation: `placement.comes_to_rest`, `.removed_node_is_empty`, `.enough_replicas`, `.zones_apart` or
-            `.capacity`.
+        Violation: `placement.comes_to_rest`, `.removed_node_is_empty`, `.enough_replicas` or `.zones_apart`.
     """
     by_node = {place.node: place for place in places}
     if plan.steps or plan.waiting:
         broken("comes_to_rest", f"{len(plan.steps)} steps, and {plan.waiting} replicas wait")
     count = Counter(node for nodes in placement.values() for node in nodes)
-    has_room = any(place.capacity is None or count[place.node] < place.capacity for place in places)
+    with_room = [it.node for it in places if it.takes_new and (it.capacity is None or count[it.node] < it.capacity)]
     told = [finding.shard for finding in plan.findings if isinstance(finding, ZoneShared)]
     without_quorum = [finding.shard for finding in plan.findings if isinstance(finding, QuorumLost)]
     for shard, nodes in placement.items():
@@ -81,7 +81,8 @@ def check_rest(plan: Plan, placement: Placement, places: Sequence[Place], config
             continue
         if any(node not in by_node for node in nodes):
             broken("removed_node_is_empty", f"shard {shard} is on {nodes}")
-        if len(nodes) != min(config.replicas, len(places)) and has_room:
+        is_short = len(nodes) < config.replicas and any(node not in nodes for node in with_room)
+        if is_short or len(nodes) > config.replicas:
             broken("enough_replicas", f"shard {shard} has {len(nodes)} of {config.replicas} replicas")
         if max(zone_counts(nodes, by_node).values(), default=0) > 1 and shard not in told:
             broken("zones_apart", f"shard {shard} is on {nodes}, and the plan does not say so")
