@@ -1,7 +1,8 @@
 """`repair`: takes the steps that rules demand: replicas that are missing, surplus, lost, leaving, or share a zone.
 
 Each kind is looked after for all shards before the next one, in the order of `repair`; those shards come first of
-which the fewest replicas are up. What the limits hold back is counted as waiting.
+which the fewest replicas are up, then the heavier ones, since light ones fill what is left (longest processing time
+first). What the limits hold back is counted as waiting.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ __all__ = ["repair"]
 
 def repair(allocation: Allocation) -> None:
     """Take all steps that are needed for other reasons than balance, as far as limits allow."""
-    shards = sorted(allocation.nodes_by_shard, key=lambda shard: (allocation.live(shard), shard))
+    load = allocation.load_by_shard
+    shards = sorted(load, key=lambda shard: (allocation.live(shard), -load[shard], shard))
     for shard in shards:
         if not allocation.has_quorum(shard) and not allocation.is_touched(shard):
             replicas = len(allocation.nodes_by_shard[shard])
