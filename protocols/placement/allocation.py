@@ -55,6 +55,7 @@ class Allocation:
         self.load_by_shard = _checked_loads(self.nodes_by_shard, load)
         self._lost = lost
         self.takers = [place for place in self.places.values() if place.takes_new]
+        self.taker_zones = tuple(dict.fromkeys(place.zone_key for place in self.takers))
         self.wishes = ShardWishes(config.name, list(self.places.values()))
         self.shards_by_node: dict[NodeId, dict[ShardId, None]] = {node: {} for node in self.places}
         self.load_by_node = dict.fromkeys(self.places, 0.0)

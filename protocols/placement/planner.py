@@ -49,7 +49,8 @@ def plan_placement(
             available again do not count.
         load: of one replica of each shard, in any unit, 0 or more; None: all alike. Shards that it lacks count with the
             mean; no shard counts with less than a hundredth of that.
-        moving: steps under way. They count against the limits, and their shards get no other step.
+        moving: steps under way. They count against the limits, and their shards get no other step: one that cannot end,
+            since its new node is down, must be given up and left out.
 
     Raises:
         ValueError: a node has two places, a shard two replicas on one node, or a load is out of its range.

@@ -172,7 +172,8 @@ def _part_zone(allocation: Allocation, shard: ShardId) -> None:
     for zone, replicas in sorted(counts.items(), key=lambda it: (-it[1], it[0])):
         if replicas < 2:
             return
-        options = list(_ways_out(allocation, shard, zone, replicas))
+        has_better = any(counts[it] < replicas - 1 for it in allocation.taker_zones)
+        options = list(_ways_out(allocation, shard, zone, replicas)) if has_better else []
         if not options:
             allocation.find(ZoneShared(shard, zone[1], replicas))
             continue

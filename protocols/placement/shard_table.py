@@ -13,7 +13,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 from typing import Generic, NewType, TypeVar
 
 __all__ = ["ShardId", "ShardRange", "ShardTable", "founding_table"]
@@ -128,10 +128,10 @@ def founding_table(starts: Sequence[P]) -> ShardTable[P]:
     Raises:
         ValueError: the first start is not the lowest point, or they do not grow.
     """
-    ranges = tuple(
-        ShardRange(ShardId(at), start, end) for at, (start, end) in enumerate(zip_longest(starts, starts[1:]))
-    )
-    return ShardTable(ranges, ShardId(len(ranges)))
+    ranges: list[ShardRange[P]] = []
+    for at, start in enumerate(starts):
+        ranges.append(ShardRange(ShardId(at), start, starts[at + 1] if at + 1 < len(starts) else None))
+    return ShardTable(tuple(ranges), ShardId(len(ranges)))
 
 
 def _halves(whole: ShardRange[P], at: P, next_id: ShardId) -> tuple[ShardRange[P], ShardRange[P]]:

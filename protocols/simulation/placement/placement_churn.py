@@ -102,16 +102,14 @@ class PlacementChurn:
         self.moving = ()
         self.places = {node: replace(place, is_available=True, is_leaving=False) for node, place in self.places.items()}
         self.config = replace(self.config, moves_max=1_000_000, moves_per_node_max=1_000_000)
-        for _ in range(ROUNDS_TO_REST):
-            plan = self.plan()
-            if not plan.steps:
-                check_rest(plan, self.placement, list(self.places.values()), self.config)
-                if not (self._zones or self._has_bounds or plan.findings):
-                    self._check_balance()
-                return
+        while (plan := self.plan()).steps:
+            if self.counts.rounds_to_rest == ROUNDS_TO_REST:
+                broken("comes_to_rest", f"after {ROUNDS_TO_REST} plans there are {len(plan.steps)} more steps")
             self.placement = apply_steps(self.placement, plan.steps)
             self.counts.rounds_to_rest += 1
-        broken("comes_to_rest", f"after {ROUNDS_TO_REST} plans there are {len(plan.steps)} more steps")
+        check_rest(plan, self.placement, list(self.places.values()), self.config)
+        if not (self._zones or self._has_bounds or plan.findings):
+            self._check_balance()
 
     def _check_balance(self) -> None:
         counts = Counter(node for nodes in self.placement.values() for node in nodes)

@@ -167,4 +167,4 @@ def test_a_plan_is_the_same_in_every_process_and_python_version() -> None:
     after, _, _ = settled(present, places[2:], load=load)
 
     text = repr([sorted(it.items()) for it in (present, after)])
-    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "0"
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "9558b042840406af"

@@ -9,6 +9,7 @@ from coterie.protocols.placement import (
     RemoveReplica,
     ReplaceReplica,
     ShardId,
+    Step,
     apply_steps,
 )
 
@@ -17,7 +18,7 @@ A, B, C, D = (NodeId(name) for name in "abcd")
 
 
 def test_steps_add_remove_and_replace() -> None:
-    steps = [
+    steps: list[Step] = [
         AddReplica(ZERO, C, Reason.MISSING),
         ReplaceReplica(ONE, A, D, Reason.LEAVING),
         RemoveReplica(ONE, B, Reason.SURPLUS),
@@ -27,7 +28,7 @@ def test_steps_add_remove_and_replace() -> None:
 
 
 def test_a_step_that_was_applied_already_changes_nothing() -> None:
-    steps = [AddReplica(ZERO, A, Reason.MISSING), ReplaceReplica(ONE, A, B, Reason.LOST)]
+    steps: list[Step] = [AddReplica(ZERO, A, Reason.MISSING), ReplaceReplica(ONE, A, B, Reason.LOST)]
     once = apply_steps({ZERO: (), ONE: [A]}, steps)
 
     assert apply_steps(once, steps) == once
