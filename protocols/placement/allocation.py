@@ -34,7 +34,7 @@ __all__ = ["Allocation"]
 
 ZoneKey = tuple[bool, str]
 
-_LEAST_OF_MEAN = 0.01  # an idle shard costs something: of no load at all, it would be moved without end
+_LEAST_OF_MEAN = 0.01  # an idle shard costs something: each move must change the fill of both nodes
 
 
 class Allocation:

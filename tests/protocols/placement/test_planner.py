@@ -146,6 +146,17 @@ def test_balance_does_not_put_two_replicas_into_one_zone() -> None:
     check_rest(plan, present, places, UNLIMITED)
 
 
+def test_balance_moves_within_a_zone_if_another_node_is_as_empty_but_in_the_zone_of_another_replica() -> None:
+    zone_by_node = {"a": "y", "b": "x", "c": "x", "d": "y", "e": "z", "f": "z"}
+    places = [Place(NodeId(node), zone) for node, zone in zone_by_node.items()]
+    present = dict.fromkeys(new(40), (NodeId("c"), NodeId("d"), NodeId("e")))
+
+    after, plan, _ = settled(present, places)
+
+    assert all(count in range(18, 23) for count in counts(after).values())
+    check_rest(plan, after, places, UNLIMITED)
+
+
 # --- nodes that are down, lost, removed, leaving
 
 
@@ -318,12 +329,16 @@ def test_a_node_of_no_capacity_gets_nothing() -> None:
     assert counts(present)[N3] == 0
 
 
-def test_a_node_that_gives_a_replica_away_gets_no_other_in_the_same_plan_beyond_its_capacity() -> None:
-    places = [replace(place, capacity=2) for place in places_of(4)]
-    places[0] = replace(places[0], is_leaving=True)
-    present = {ZERO: [N1], ShardId(1): [N2], ShardId(2): [N2], ShardId(3): [N3]}
+def test_room_that_a_step_makes_is_not_used_before_that_step_is_done() -> None:
+    places = [Place(N1, "x", capacity=1), Place(N2, "y", capacity=2), Place(N3, "z", capacity=2)]
+    places.append(Place(N4, "x", capacity=1))
+    present = {ZERO: (N1, N2, N3, N4), ShardId(1): (N2, N3)}
 
-    settled(present, places, replace(UNLIMITED, replicas=1))
+    plan = plan_placement(present, places, UNLIMITED)
+    after, last, rounds = settled(present, places)
+
+    assert [type(step) for step in plan.steps] == [RemoveReplica]
+    assert (rounds, [len(nodes) for nodes in after.values()], last.findings) == (2, [3, 3], ())
 
 
 # --- weights and loads
