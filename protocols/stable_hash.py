@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Final
 
-__all__ = ["HASHES", "mix", "stable_hash", "stable_hashes"]
+__all__ = ["HASHES", "key_bytes", "mix", "stable_hash", "stable_hashes"]
 
 HASHES: Final = 1 << 64
 """The number of hashes: they are from 0 to `HASHES` - 1."""
@@ -22,7 +22,7 @@ _EIGHT: Final = struct.Struct("<8Q")
 
 def stable_hash(key: str | bytes) -> int:
     """Return the hash of `key`, 0 … `HASHES` - 1."""
-    return int.from_bytes(blake2b(_bytes(key), digest_size=8).digest(), "little")
+    return int.from_bytes(blake2b(key_bytes(key), digest_size=8).digest(), "little")
 
 
 def stable_hashes(key: str | bytes, count: int) -> list[int]:
@@ -38,8 +38,9 @@ def mix(number: int) -> int:
 
 
 def _eight(key: str | bytes, salt: int) -> Iterator[int]:
-    return iter(_EIGHT.unpack(blake2b(_bytes(key), digest_size=64, salt=salt.to_bytes(8, "little")).digest()))
+    return iter(_EIGHT.unpack(blake2b(key_bytes(key), digest_size=64, salt=salt.to_bytes(8, "little")).digest()))
 
 
-def _bytes(key: str | bytes) -> bytes:
+def key_bytes(key: str | bytes) -> bytes:
+    """Return the bytes that are hashed: text as UTF-8, whose order is that of the text's code points."""
     return key.encode("utf-8", "surrogatepass") if isinstance(key, str) else key

@@ -6,6 +6,7 @@
 `membership/`: lets members of a large view observe each other under faults, and cuts out those that crashed.
 `mutants/`: deliberate bugs in the algorithms, which test the checkers.
 `partitions/`: cut single links of a Raft group, and measure how soon it commits again.
+`placement/`: nodes come, go and fail while plans of placement are carried out.
 `scenarios/`: run Raft or single-decree Paxos with clients, faults and checkers.
 `event_heap.py`: `EventHeap`, runs actions in simulated time; `stream`, makes a random generator from a name.
 `hearing_raft.py`: `HearingRaft`, tells a simulated Raft node the store of every sender.

@@ -12,7 +12,8 @@ from typing import ClassVar
 from coterie.protocols.balancing.hashing.keyed_picker import KeyTable, keyed
 from coterie.protocols.balancing.policy import Picker, Target
 from coterie.protocols.balancing.weights_in_range import weights_in_range
-from coterie.protocols.stable_hash import HASHES, mix, stable_hash
+from coterie.protocols.rendezvous_score import rendezvous_score
+from coterie.protocols.stable_hash import mix, stable_hash
 
 __all__ = ["Rendezvous"]
 
@@ -53,7 +54,7 @@ class _Scores(KeyTable):
             if exclude and key in exclude:
                 continue
             mixed = mix(key_hash ^ target_hash)
-            score = mixed if self._has_equal_weights else _score(mixed, weight)
+            score = mixed if self._has_equal_weights else rendezvous_score(mixed, weight)
             if score > best_score:
                 best, best_score = key, score
         return best
@@ -61,7 +62,3 @@ class _Scores(KeyTable):
     def shares(self) -> Mapping[str, float]:
         total = math.fsum(weight for _, _, weight in self._targets)
         return {key: weight / total for key, _, weight in self._targets}
-
-
-def _score(mixed: int, weight: float) -> float:
-    return -weight / math.log(((mixed >> 12) + 0.5) / (HASHES >> 12))  # 52 bits and a half: never 0, never 1

@@ -5,6 +5,7 @@
 `detector_mutants.py`: the mutants of failure detectors.
 `membership_mutants.py`: the mutants of Raft's members and log base.
 `mutation_testing.py`: `Mutant`, a deliberate bug; `run_mutant`, runs it until a checker detects it.
+`placement_mutants.py`: the mutants of placement.
 `raft_mutants.py`: the mutants of Raft.
 `session_mutants.py`: the mutants of sessions.
 `snapshot_mutants.py`: the mutants of snapshots.
@@ -33,6 +34,7 @@ from coterie.protocols.simulation.mutants.mutation_testing import (
     patched,
     run_mutant,
 )
+from coterie.protocols.simulation.mutants.placement_mutants import PLACEMENT_MUTANTS
 from coterie.protocols.simulation.mutants.raft_mutants import RAFT_MUTANTS
 from coterie.protocols.simulation.mutants.session_mutants import SESSION_MUTANTS
 from coterie.protocols.simulation.mutants.snapshot_mutants import SNAPSHOT_MUTANTS
@@ -63,5 +65,6 @@ MUTANTS: tuple[Mutant, ...] = (
     *BALANCING_MUTANTS,
     *VIEW_MUTANTS,
     *CLUSTER_MEMBER_MUTANTS,
+    *PLACEMENT_MUTANTS,
 )
 """The mutants of the pure algorithms."""
