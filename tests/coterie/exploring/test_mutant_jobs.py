@@ -9,11 +9,13 @@ from coterie.exploring.mutant_jobs import ALL_MUTANTS, MutantError, TimedMutantR
 DIRECTED = (
     *("detector: ", "swim: ", "balancing: ", "outcomes: ", "machines: ", "digests: ", "members: "),
     "authorisation: ",
+    "membership: ",
+    "placement: ",
     "text unescaped",
 )
 """All trials of these are directed: detectors and policies have no safety property that a plan of faults could break;
 what clients are told is compared with answers that a trial makes up; no plan starts a node with another store, or
-forges what is said."""
+forges what is said; members and placements have worlds of their own, with faults of their own."""
 
 QUICK = ("synod: promise not durable", "sessions: unknown session executed")
 

@@ -18,12 +18,13 @@ import coterie.actors
 from coterie.actors.groups.evolution.machine_schema import machine_schema
 from coterie.actors.groups.key_value import KeyValue
 from coterie.actors.groups.state_machine import StateMachine
+from coterie.actors.membership.view_machine import ViewMachine
 from coterie.protocols.evolution.revisions import Revision
 from coterie.protocols.evolution.schema_comparison import Verdict
 from coterie.protocols.evolution.schema_file import compare_groups, read_schema_file, schema_file_text
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.json"))
-MACHINES: dict[str, type[StateMachine[Any]]] = {"KeyValue": KeyValue}
+MACHINES: dict[str, type[StateMachine[Any]]] = {"KeyValue": KeyValue, "ViewMachine": ViewMachine}
 
 
 def built_in_machines() -> set[str]:
