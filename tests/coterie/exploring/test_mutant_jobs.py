@@ -11,6 +11,7 @@ DIRECTED = (
     "authorisation: ",
     "membership: ",
     "placement: ",
+    "view: ",
     "text unescaped",
 )
 """All trials of these are directed: detectors and policies have no safety property that a plan of faults could break;
