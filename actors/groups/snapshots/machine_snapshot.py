@@ -21,15 +21,15 @@ from coterie.actors.groups.snapshots.unsavable_state import why_unsavable
 from coterie.errors import SnapshotFailed
 from coterie.runtime.messages.message_codecs import MessageType
 
-__all__ = ["NOT_STATE", "is_partly_restored", "restore_piece", "saved_pieces"]
+__all__ = ["NOT_STATE", "RESERVED", "is_partly_restored", "restore_piece", "saved_pieces"]
 
-_NOT_SAVED: Final = ("index", "version")
-"""The runtime sets these attributes."""
+RESERVED: Final = ("index", "version")
+"""The runtime sets these attributes, and nobody else may."""
 
 _RESTORING: Final = "_coterie_restoring"
 """The attribute of a machine that is being restored: the `_Restoring`."""
 
-NOT_STATE: Final = frozenset({*_NOT_SAVED, _RESTORING})
+NOT_STATE: Final = frozenset({*RESERVED, _RESTORING})
 """The attributes of a machine that are not its own."""
 
 _FLAT_ITEMS_MIN: Final = 1000
@@ -53,7 +53,7 @@ def saved_pieces(machine: Any, commands: Sequence[MessageType]) -> Iterator[byte
     types = known_types(cls, tuple(commands))
     left_out = {_RESTORING, *transient_names(cls)}
     attributes = {name: value for name, value in attributes_of(machine).items() if name not in left_out}
-    values = {name: value for name, value in attributes.items() if name not in _NOT_SAVED}
+    values = {name: value for name, value in attributes.items() if name not in RESERVED}
     flat = {name: value for name, value in values.items() if _is_flat(value, types)}
     now = {name: value for name, value in values.items() if name not in flat}
     writer = StateWriter(types)

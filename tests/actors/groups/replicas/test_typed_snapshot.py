@@ -294,3 +294,50 @@ def test_long_value_of_a_machine_that_coterie_saves_is_one_piece_of_any_length()
     vars(machine)["text"] = "a" * (PIECE_BYTES_MAX + 1)
 
     assert max(map(len, TypedMachine(machine).snapshot())) > PIECE_BYTES_MAX
+
+
+class Renumbers(Counting):
+    """Sets an attribute that is the runtime's: the one whose name is `name`, to `value`."""
+
+    name = ""
+    value: Any = 30
+
+    def apply(self, command: Add, /) -> int:
+        setattr(self, self.name, self.value)
+        return super().apply(command)
+
+
+@pytest.mark.parametrize("name", ["version", "index"])
+@pytest.mark.parametrize("value", [30, None, True, "2"])
+@pytest.mark.parametrize("base", [Counting, Own])
+def test_machine_that_changes_an_attribute_of_the_runtime_is_not_saved(
+    base: type[Counting], name: str, value: Any
+) -> None:
+    kind: Any = type("Renumbers", (Renumbers, base), {"name": name, "value": value})
+    machine = TypedMachine(kind())
+    machine.adopt(schema_of(1))
+    add(machine, 1, index=7)
+
+    with pytest.raises(SnapshotFailed, match=rf"Renumbers\.{name} is .*, and the runtime has set it to"):
+        machine.snapshot()
+
+
+def test_restore_that_sets_the_version_leaves_the_active_one() -> None:
+    class Resets(Counting):
+        def snapshot(self) -> Iterator[bytes]:
+            return iter([b"%d" % self.total])
+
+        def restore(self, piece: bytes) -> None:
+            vars(self).clear()
+            vars(self).update(total=int(piece), migrated=[], index=None)
+
+    machine = TypedMachine(Resets())
+    machine.adopt(schema_of(1))
+    add(machine, 5, index=7)
+
+    again = machine.twin()
+    for piece in machine.snapshot():
+        again.restore(piece)
+    again.end_restore()
+
+    assert (user(again).version, user(again).index, user(again).total) == (1, 7, 5)
