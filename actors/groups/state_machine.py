@@ -100,7 +100,8 @@ class StateMachine(Generic[C]):
         It must not change the machine. Commands are applied while the pieces are taken, and must not show in them. So
         an override is a `def` that copies what it needs and returns an iterator over the copy. A `def` with a `yield`
         is taken to its end at once, while all commands wait; so are values here, except collections of 1,000 or more
-        items that never change. A piece of more than 16 MiB that an override yields is refused.
+        items that never change. A piece that is a memoryview is copied when it is taken; one of more than 16 MiB that
+        an override yields is refused.
 
         Raises:
             SnapshotFailed: a value cannot be saved, or can be reached in two ways, so that it would come back as two.
@@ -207,7 +208,7 @@ def snapshot_mistake(machine: StateMachine[Any]) -> str | None:
         pieces: Any = machine.snapshot()
         if not isinstance(pieces, Iterator):
             return f"{name}.snapshot returned a {type(pieces).__name__}: it must return an iterator of bytes"
-        wrong = next((piece for piece in pieces if type(piece) is not bytes), None)
+        wrong = next((piece for piece in pieces if type(piece) not in (bytes, memoryview)), None)
     except SnapshotFailed as error:
         return str(error)
     except Exception as error:  # noqa: BLE001 (it is the mistake)

@@ -371,6 +371,8 @@ def _checked(head: bytes, pieces: Iterator[Any], cls: type, bytes_max: int | Non
     while True:
         with _failing("its snapshot failed", cls):
             piece = next(pieces, _END)
+            if isinstance(piece, memoryview):
+                piece = bytes(piece)
         if piece is _END:
             return
         if type(piece) is not bytes:

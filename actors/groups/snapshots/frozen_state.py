@@ -414,6 +414,7 @@ def is_changeable(frozen: Frozen) -> bool:
     return frozen.kind not in (FrozenKind.EQUAL, FrozenKind.OPAQUE) and not isinstance(value, (tuple, frozenset))
 
 
+@functools.lru_cache(maxsize=256)
 def never_changes(cls: type) -> bool:
     """Return whether objects of a class never change, nor what they hold: messages, and what has a codec."""
     return "__coterie__" in vars(cls) or coding_of(cls) is not None

@@ -33,6 +33,7 @@ pytestmark = pytest.mark.virtual
 class Saved(StateMachine[Add | Total]):
     """Has a `snapshot` and a `restore` of its own. `restored`: how often any was restored."""
 
+    transient = ("restored", "tries")
     restored = 0
 
     def __init__(self) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from coterie import Ask, StateMachine, message
 from coterie.actors.groups.replicas.typed_machine import PIECE_BYTES_MAX, TypedMachine
+from coterie.actors.groups.state_machine import snapshot_mistake
 from coterie.actors.groups.typed_commands import REASON_CHARS_MAX, encode_command
 from coterie.errors import SnapshotFailed
 from coterie.protocols.evolution.schema import Schema
@@ -341,3 +342,19 @@ def test_restore_that_sets_the_version_leaves_the_active_one() -> None:
     again.end_restore()
 
     assert (user(again).version, user(again).index, user(again).total) == (1, 7, 5)
+
+
+def test_pieces_may_be_views_which_are_copied_when_they_are_taken() -> None:
+    class Views(Own):
+        def snapshot(self) -> Iterator[bytes]:
+            self.buffer = bytearray(b"total%d" % self.total)
+            return iter([memoryview(self.buffer)[:5], memoryview(self.buffer)[5:]])  # type: ignore[list-item]
+
+    machine = TypedMachine(Views())
+    add(machine, 5)
+    pieces = list(machine.snapshot())
+    user(machine).buffer[:] = b"other6"
+
+    assert pieces[1:] == [b"total", b"5"]
+    assert {type(piece) for piece in pieces} == {bytes}
+    assert snapshot_mistake(Views()) is None

@@ -438,7 +438,7 @@ def test_what_a_command_changes_before_the_comparison_is_no_difference() -> None
     buffer = bytearray(b"ab")
     assert late(memoryview(buffer), memoryview(b"ab"), lambda: buffer.__setitem__(0, 1)) is None
     rows = {1: 2}
-    assert late(types.MappingProxyType(rows), types.MappingProxyType({1: 2}), lambda: rows.clear()) is None
+    assert late(types.MappingProxyType(rows), types.MappingProxyType({1: 2}), rows.clear) is None
     made = defaultdict(int)
     assert late(made, defaultdict(int), lambda: setattr(made, "default_factory", None)) is None
 
