@@ -19,7 +19,8 @@ from collections import deque
 from collections.abc import Iterator, MutableMapping, MutableSequence, MutableSet
 from typing import Any, ClassVar, Final, Generic, TypeVar, get_args, get_origin
 
-from coterie.actors.groups.snapshots.machine_snapshot import restore_piece, saved_pieces
+from coterie.actors.groups.snapshots.machine_snapshot import RESERVED, restore_piece, saved_pieces
+from coterie.actors.groups.snapshots.state_encoding import attributes_of
 from coterie.errors import MessageTypeError, SnapshotFailed
 from coterie.protocols.replicated_log import LogIndex
 from coterie.runtime.messages.message import Ask, message_type
@@ -51,11 +52,12 @@ class StateMachine(Generic[C]):
     """A deterministic state machine with commands of type C (a message, or a union of messages that are `Ask`s)."""
 
     index: LogIndex = LogIndex(0)
-    """The log entry that is being applied."""
+    """The log entry that is being applied. The runtime sets it, and no machine may."""
 
     version: int = 1
     """Of the class: the version of this code, from 1; raise it when `apply` behaves differently. Of `self`: the version
-    that is active in the group, which `apply` must follow: that of older code, until the newer one is activated."""
+    that is active in the group, which `apply` must follow: that of older code, until the newer one is activated. The
+    runtime sets that, and no machine may."""
 
     state_type: ClassVar[object] = None
     """The type of the state, if it is declared: any type that a field of a message may have."""
@@ -98,7 +100,8 @@ class StateMachine(Generic[C]):
         It must not change the machine. Commands are applied while the pieces are taken, and must not show in them. So
         an override is a `def` that copies what it needs and returns an iterator over the copy. A `def` with a `yield`
         is taken to its end at once, while all commands wait; so are values here, except collections of 1,000 or more
-        items that never change. A piece of more than 16 MiB that an override yields is refused.
+        items that never change. A piece that is a memoryview is copied when it is taken; one of more than 16 MiB that
+        an override yields is refused.
 
         Raises:
             SnapshotFailed: a value cannot be saved, or can be reached in two ways, so that it would come back as two.
@@ -189,7 +192,7 @@ def snapshot_mistake(machine: StateMachine[Any]) -> str | None:
     Its `snapshot` is called, and taken to its end.
     """
     name = type(machine).__name__
-    if (mistake := _mistake_in_transient(type(machine))) is not None:
+    if (mistake := _mistake_in_transient(type(machine)) or _reserved_name(machine)) is not None:
         return mistake
     own = [method for method in ("snapshot", "restore") if not _is_inherited(machine, method)]
     if len(own) == 1:
@@ -205,7 +208,7 @@ def snapshot_mistake(machine: StateMachine[Any]) -> str | None:
         pieces: Any = machine.snapshot()
         if not isinstance(pieces, Iterator):
             return f"{name}.snapshot returned a {type(pieces).__name__}: it must return an iterator of bytes"
-        wrong = next((piece for piece in pieces if type(piece) is not bytes), None)
+        wrong = next((piece for piece in pieces if type(piece) not in (bytes, memoryview)), None)
     except SnapshotFailed as error:
         return str(error)
     except Exception as error:  # noqa: BLE001 (it is the mistake)
@@ -220,6 +223,20 @@ def _mistake_in_transient(cls: type) -> str | None:
         if not isinstance(names, tuple) or any(type(name) is not str for name in names):
             return f"{base.__name__}.transient is {names!r:.60}: it must be a tuple of names of attributes"
     return None
+
+
+def _reserved_name(machine: StateMachine[Any]) -> str | None:
+    """Return which attribute of the runtime a new machine has set itself; None if it has set none."""
+    cls, own = type(machine), attributes_of(machine)
+    found = [name for name in RESERVED if name in own]
+    found += ["index"] if "index" not in own and cls.index is not StateMachine.index else []
+    if not found:
+        return None
+    version = "; the version of the code is `version = 2` in the class" if found[0] == "version" else ""
+    return (
+        f"{cls.__name__} sets {found[0]!r} itself: `version` and `index` of a machine are the runtime's, which sets "
+        f"both and saves neither as state: take another name{version}"
+    )
 
 
 _CHANGEABLE: Final = (MutableMapping, MutableSequence, MutableSet, deque)

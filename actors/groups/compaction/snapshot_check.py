@@ -3,9 +3,10 @@
     written ─▶ read back, digest ─▶ restored into a twin of the machine ─▶ the twin's state: that of the machine?
         ─▶ saved again: the same? ─▶ usable
 
-The digest of the file is compared each time. A twin is a second copy of the state, so it is made for the first snapshot
-of each schema that the machine follows in this life; again once it is less than half or more than twice as large; and
-once there is a value in an attribute that was empty in all that were tried. Never beyond `TRIED_BYTES_MAX`. All is done
+The digest of the file is compared each time. Every snapshot of a user's machine is tried, but for those beyond
+`TRIED_BYTES_MAX`: a twin is a second copy of the state. Of the machines of coterie itself, whose code has tests of its
+own, the first one of each schema that the machine follows in this life is tried; again once it is less than half or
+more than twice as large; and once there is a value in an attribute that was empty in all that were tried. All is done
 in slices; the machine itself, and the log, go on meanwhile: its state was frozen when the snapshot began
 (`frozen_state.py`).
 """
@@ -14,7 +15,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -39,7 +41,9 @@ DIGEST_BYTES: Final = 4 * 1024 * 1024
 """So much is read at once to compare the digest. Lower: it takes longer. Higher: the log's writes wait for it."""
 
 SLICE_S: Final = 0.003
-"""For so long the loop is held at once while a machine is saved again."""
+"""For so long the loop is held at once, and the last piece of that, while a machine is restored or saved again."""
+
+_OWN_MODULES: Final = "coterie."
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,10 @@ class Trial:
 
 
 class _Tried:
-    """What was tried of one schema: how much the machine yielded last, and which attributes had a value in any."""
+    """What was tried of one schema of a machine of coterie itself.
+
+    How much the machine yielded last, and which attributes had a value in any.
+    """
 
     def __init__(self) -> None:
         self.size_bytes: int | None = None
@@ -97,7 +104,8 @@ class SnapshotCheck:
         twin = trial.twin
         tried = _Tried() if twin is None else self._tried_by_schema.setdefault(twin.follows, _Tried())
         filled = set() if trial.state is None else trial.state.filled
-        if twin is None or snapshot.size_bytes > TRIED_BYTES_MAX or tried.is_like(machine_bytes, filled):
+        is_known = twin is None or (_is_own(twin.machine) and tried.is_like(machine_bytes, filled))
+        if is_known or snapshot.size_bytes > TRIED_BYTES_MAX:
             await self._read(snapshot, None)
             return
         saved = await self._read(snapshot, trial)
@@ -143,7 +151,7 @@ class SnapshotCheck:
                     raise ValueError("it is missing" if data is None else f"{snapshot.size_bytes} bytes were written")
                 offset += len(data)
                 if trial is not None:
-                    _restore(trial, reader, data, saved)
+                    await self._restore(trial, reader.feed(data), saved)
             if digest.digest() != snapshot.digest:
                 raise ValueError("it is not what was written")
         except SnapshotFailed:  # it is a ValueError, too
@@ -154,10 +162,29 @@ class SnapshotCheck:
             ) from error
         return saved
 
+    async def _restore(self, trial: Trial, frames: Iterator[tuple[int, bytes]], saved: _Saved) -> None:
+        """Restore what is the machine's in these frames into the twin."""
+        bodies = deque(body for section, body in frames if section == Section.MACHINE)
+        try:
+            while bodies:
+                until_s = self._monotonic() + SLICE_S
+                with trial.guard.running("restore"):
+                    while bodies and self._monotonic() < until_s:
+                        body = bodies.popleft()
+                        saved.add(body)
+                        trial.twin.restore(body)
+                await asyncio.sleep(0)
+        except SnapshotUnusable:
+            raise
+        except SnapshotFailed as error:
+            raise SnapshotUnusable(f"a new machine does not take it: {error}") from error
+        except MemoryError as error:
+            raise SnapshotUnusable("there is no memory to try it on a new machine") from error
+
     async def _saved_again(self, trial: Trial) -> _Saved:
         saved = _Saved()
         with trial.guard.running("snapshot"):
-            pieces = trial.twin.snapshot()
+            pieces = trial.twin.snapshot_unused()
         while True:
             until_s = self._monotonic() + SLICE_S
             with trial.guard.running("snapshot"):
@@ -170,21 +197,9 @@ class SnapshotCheck:
             await asyncio.sleep(0)
 
 
-def _restore(trial: Trial, reader: FrameReader, data: bytes, saved: _Saved) -> None:
-    bodies = [body for section, body in reader.feed(data) if section == Section.MACHINE]
-    if not bodies:
-        return
-    try:
-        with trial.guard.running("restore"):
-            for body in bodies:
-                saved.add(body)
-                trial.twin.restore(body)
-    except SnapshotUnusable:
-        raise
-    except SnapshotFailed as error:
-        raise SnapshotUnusable(f"a new machine does not take it: {error}") from error
-    except MemoryError as error:
-        raise SnapshotUnusable("there is no memory to try it on a new machine") from error
+def _is_own(machine: object) -> bool:
+    """Return whether a machine is one of coterie itself."""
+    return type(machine).__module__.startswith(_OWN_MODULES)
 
 
 def _difference_text(cls: str, found: Difference) -> str:

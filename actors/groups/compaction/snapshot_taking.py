@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from coterie.actors.groups.compaction.class_state import ClassState
 from coterie.actors.groups.compaction.group_snapshots import SnapshotFiles, snapshot_name
 from coterie.actors.groups.compaction.machine_guard import (
     MachineChanged,
@@ -120,6 +121,7 @@ class SnapshotTaking:
         self._disk_failures = 0
         self._retry_at_s = 0.0
         self._damaged: SnapshotId | None = None  # another one must take its place
+        self._class_state = ClassState(replica.state_machine)
         self._check = SnapshotCheck(group, store, context.clock.monotonic)
         self._waiting: tuple[SnapshotId, LogIndex] | None = None  # with the last entry that changed the state in it
         self._demanded_index = LogIndex(0)
@@ -127,7 +129,7 @@ class SnapshotTaking:
         self._writer: SnapshotWriter | None = None
         self._changed: str | None = None
         """How a snapshot has changed the machine: this life takes no other one, which might agree with that."""
-        self._has_told_empty = False
+        self._has_told_empty = self._has_told_unseen = False
 
     def demand(self, index: LogIndex) -> str | None:
         """Let the next `advance` take a snapshot of the entries up to `index`, which are applied, if there is none yet.
@@ -240,6 +242,7 @@ class SnapshotTaking:
         except SnapshotFailed as error:
             self._failed(error, entries, size_bytes)
             return
+        self._tell_of_unseen(trial)
         frames, changed_index = _Frames(Manifest(self._group, facts), pieces), self._replica.changed_index
         self._files.begin(self._write(_Begun(position, stamp_ms, changed_index, frames, trial, entries, size_bytes)))
 
@@ -247,8 +250,10 @@ class SnapshotTaking:
         """Begin a snapshot of the replica, and make what it is tried with.
 
         Raises:
-            SnapshotFailed: the machine cannot be saved, or not be made anew. `MachineChanged`: it is another one now.
+            SnapshotFailed: the machine cannot be saved, or not be made anew, or its class has changed.
+                `MachineChanged`: it is another one now.
         """
+        self._class_state.check()
         machine, last = self._replica.state_machine, self._raft.facts.snapshot
         is_small = last is None or last.size_bytes <= 2 * TRIED_BYTES_MAX
         state = frozen_state(machine) if is_small and machine is not None else None
@@ -279,15 +284,29 @@ class SnapshotTaking:
         self._context.wake()
 
     def _tell_if_empty(self, begun: _Begun) -> None:
-        """Warn, once, if the machine has yielded nothing, but is not as new, or holds what cannot be seen."""
+        """Warn, once, if the machine has yielded nothing, but is not as new, or holds what cannot be seen.
+
+        The machine is looked at now: so only if nothing was applied since the snapshot began.
+        """
         machine, twin = self._replica.state_machine, begun.trial.twin
         if self._has_told_empty or begun.frames.machine_bytes or not begun.changed_index or twin is None:
+            return
+        if self._replica.changed_index != begun.changed_index:
             return
         state = frozen_state(machine, with_transient=True)
         if state is not None and not state.has_opaque and first_difference_from(state, twin.machine) is None:
             return
         self._has_told_empty = True
         self._context.log.warning("group.snapshot_empty", group=self._group, machine=type(machine).__name__)
+
+    def _tell_of_unseen(self, trial: Trial) -> None:
+        """Warn, once, of attributes that no trial can compare."""
+        if trial.state is None or not trial.state.unseen or self._has_told_unseen:
+            return
+        self._has_told_unseen = True
+        machine = type(trial.state.machine).__name__
+        attributes = ", ".join(f"{name} ({kind})" for name, kind in trial.state.unseen.items())
+        self._context.log.warning("group.state_unseen", group=self._group, machine=machine, attributes=attributes)
 
     def _finished(self, snapshot: SnapshotId, changed_index: LogIndex) -> None:
         """Let it be confirmed while it is checked."""

@@ -8,13 +8,14 @@ import enum
 import inspect
 import struct
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any, Final
 
 import msgpack
 
 from coterie.actors.groups.evolution.machine_schema import machine_schema
 from coterie.actors.groups.evolution.recorded_commands import RecordedCommand, RecordedCommands
-from coterie.actors.groups.snapshots.machine_snapshot import is_partly_restored
+from coterie.actors.groups.snapshots.machine_snapshot import is_partly_restored, pieces_of_unused
 from coterie.actors.groups.state_machine import StateMachine, commands_of, is_generator, queries_read_by
 from coterie.actors.groups.typed_commands import FAILED, OK, OK_NONE, REASON_CHARS_MAX, REFUSED, Pack
 from coterie.errors import BadMessage, CommandRefused, SnapshotFailed
@@ -91,6 +92,8 @@ class TypedMachine:
         self._factory = type(machine) if factory is None else factory
         self._restored_head = False
         self._is_told_to_await = False
+        # What the machine's attributes of these names must be, whatever its own code makes of them.
+        self._version, self._index = type(machine).version, type(machine).index
         self.schema = machine_schema(type(machine))
         """What this code is."""
         self._pack: Pack = msgpack.Packer().pack
@@ -130,7 +133,8 @@ class TypedMachine:
         """
         self._active = self.commands_under(schema)
         self.awaits_schema = False
-        old, self.machine.version = self.machine.version, schema.version
+        old, self._version = self._version, schema.version
+        self.machine.version = schema.version
         if self._has_adopted and old != schema.version:
             self.machine.migrate(old, schema.version)
         self._has_adopted = True
@@ -142,6 +146,7 @@ class TypedMachine:
             SnapshotFailed: it cannot be made.
         """
         self.machine = self._made()
+        self._version, self._index = type(self.machine).version, type(self.machine).index
         self._has_adopted = self._restored_head = False
         self._active = self.commands_under(self.schema)
         if self._is_told_to_await:
@@ -156,7 +161,7 @@ class TypedMachine:
         twin = copy.copy(self)
         twin.machine = self._made()
         twin._restored_head = False  # noqa: SLF001 (it is of this class)
-        twin.machine.version = self.machine.version
+        twin.machine.version, twin._index = self._version, type(twin.machine).index  # noqa: SLF001 (as above)
         twin.report_failures_to(lambda failed, index, command, error: None)
         return twin
 
@@ -184,15 +189,37 @@ class TypedMachine:
             SnapshotFailed: at the call or for a piece: the machine cannot be saved, or its own code raised something.
         """
         machine, cls = self.machine, type(self.machine)
+        self._check_reserved()
         with _failing("its snapshot failed", cls):
             pieces: Any = machine.snapshot()
             if is_generator(machine.snapshot):  # it would read the state later
                 pieces = iter(list(pieces))
         if not isinstance(pieces, Iterator):
             raise SnapshotFailed(f"{cls.__name__}.snapshot returned a {type_name(pieces)}: it must return an iterator")
-        version = machine.version if self._has_adopted else _NO_VERSION
-        head = _HEAD.pack(_FORMAT, version, machine.index)
+        version = self._version if self._has_adopted else _NO_VERSION
+        head = _HEAD.pack(_FORMAT, version, self._index)
         return _checked(head, pieces, cls, PIECE_BYTES_MAX if self.has_own_snapshot else None)
+
+    def snapshot_unused(self) -> Iterator[bytes]:
+        """Return what `snapshot` does, of a machine that applies nothing: as little as possible is done at the call.
+
+        The order of what is saved may be another one. `SnapshotFailed`: as from `snapshot`.
+        """
+        if self.has_own_snapshot:
+            return self.snapshot()
+        head = _HEAD.pack(_FORMAT, self._version if self._has_adopted else _NO_VERSION, self._index)
+        return chain([head], pieces_of_unused(self.machine, self._types))
+
+    def _check_reserved(self) -> None:
+        """Raise a SnapshotFailed if the machine has changed an attribute that the runtime sets."""
+        for name, mine in (("version", self._version), ("index", self._index)):
+            found = getattr(self.machine, name, None)
+            if type(found) is bool or not isinstance(found, int) or found != mine:
+                raise SnapshotFailed(
+                    f"{type(self.machine).__name__}.{name} is {value_text(found, _REPLY_CHARS_MAX)}, and the runtime "
+                    f"has set it to {mine}: `apply`, `read` and `migrate` must not change {name}, which is no state; "
+                    "use another name"
+                )
 
     def restore(self, piece: bytes) -> None:
         """Take the next piece of a snapshot, after `reset` and `adopt` of the schema that was active.
@@ -214,16 +241,17 @@ class TypedMachine:
         if len(piece) != _HEAD.size or piece[0] != _FORMAT:
             raise SnapshotFailed(f"a saved machine begins with format {_FORMAT}, this one with {piece[:1]!r}")
         _, version, index = _HEAD.unpack(piece)
-        if version not in (_NO_VERSION, self.machine.version):
-            raise SnapshotFailed(f"it was saved in version {version}, and restored in {self.machine.version}")
+        if version not in (_NO_VERSION, self._version):
+            raise SnapshotFailed(f"it was saved in version {version}, and restored in {self._version}")
         if index:
-            self.machine.index = LogIndex(index)
+            self._index = self.machine.index = LogIndex(index)
         self._restored_head = True
 
     def end_restore(self) -> None:
         """Check that no piece is missing, as far as that shows. SnapshotFailed if one is."""
         if not self._restored_head or is_partly_restored(self.machine):
             raise SnapshotFailed(f"{type(self.machine).__name__}: pieces of its snapshot are missing")
+        self.machine.version, self.machine.index = self._version, self._index  # its own `restore` may have set others
 
     def is_read(self, command: bytes) -> bool:
         """Return whether the machine's `read` answers this command, so that it need not be an entry of the log."""
@@ -252,7 +280,7 @@ class TypedMachine:
         """
         decoded: object = None
         machine = self.machine
-        machine.index = index
+        machine.index = self._index = index
         try:
             recorded, decoded = self._active.decode(command)
             # A query that `read` answers may be in the log nevertheless.
@@ -343,6 +371,8 @@ def _checked(head: bytes, pieces: Iterator[Any], cls: type, bytes_max: int | Non
     while True:
         with _failing("its snapshot failed", cls):
             piece = next(pieces, _END)
+            if isinstance(piece, memoryview):
+                piece = bytes(piece)
         if piece is _END:
             return
         if type(piece) is not bytes:

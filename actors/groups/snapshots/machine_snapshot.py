@@ -21,15 +21,15 @@ from coterie.actors.groups.snapshots.unsavable_state import why_unsavable
 from coterie.errors import SnapshotFailed
 from coterie.runtime.messages.message_codecs import MessageType
 
-__all__ = ["NOT_STATE", "is_partly_restored", "restore_piece", "saved_pieces"]
+__all__ = ["NOT_STATE", "RESERVED", "is_partly_restored", "pieces_of_unused", "restore_piece", "saved_pieces"]
 
-_NOT_SAVED: Final = ("index", "version")
-"""The runtime sets these attributes."""
+RESERVED: Final = ("index", "version")
+"""The runtime sets these attributes, and nobody else may."""
 
 _RESTORING: Final = "_coterie_restoring"
 """The attribute of a machine that is being restored: the `_Restoring`."""
 
-NOT_STATE: Final = frozenset({*_NOT_SAVED, _RESTORING})
+NOT_STATE: Final = frozenset({*RESERVED, _RESTORING})
 """The attributes of a machine that are not its own."""
 
 _FLAT_ITEMS_MIN: Final = 1000
@@ -51,9 +51,7 @@ def saved_pieces(machine: Any, commands: Sequence[MessageType]) -> Iterator[byte
     """
     cls: Any = type(machine)
     types = known_types(cls, tuple(commands))
-    left_out = {_RESTORING, *transient_names(cls)}
-    attributes = {name: value for name, value in attributes_of(machine).items() if name not in left_out}
-    values = {name: value for name, value in attributes.items() if name not in _NOT_SAVED}
+    attributes, values = _saved_attributes(machine)
     flat = {name: value for name, value in values.items() if _is_flat(value, types)}
     now = {name: value for name, value in values.items() if name not in flat}
     writer = StateWriter(types)
@@ -67,9 +65,29 @@ def saved_pieces(machine: Any, commands: Sequence[MessageType]) -> Iterator[byte
     return chain(pieces, _later(cls, writer, copies, types)) if copies else iter(pieces)
 
 
-def _later(cls: type, writer: StateWriter, copies: dict[str, Any], types: KnownTypes) -> Iterator[bytes]:
+def pieces_of_unused(machine: Any, commands: Sequence[MessageType]) -> Iterator[bytes]:
+    """Yield the attributes of a machine that stays as it is: all are encoded only while the pieces are taken.
+
+    Raises:
+        SnapshotFailed: for a piece: as `saved_pieces`.
+    """
+    types = known_types(type(machine), tuple(commands))
+    attributes, values = _saved_attributes(machine)
+    yield from _later(type(machine), StateWriter(types), values, types, head=(tuple(attributes), tuple(values)))
+
+
+def _saved_attributes(machine: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the attributes of a machine whose order is saved, and those of them that are saved."""
+    left_out = {_RESTORING, *transient_names(type(machine))}
+    attributes = {name: value for name, value in attributes_of(machine).items() if name not in left_out}
+    return attributes, {name: value for name, value in attributes.items() if name not in RESERVED}
+
+
+def _later(
+    cls: type, writer: StateWriter, copies: dict[str, Any], types: KnownTypes, *, head: tuple[object, ...] = ()
+) -> Iterator[bytes]:
     try:
-        yield from writer.pieces(copies.values())
+        yield from writer.pieces([*head, *copies.values()])
     except Unsavable as error:
         raise SnapshotFailed(why_unsavable(cls, copies, error, types)) from error
 
@@ -146,6 +164,7 @@ class _Restoring:
         for name in order:
             if name in attributes:
                 attributes[name] = attributes.pop(name)
+        del self._reader  # which holds this object, and so the machine
 
     def _take(self, value: Any) -> None:
         if len(self._heads) < 2:

@@ -10,6 +10,7 @@ import pytest
 
 from coterie import Ask, StateMachine, message
 from coterie.actors.groups.replicas.typed_machine import PIECE_BYTES_MAX, TypedMachine
+from coterie.actors.groups.state_machine import snapshot_mistake
 from coterie.actors.groups.typed_commands import REASON_CHARS_MAX, encode_command
 from coterie.errors import SnapshotFailed
 from coterie.protocols.evolution.schema import Schema
@@ -294,3 +295,66 @@ def test_long_value_of_a_machine_that_coterie_saves_is_one_piece_of_any_length()
     vars(machine)["text"] = "a" * (PIECE_BYTES_MAX + 1)
 
     assert max(map(len, TypedMachine(machine).snapshot())) > PIECE_BYTES_MAX
+
+
+class Renumbers(Counting):
+    """Sets an attribute that is the runtime's: the one whose name is `name`, to `value`."""
+
+    name = ""
+    value: Any = 30
+
+    def apply(self, command: Add, /) -> int:
+        setattr(self, self.name, self.value)
+        return super().apply(command)
+
+
+@pytest.mark.parametrize("name", ["version", "index"])
+@pytest.mark.parametrize("value", [30, None, True, "2"])
+@pytest.mark.parametrize("base", [Counting, Own])
+def test_machine_that_changes_an_attribute_of_the_runtime_is_not_saved(
+    base: type[Counting], name: str, value: Any
+) -> None:
+    kind: Any = type("Renumbers", (Renumbers, base), {"name": name, "value": value})
+    machine = TypedMachine(kind())
+    machine.adopt(schema_of(1))
+    add(machine, 1, index=7)
+
+    with pytest.raises(SnapshotFailed, match=rf"Renumbers\.{name} is .*, and the runtime has set it to"):
+        machine.snapshot()
+
+
+def test_restore_that_sets_the_version_leaves_the_active_one() -> None:
+    class Resets(Counting):
+        def snapshot(self) -> Iterator[bytes]:
+            return iter([b"%d" % self.total])
+
+        def restore(self, piece: bytes) -> None:
+            vars(self).clear()
+            vars(self).update(total=int(piece), migrated=[], index=None)
+
+    machine = TypedMachine(Resets())
+    machine.adopt(schema_of(1))
+    add(machine, 5, index=7)
+
+    again = machine.twin()
+    for piece in machine.snapshot():
+        again.restore(piece)
+    again.end_restore()
+
+    assert (user(again).version, user(again).index, user(again).total) == (1, 7, 5)
+
+
+def test_pieces_may_be_views_which_are_copied_when_they_are_taken() -> None:
+    class Views(Own):
+        def snapshot(self) -> Iterator[bytes]:
+            self.buffer = bytearray(b"total%d" % self.total)
+            return iter([memoryview(self.buffer)[:5], memoryview(self.buffer)[5:]])  # type: ignore[list-item]
+
+    machine = TypedMachine(Views())
+    add(machine, 5)
+    pieces = list(machine.snapshot())
+    user(machine).buffer[:] = b"other6"
+
+    assert pieces[1:] == [b"total", b"5"]
+    assert {type(piece) for piece in pieces} == {bytes}
+    assert snapshot_mistake(Views()) is None

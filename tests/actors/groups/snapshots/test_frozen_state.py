@@ -9,11 +9,13 @@ import itertools
 import logging
 import random
 import threading
+import types
 import weakref
 from array import array
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, ClassVar, NamedTuple
 
 import pytest
@@ -57,6 +59,11 @@ class Job:
     def __init__(self, name: str, priority: int = 0) -> None:
         self.name = name
         self.priority = priority
+
+
+@dataclass(frozen=True)
+class Fixed:
+    lines: tuple[int, ...] | list[int]
 
 
 class Slotted:
@@ -122,6 +129,8 @@ SAME: list[Callable[[], Any]] = [
     lambda: [dt.datetime(2020, 1, 1, tzinfo=dt.UTC), dt.timedelta(1), itertools.count(5), random.Random(3)],
     lambda: {Order: 1, ByName("a", 1): Job("a")},
     lambda: {str(number): Job(str(number)) for number in range(3000)},
+    lambda: [defaultdict(lambda: 7), defaultdict(functools.partial(int, "1")), memoryview(b"ab"), Decimal("NaN")],
+    lambda: [[row, row] for row in [[1]] * 3],
 ]
 
 
@@ -130,6 +139,10 @@ SAME: list[Callable[[], Any]] = [
 def test_what_was_made_in_the_same_way_is_the_same(make: Callable[[], Any], values_max: int) -> None:
     assert difference(make(), make(), values_max) is None
 
+
+ROW = [5]
+JOB = Job("j")
+FIXED = Fixed([1])
 
 DIFFERENT: list[tuple[Any, Any, str, str, str]] = [
     ([1, 2], [2, 1], ".value[", "", ""),
@@ -155,6 +168,19 @@ DIFFERENT: list[tuple[Any, Any, str, str, str]] = [
     (Point(1, 2), Point(1, 3), ".value[1]", "2", "3"),
     (Rows([1]), Rows([2]), ".value[0]", "1", "2"),
     (dt.date(2020, 1, 1), dt.date(2020, 1, 2), ".value", "datetime.date(2020, 1, 1)", "datetime.date(2020, 1, 2)"),
+    (0.0, -0.0, ".value", "0.0", "-0.0"),
+    ([1, -0.0], [1, 0.0], ".value[1]", "-0.0", "0.0"),
+    (complex(0, -0.0), 0j, ".value", "-0j", "0j"),
+    (Decimal("31.90"), Decimal("31.9"), ".value", "Decimal('31.90')", "Decimal('31.9')"),
+    (defaultdict(int), defaultdict(list), ".value", "a defaultdict of <class 'int'>", "one of <class 'list'>"),
+    (defaultdict(int), defaultdict(lambda: 7), ".value", "", ""),
+    (defaultdict(lambda: 7), defaultdict(lambda: 8), ".value", "", ""),
+    (defaultdict(None, a=1), defaultdict(int, a=1), ".value", "a defaultdict of None", "one of <class 'int'>"),
+    (memoryview(b"ab"), memoryview(b"ac"), ".value", "a memoryview", "another one"),
+    ([ROW, ROW], [[5], [5]], ".value[1]", "the list that is also at .value[0]", "another list"),
+    ([[5], [5]], [ROW, ROW], ".value[1]", "another list than at .value[0]", "the same one"),
+    ({"a": ROW, "b": ROW}, {"a": [5], "b": [5]}, ".value['b']", "the list that is also at .value['a']", "another list"),
+    ((JOB, [JOB]), (Job("j"), [Job("j")]), ".value[1][0]", "the Job that is also at .value[0]", "another Job"),
     (None, [], ".value", "None", "[]"),
     ([1], None, ".value", "a list", "None"),
 ]
@@ -198,7 +224,6 @@ def test_what_a_collection_held_and_is_gone_is_a_loss(value: Any, other: Any, is
         ({"b": 1, "a": 2}, {"a": 2, "b": 1}),
         ({8, 0}, {0, 8}),
         ([Order(1, seen=1)], [Order(1, seen=2)]),
-        (0.0, -0.0),
         (threading.Lock(), threading.Lock()),
         (threading.Event(), threading.Event()),
         (lambda: 1, lambda: 2),
@@ -207,6 +232,10 @@ def test_what_a_collection_held_and_is_gone_is_a_loss(value: Any, other: Any, is
         (weakref.ref(Job), weakref.ref(Order)),
         (logging.getLogger("a"), logging.getLogger("b")),
         ({Job("a"): 1}, {Job("a"): 1}),  # equal to itself alone
+        (OrderedDict({Job("a"): 1}), OrderedDict({Job("a"): 1})),
+        (types.MappingProxyType({1: 2}), types.MappingProxyType({1: 3})),
+        ([(1, 2), FIXED, FIXED], [(1, 2), Fixed(FIXED.lines), Fixed(FIXED.lines)]),  # they never change
+        ([dt.date(2020, 1, 1)] * 2, [dt.date(2020, 1, 1), dt.date(2020, 1, 1)]),
         ({(Job("a"), 1)}, {(Job("a"), 1)}),
     ],
 )
@@ -345,3 +374,109 @@ def test_path_of_what_is_nested_deeply_is_short() -> None:
 
     assert path_text(path) == ".value[0][0][0]…[0][0][0][0] (201 levels deep)"
     assert path_text((((None, ".a"), ("k",)), ".b")) == ".a['k'].b"
+
+
+def moved(keys: str, last: str) -> OrderedDict[Any, Any]:
+    found: OrderedDict[Any, Any] = OrderedDict((key, [key]) for key in keys)
+    found.move_to_end(last)
+    return found
+
+
+@pytest.mark.parametrize("values_max", [3, 30, ENOUGH])
+@pytest.mark.parametrize("is_flat", [True, False])
+def test_ordered_dict_in_which_keys_were_moved_has_the_order_that_it_shows(values_max: int, is_flat: bool) -> None:
+    value = moved("abcd", "a")
+    if is_flat:
+        value.update({key: key.upper() for key in value})
+    machine = Machine(value=value)
+    state = FrozenState(machine, values_max)
+
+    assert list(filter(None, differences(state, machine))) == []
+    assert list(filter(None, differences(state, Machine(value=OrderedDict(copy.deepcopy([*value.items()])))))) == []
+    machine.value.move_to_end("a", last=False)  # type: ignore[attr-defined]
+    found = [each for each in differences(state, machine) if each]
+    assert [each.frozen for each in found] == ["with 'b' as key 0"]
+
+
+def late(value: Any, other: Any, change: Callable[[], object]) -> Difference | None:
+    """The difference from another machine if the first one is changed between the freezing and the comparison."""
+    state = FrozenState(Machine(value=value), ENOUGH)
+    change()
+    return next((found for found in differences(state, Machine(value=other)) if found), None)
+
+
+class Account:
+    """A key whose `==` looks at more than its hash."""
+
+    def __init__(self, name: str, balance: int) -> None:
+        self.name, self.balance = name, balance
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Account) and vars(other) == vars(self)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
+def test_what_a_command_changes_before_the_comparison_is_no_difference() -> None:
+    account = Account("a", 1)
+
+    def pay() -> None:
+        account.balance += 1
+
+    for value, other in [
+        ({account}, {Account("a", 1)}),
+        ({account: [1]}, {Account("a", 1): [1]}),
+        (OrderedDict({account: 1}), OrderedDict({Account("a", 1): 1})),
+    ]:
+        account.balance = 1
+        assert late(value, other, lambda: None) is None
+        assert late(value, other, pay) is None
+    account.balance = 1
+    assert late({account}, {Account("a", 2)}, lambda: None) is not None
+
+    buffer = bytearray(b"ab")
+    assert late(memoryview(buffer), memoryview(b"ab"), lambda: buffer.__setitem__(0, 1)) is None
+    rows = {1: 2}
+    assert late(types.MappingProxyType(rows), types.MappingProxyType({1: 2}), rows.clear) is None
+    made = defaultdict(int)
+    assert late(made, defaultdict(int), lambda: setattr(made, "default_factory", None)) is None
+
+
+def counter() -> Callable[[], int]:
+    count = 0
+
+    def add() -> int:
+        nonlocal count
+        count += 1
+        return count
+
+    return add
+
+
+def test_what_may_be_state_and_cannot_be_seen_is_named_by_its_attribute() -> None:
+    def unseen(**attributes: Any) -> dict[str, str]:
+        machine = Machine(**attributes)
+        vars(machine)["own"] = lambda: machine
+        return FrozenState(machine, ENOUGH).unseen
+
+    assert unseen(a=counter(), b=[1, iter([1])], c={"x": (each for each in ())}) == {
+        "a": "function",
+        "b": "list_iterator",
+        "c": "generator",
+    }
+    assert unseen(a=functools.partial(print, [1])) == {"a": "partial"}
+    assert (
+        unseen(
+            a=threading.Lock(),
+            b=logging.getLogger("a"),
+            c=len,
+            d=Job,
+            e=lambda: 1,
+            f=functools.partial(int, "1"),
+            g=weakref.ref(Job),
+            h=Job("a").__init__,  # type: ignore[misc]
+            cache=counter(),
+        )
+        == {}
+    )

@@ -8,6 +8,7 @@ import enum
 import random
 import threading
 import uuid
+import weakref
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from coterie.actors.groups.snapshots.machine_snapshot import is_partly_restored
+from coterie.actors.groups.snapshots.machine_snapshot import is_partly_restored, pieces_of_unused
 from coterie.actors.groups.snapshots.state_tokens import DEPTH_MAX, PIECE_BYTES, PIECE_TOKENS
+from coterie.actors.groups.state_machine import commands_of
 from coterie.actors.simulation.checkers.state_structure import first_difference, structure_of
 from coterie.errors import SnapshotFailed
 from coterie.protocols.replicated_log import LogIndex
@@ -394,3 +396,30 @@ def test_transient_attributes_are_not_saved_and_stay_as_init_made_them() -> None
         assert (again.value, again.cache) == ([1], {})
         assert again.lock is not machine.lock
         assert not hasattr(again, "more")
+
+
+def test_of_a_machine_that_applies_nothing_the_same_is_saved_while_the_pieces_are_taken() -> None:
+    machine = machine_with([[number, str(number)] for number in range(5000)])
+    machine.flat = list(range(2000))  # type: ignore[attr-defined]
+    at_once, commands = list(machine.snapshot()), commands_of(Machine)
+    taken = pieces_of_unused(machine, commands)
+    first = next(taken)
+    machine.flat.append(2000)  # type: ignore[attr-defined]
+    later = [first, *taken]
+    pieces = list(pieces_of_unused(machine, commands))
+    again = Machine()
+    restore_all(again, later)
+
+    assert vars(again) == vars(machine)  # what came meanwhile shows: it was encoded later
+    assert sum(map(len, later)) - len(later) == sum(map(len, at_once)) - len(at_once) + 9
+    assert later == pieces
+
+
+def test_restored_machine_that_is_dropped_is_freed_at_once() -> None:
+    machine, pieces = Machine(), list(machine_with([1]).snapshot())
+    restore_all(machine, pieces)
+    freed = weakref.ref(machine)
+
+    del machine
+
+    assert freed() is None

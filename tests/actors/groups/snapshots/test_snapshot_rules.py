@@ -210,6 +210,36 @@ class OwnPerMachine(Shared):
         self.items = []
 
 
+class Versions(Lean):
+    def __init__(self) -> None:
+        self.version = 1
+
+
+class Indexes(Lean):
+    def __init__(self) -> None:
+        self.index = None  # type: ignore[assignment]
+
+
+class IndexesInClass(Lean):
+    index = None  # type: ignore[assignment]
+
+
+@dataclass
+class VersionsAsField(Lean):
+    version: int = 1
+
+
+class IndexesInSlot(Lean):
+    __slots__ = ("index",)
+
+    def __init__(self) -> None:
+        self.index = LogIndex(0)
+
+
+class Second(Lean):
+    version = 2
+
+
 class Own(OnlyRestore):
     def snapshot(self) -> Iterator[bytes]:
         yield b"1"
@@ -230,6 +260,11 @@ class Own(OnlyRestore):
         (Raising, r"Raising\.snapshot raised KeyError: 'no'"),
         (Shared, r"Shared\.items is a list of the class, not of the machine: .* set it in __init__, or call it ITEMS"),
         (SharedBelow, r"Shared\.items is a list of the class"),
+        (Versions, r"Versions sets 'version' itself: .* take another name; the version of the code is `version = 2`"),
+        (Indexes, r"Indexes sets 'index' itself: `version` and `index` of a machine are the runtime's"),
+        (IndexesInClass, r"IndexesInClass sets 'index' itself"),
+        (IndexesInSlot, r"IndexesInSlot sets 'index' itself"),
+        (VersionsAsField, r"VersionsAsField sets 'version' itself"),
         (SharedQueue, r"SharedQueue\.waiting is a deque of the class"),
     ],
 )
@@ -240,7 +275,7 @@ def test_machine_that_cannot_be_saved_is_told(machine: type[Lean], text: str) ->
     assert re.search(text, mistake)
 
 
-@pytest.mark.parametrize("machine", [Machine, Lean, Own, Slotted, Bank, SlottedBank, Constants, OwnPerMachine])
+@pytest.mark.parametrize("machine", [Machine, Lean, Own, Slotted, Bank, SlottedBank, Constants, OwnPerMachine, Second])
 def test_machine_that_can_be_saved_has_no_mistake(machine: Callable[[], StateMachine[Any]]) -> None:
     assert snapshot_mistake(machine()) is None
 
