@@ -32,7 +32,7 @@ from coterie.runtime.storage.log_recovery import RecoveredLog, recover
 from coterie.runtime.storage.log_store import DoneCallback, GroupState, Record, Write
 from coterie.runtime.storage.record_index import GroupIndex, offset_of, segment_of
 from coterie.runtime.storage.snapshots.file_snapshots import FileSnapshots
-from coterie.runtime.storage.snapshots.snapshot_files import open_snapshots
+from coterie.runtime.storage.snapshots.snapshot_files import note_sizes, open_snapshots
 from coterie.runtime.storage.space.disk_reserve import ensure_reserve
 from coterie.runtime.storage.space.free_space import FreeSpace
 from coterie.runtime.storage.space.space_reclaim import SpaceReclaimer
@@ -155,6 +155,16 @@ class SegmentedLog:
     def is_full(self) -> bool:
         """Whether a write waits for disk space."""
         return self._group_commit.free_space.is_full
+
+    @property
+    def full_for_s(self) -> float | None:
+        """For how many seconds writes wait for disk space; None: they do not."""
+        return self._group_commit.free_space.full_for_s
+
+    @property
+    def waiting_bytes_max(self) -> int | None:
+        """The most that the entries of a group should take that wait for a disk that is short; None: no matter."""
+        return self._group_commit.free_space.waiting_bytes_max
 
     @property
     def failure(self) -> Exception | None:
@@ -352,8 +362,9 @@ def _open(disk: Disk, path: str, cluster: str, node: str, free_space: FreeSpace)
         if evidence is not None:
             water.mark_lost(evidence)
         groups, has_lost = (each.name for each in recovered.groups), water.latest.lost_promises is not None
-        free_space.look()
         names = open_snapshots(disk, path, groups, keeps_others=has_lost)
+        note_sizes(disk, path, free_space.snapshots)
+        free_space.look()
         return _OpenedFiles(path, DiskWithSpares(disk, meta_path(path)), meta, recovered, water, names, unlock)
     except OSError as error:
         unlock()
