@@ -212,8 +212,8 @@ class SegmentedLog:
         batch.add_write(index, write, is_new=not tail.is_known, max_bytes=self._max_write_bytes)
         self._remember(tail, index)
         tail.advance(write)
-        if write.truncate_from is not None:
-            self._reclaimer.note_garbage()
+        if write.truncate_from is not None:  # noted once it is garbage: the batch before must not look for it in vain
+            batch.done_callbacks.append(self._reclaimer.note_garbage)
         self._group_commit.submit(batch, done)
 
     def drop_before(self, group: str, position: int, done: DoneCallback | None = None) -> None:
@@ -234,7 +234,7 @@ class SegmentedLog:
             batch.add_drop(index, position, is_new=not tail.is_known)
             self._remember(tail, index)
             tail.drop_before(position)
-            self._reclaimer.note_garbage()
+            batch.done_callbacks.append(self._reclaimer.note_garbage)
         self._group_commit.submit(batch, done)
 
     async def forget(self, group: str) -> None:
