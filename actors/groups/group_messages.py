@@ -171,7 +171,7 @@ class GroupStatus:
     none. `activity`: what is under way: a snapshot is restored or fetched; None: nothing. `change`: which change of
     members is under way, and how far it is, if this node leads; None: none. `disk`: `nearly_full`: this node leads only
     if no other voter can, and then refuses commands; `full`: it can write nothing, acknowledges nothing, and waits for
-    space; None: it has room.
+    space; None: it has room. `full_for_s`: for so long it has stored nothing, since its disk is full; None: it stores.
     """
 
     group: str
@@ -196,6 +196,7 @@ class GroupStatus:
     activity: str | None = None
     change: str | None = None
     disk: str | None = None
+    full_for_s: float | None = None
 
 
 @message(name="group.ReportStatus", speaker=Speaker.OPERATOR)

@@ -11,7 +11,7 @@ from coterie.protocols.raft.membership.membership import Membership
 from coterie.protocols.raft.raft_messages import AppendEntries, AppendEntriesReply
 from coterie.protocols.raft.raft_observations import LOG_TRUNCATED, MESSAGE_DISCARDED
 from coterie.protocols.raft.role import RoleState
-from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
+from coterie.protocols.replicated_log import ENTRY_OVERHEAD_BYTES, Entry, EntryKind, LogIndex, Term
 
 __all__ = ["Follower", "is_well_formed"]
 
@@ -91,7 +91,7 @@ class Follower:
         if not self.has_previous(message):
             return self.refusal(message, term)
         # Rules 3 and 4.
-        entries = message.entries if not message.entries or self.has_room() else ()
+        entries = self.taken(message.entries) if message.entries and self.has_room() else ()
         self.append_missing(entries)
         # Rule 5.
         last_verified = LogIndex(message.prev_log_index + len(entries))
@@ -111,6 +111,22 @@ class Follower:
             durability.undurable_entries <= LEADERS * config.max_inflight_entries
             and durability.undurable_bytes <= LEADERS * config.max_inflight_bytes
         )
+
+    def taken(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Return the first of `entries`, as many as may wait for a disk that is short of space.
+
+        They must fit on it, or it could never let go of its log: what waits is written before the drop.
+        """
+        limit_bytes = self._role_state.waiting_bytes_max
+        if limit_bytes is None:
+            return entries
+        durability = self._durability
+        waiting_bytes = durability.undurable_bytes + durability.undurable_entries * ENTRY_OVERHEAD_BYTES
+        for at, entry in enumerate(entries):
+            waiting_bytes += len(entry.command) + ENTRY_OVERHEAD_BYTES
+            if waiting_bytes > limit_bytes and (at > 0 or durability.undurable_entries > 0):
+                return entries[:at]
+        return entries
 
     def match_index_at_once(self, last_verified: LogIndex) -> LogIndex:
         """Return how far the log both agrees with the leader's and is durable: an answer need not wait for any write.

@@ -395,7 +395,7 @@ class Raft:
             case SchemaReached():
                 self._durability.commit_schema(event.index)
             case ShortOfSpace():
-                self._role_state.note_room(is_short=event.is_short)
+                self._role_state.note_room(is_short=event.is_short, waiting_bytes_max=event.waiting_bytes_max)
             case TransferLeadership():
                 self._transfer.begin(event)
             case ChangeMembers():

@@ -76,6 +76,9 @@ class ShortOfSpace:
     """
 
     is_short: bool
+    waiting_bytes_max: int | None = None
+    """While it is short: the most that entries may take which wait for this disk, one entry at least; None: no matter.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,8 @@ class RoleState:
         """Whether this node must not lead, since its state machine must not be used."""
         self.is_short = False
         """Whether this node should not lead if another one can: its disk has no room for commands."""
+        self.waiting_bytes_max: int | None = None
+        """The most that a follower takes while it waits for its disk; None: as much as the configuration says."""
         self._loading = loading
         self._proposals = proposals
         self._rng = rng
@@ -151,8 +153,9 @@ class RoleState:
         drawn_s = shortest_s + (longest_s - shortest_s) * self._rng.random() + self._patience_s()
         self.election_deadline = self.now + drawn_s * 2**doublings
 
-    def note_room(self, *, is_short: bool) -> None:
+    def note_room(self, *, is_short: bool, waiting_bytes_max: int | None = None) -> None:
         """Note whether this node's disk has no room for commands; a follower waits anew."""
+        self.waiting_bytes_max = waiting_bytes_max if is_short else None
         if is_short != self.is_short:
             self.is_short = is_short
             if self.leadership is None:

@@ -70,10 +70,7 @@ class Transfer:
         elif self._under_way is not None:
             self._refuse(event.ref, f"a transfer to {state.electorate.node_of(self._under_way.target)} is under way")
         elif (target := self._target(event.target, leadership)) is None:
-            whom = "no member can" if event.target is None else f"{event.target!r} cannot"
-            self._refuse(
-                event.ref, f"{whom} lead next: it must be another member, and answer, and have free disk space"
-            )
+            self._refuse(event.ref, self._why_not(event.target, leadership))
         else:
             self._start(event.ref, target, leadership)
 
@@ -153,6 +150,17 @@ class Transfer:
         if node is None:
             return candidates[0] if candidates else None
         return next((key for key in candidates if self._role_state.electorate.node_of(key) == node), None)
+
+    def _why_not(self, node: NodeId | None, leadership: Leadership) -> str:
+        """Return why no transfer to `node` can begin."""
+        key = next((key for key in leadership.successors() if self._role_state.electorate.node_of(key) == node), None)
+        if key is not None:
+            return (
+                f"{node!r} cannot lead next: its disk is nearly full, or full, and another voter has room: "
+                f"free disk space on {node}, see `coterie status`"
+            )
+        whom = "no member can" if node is None else f"{node!r} cannot"
+        return f"{whom} lead next: it must be another member, and answer, and have free disk space"
 
     def roomy(self, leadership: Leadership) -> list[NodeId]:
         """Return the voters with room for commands that could lead next, those that are furthest first."""

@@ -10,6 +10,8 @@ too, nothing was written: the batch waits, and is tried again every `RETRY_S`.
 
 No space left (ENOSPC, EDQUOT). What was written of the batch is cut off, and the batch waits in the same way, every
 `FULL_RETRY_S`: see `space/disk_reserve.py`. Its owners limit what they submit meanwhile, as for a disk that stalls.
+So does a batch that would take the space of the next snapshot, unless it, or one behind it, drops what a snapshot
+covers: see `space/free_space.py`.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ from coterie.runtime.storage.record_reader import read_records
 from coterie.runtime.storage.segment_files import Segment, remove_segment
 from coterie.runtime.storage.segment_format import BATCH_HEADER_BYTES, encode_batch_header
 from coterie.runtime.storage.space.disk_reserve import NoSpaceYet, is_disk_full, release_reserve
-from coterie.runtime.storage.space.free_space import FreeSpace
+from coterie.runtime.storage.space.free_space import FreeSpace, Purpose
 from coterie.runtime.storage.space.live_share import next_segment_bytes
 from coterie.runtime.storage.storage_config import StorageConfig
 from coterie.runtime.storage.write_batch import WriteBatch, encode_checkpoint
@@ -106,6 +108,7 @@ class GroupCommit:
         self._next = NextSegment(disk, path, salt)
         self._prepared_number = 0  # of the segment that was prepared last, or is being prepared
         self.segments[-1].limit_bytes = next_segment_bytes(self.segments, self.groups.values(), config)
+        free_space.log_bytes = sum(each.size_bytes for each in self.segments)
 
     @property
     def batch(self) -> WriteBatch:
@@ -168,6 +171,7 @@ class GroupCommit:
 
         await self.run_disk(remove)
         del self.segments[:count]
+        self.free_space.log_bytes = sum(each.size_bytes for each in self.segments)
 
     def check(self) -> None:
         """Raise the failure if the store has stopped."""
@@ -237,8 +241,21 @@ class GroupCommit:
             job = partial(self._write_to_new, last, checkpoint, batch)
         else:
             job = partial(self._write_to, last, batch, advances_high_water=self._is_high_water_due(batch))
+        job = partial(self._write_if_room, job, batch.size_bytes, self._purpose_of(batch))
         looking = self.free_space.looking_after(job, batch.size_bytes)
         self._host.executor.submit_disk(looking, partial(self._written, batch))
+
+    def _purpose_of(self, batch: WriteBatch) -> Purpose:
+        batches = (batch, *self._queue)
+        may_wait = self.waits_for_space and not self.is_closed and batch.size_bytes > 0
+        if not may_wait or any(each.lets_go for each in batches):
+            return Purpose.RELEASE
+        return Purpose.COPIES if any(each.copies for each in batches) else Purpose.ENTRIES
+
+    def _write_if_room(self, job: Callable[[], Segment], size_bytes: int, purpose: Purpose) -> Segment:
+        if not self.free_space.has_room_for_log(size_bytes, purpose):
+            raise NoSpaceYet
+        return job()
 
     def _write_to_new(self, last: Segment, checkpoint: bytes, batch: WriteBatch) -> Segment:
         """Begin the next segment by one write and one sync; what could be done before, or later, is."""
@@ -368,6 +385,7 @@ class GroupCommit:
             segment.limit_bytes = next_segment_bytes(self.segments, self.groups.values(), self._config)
             self.syncs += 1
         batch.apply(place_of(segment.number, items_at))
+        self.free_space.log_bytes += items_at + batch.size_bytes - segment.size_bytes
         segment.size_bytes = items_at + batch.size_bytes
         segment.records += batch.records
         self._is_sync_proven = not batch.size_bytes

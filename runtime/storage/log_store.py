@@ -146,6 +146,19 @@ class LogStore(Protocol):
         ...
 
     @property
+    def full_for_s(self) -> float | None:
+        """For how many seconds writes wait for disk space; None: they do not."""
+        ...
+
+    @property
+    def waiting_bytes_max(self) -> int | None:
+        """The most that the entries of a group should take that wait for a disk that is short of space.
+
+        What waits is written before the drop that lets go of the log, with the last space. None: no matter.
+        """
+        ...
+
+    @property
     def failure(self) -> Exception | None:
         """Why this store stopped (a failed write, sync or checksum), or None. It stays stopped until it is reopened."""
         ...

@@ -68,6 +68,16 @@ class MemoryLog:
         return False
 
     @property
+    def full_for_s(self) -> float | None:
+        """None: it is never full."""
+        return None
+
+    @property
+    def waiting_bytes_max(self) -> int | None:
+        """None: it is never short."""
+        return None
+
+    @property
     def failure(self) -> Exception | None:
         """None: memory does not fail."""
         return None

@@ -32,7 +32,7 @@ from coterie.runtime.storage.log_recovery import RecoveredLog, recover
 from coterie.runtime.storage.log_store import DoneCallback, GroupState, Record, Write
 from coterie.runtime.storage.record_index import GroupIndex, offset_of, segment_of
 from coterie.runtime.storage.snapshots.file_snapshots import FileSnapshots
-from coterie.runtime.storage.snapshots.snapshot_files import open_snapshots
+from coterie.runtime.storage.snapshots.snapshot_files import note_sizes, open_snapshots
 from coterie.runtime.storage.space.disk_reserve import ensure_reserve
 from coterie.runtime.storage.space.free_space import FreeSpace
 from coterie.runtime.storage.space.space_reclaim import SpaceReclaimer
@@ -157,6 +157,16 @@ class SegmentedLog:
         return self._group_commit.free_space.is_full
 
     @property
+    def full_for_s(self) -> float | None:
+        """For how many seconds writes wait for disk space; None: they do not."""
+        return self._group_commit.free_space.full_for_s
+
+    @property
+    def waiting_bytes_max(self) -> int | None:
+        """The most that the entries of a group should take that wait for a disk that is short; None: no matter."""
+        return self._group_commit.free_space.waiting_bytes_max
+
+    @property
     def failure(self) -> Exception | None:
         """Why this store stopped, or None."""
         return self._group_commit.failure
@@ -202,8 +212,8 @@ class SegmentedLog:
         batch.add_write(index, write, is_new=not tail.is_known, max_bytes=self._max_write_bytes)
         self._remember(tail, index)
         tail.advance(write)
-        if write.truncate_from is not None:
-            self._reclaimer.note_garbage()
+        if write.truncate_from is not None:  # noted once it is garbage: the batch before must not look for it in vain
+            batch.done_callbacks.append(self._reclaimer.note_garbage)
         self._group_commit.submit(batch, done)
 
     def drop_before(self, group: str, position: int, done: DoneCallback | None = None) -> None:
@@ -224,7 +234,7 @@ class SegmentedLog:
             batch.add_drop(index, position, is_new=not tail.is_known)
             self._remember(tail, index)
             tail.drop_before(position)
-            self._reclaimer.note_garbage()
+            batch.done_callbacks.append(self._reclaimer.note_garbage)
         self._group_commit.submit(batch, done)
 
     async def forget(self, group: str) -> None:
@@ -352,8 +362,9 @@ def _open(disk: Disk, path: str, cluster: str, node: str, free_space: FreeSpace)
         if evidence is not None:
             water.mark_lost(evidence)
         groups, has_lost = (each.name for each in recovered.groups), water.latest.lost_promises is not None
-        free_space.look()
         names = open_snapshots(disk, path, groups, keeps_others=has_lost)
+        note_sizes(disk, path, free_space.snapshots)
+        free_space.look()
         return _OpenedFiles(path, DiskWithSpares(disk, meta_path(path)), meta, recovered, water, names, unlock)
     except OSError as error:
         unlock()

@@ -17,10 +17,11 @@ class WriteBatch:
     """Items that become durable atomically.
 
     `parts`: their bytes. `size_bytes`: the sum of these. `records`: number of appended and copied records.
-    `done_callbacks`: called once the batch is durable.
+    `done_callbacks`: called once the batch is durable. `lets_go`: whether something is dropped or forgotten. `copies`:
+    whether records are copied, so that a segment can go.
     """
 
-    __slots__ = ("_salt", "_steps", "done_callbacks", "parts", "records", "size_bytes")
+    __slots__ = ("_salt", "_steps", "copies", "done_callbacks", "lets_go", "parts", "records", "size_bytes")
 
     def __init__(self, salt: int) -> None:
         self._salt = salt
@@ -28,6 +29,8 @@ class WriteBatch:
         self.parts: list[bytes] = []
         self.size_bytes = 0
         self.records = 0
+        self.lets_go = False
+        self.copies = False
         self.done_callbacks: list[DoneCallback] = []
 
     def add_write(self, group: GroupIndex, write: Write, *, is_new: bool, max_bytes: int) -> None:
@@ -54,12 +57,14 @@ class WriteBatch:
         drop = encode_item(ItemKind.DROP, group.number, position, 0, b"", self._salt)
         self._take(*(_encode_group(group, self._salt) if is_new else ()), drop)
         self._steps.append(lambda _: group.drop_before(position))
+        self.lets_go = True
 
     def add_copy(self, group: GroupIndex, position: int, place: int, record: Record) -> None:
         """Add a copy of the record at `place`."""
         offset = self.size_bytes
         self._take(encode_item(ItemKind.COPY, group.number, position, record.tag, record.body, self._salt), record.body)
         self._steps.append(lambda base: group.move(position, place, base + offset))
+        self.copies = True
         self.records += 1
 
     def add_generation(self, generation: Generation) -> None:
@@ -71,6 +76,7 @@ class WriteBatch:
         self._take(encode_item(ItemKind.FORGET, group.number, 0, 0, b"", self._salt))
         group.pending_truncations += 1  # no record of it is copied any more
         self._steps.append(lambda _: forgotten())
+        self.lets_go = True
 
     def apply(self, base: int) -> None:
         """Apply the durable items in memory, in order; `base` is the place of the first item."""

@@ -103,7 +103,7 @@ GOLDEN = {
     "group.Status": (
         "GroupStatus(group, node, role, term, leader, last_index, commit_index, applied_index, store, syncs, members, "
         "quarantine, revision, version, code_version, code_schema, trouble, base_index, snapshot_index, activity, "
-        "change, disk)"
+        "change, disk, full_for_s)"
     ),
     "group.Unsettled": "Unsettled(reason, leader)",
     "group.ActivateSchema": "ActivateSchema()",

@@ -8,5 +8,6 @@
 `group_snapshots.py`: `SnapshotFiles`, the snapshots of one group in a store: reads, keeps and receives them.
 `snapshot_policy.py`: `SnapshotPolicy`, says when a snapshot is taken and how much log is kept.
 `snapshot_restoring.py`: `SnapshotRestoring`, lets a replica begin from a snapshot, in slices.
+`snapshot_room.py`: `SnapshotRoom`, what a snapshot waits for whose disk has no room.
 `snapshot_taking.py`: `SnapshotTaking`, decides when to take a snapshot, and writes it in slices.
 """

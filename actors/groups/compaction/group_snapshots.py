@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from coterie.actors.groups.compaction.snapshot_content import MANIFEST, FrameReader, Manifest, decode_manifest
+from coterie.actors.groups.compaction.snapshot_room import SnapshotRoom
 from coterie.errors import CoterieError, StorageDamaged, StorageFailed
 from coterie.protocols.raft.membership.group_facts import GroupFacts
 from coterie.protocols.raft.snapshots.snapshot_id import SnapshotId
@@ -24,7 +25,7 @@ from coterie.protocols.raft.snapshots.snapshot_messages import (
 )
 from coterie.runtime.actor import Context
 from coterie.runtime.storage.log_store import LogStore
-from coterie.runtime.storage.snapshots.snapshot_store import SnapshotWriter
+from coterie.runtime.storage.snapshots.snapshot_store import NoRoomForSnapshot, SnapshotWriter
 
 __all__ = ["CHUNK_BYTES", "SnapshotFiles", "damage_text", "read_manifest", "snapshot_name"]
 
@@ -36,6 +37,9 @@ IN_USE_S: Final = 10.0
 
 RETRY_S: Final = 1.0
 """After so long a snapshot that could not be received is fetched again."""
+
+ROOM_LOOKS: Final = 10
+"""So often, every `RETRY_S`, it is looked for room, before the leader's snapshot is asked for anew."""
 
 POSITION_CHARACTERS: Final = 41
 """So many characters of a snapshot's name say its position."""
@@ -103,6 +107,8 @@ class SnapshotFiles:
         self._read_at_s: dict[str, float] = {}
         self._given_whole: dict[str, bytes] = {}  # by reader: the digest of the snapshot of which it has the last chunk
         self._damaged: set[bytes] = set()
+        self.room = SnapshotRoom(group, "the leader's", store, context)
+        """Whether what the leader sends can be stored."""
 
     @property
     def is_in_use(self) -> bool:
@@ -236,11 +242,18 @@ class SnapshotFiles:
             await asyncio.wait([before])
         try:
             answer = await self._append(effect)
+        except NoRoomForSnapshot as error:
+            self.room.none_for(effect.snapshot.size_bytes, error)
+            for _ in range(ROOM_LOOKS):
+                await asyncio.sleep(RETRY_S)
+                if self.room.is_there:
+                    break
+            answer = SnapshotStored(effect.snapshot, None, is_damaged=False)
         except (CoterieError, ValueError) as error:
             name = snapshot_name(effect.snapshot)
             self._context.log.warning("group.snapshot_not_received", group=self._group, snapshot=name, error=str(error))
             await asyncio.sleep(RETRY_S)
-            answer = SnapshotStored(effect.snapshot, None)
+            answer = SnapshotStored(effect.snapshot, None, is_damaged=isinstance(error, ValueError | StorageDamaged))
         self._answer(answer)
 
     async def _append(self, effect: StoreChunk) -> ChunkStored | SnapshotStored:
@@ -259,6 +272,7 @@ class SnapshotFiles:
             await writer.abandon()
             return SnapshotStored(snapshot, None)
         await writer.finish(snapshot_name(snapshot))
+        self.room.found()
         return SnapshotStored(snapshot, await self._facts_of(snapshot))
 
     async def _facts_of(self, snapshot: SnapshotId) -> GroupFacts:

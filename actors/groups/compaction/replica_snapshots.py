@@ -91,6 +91,8 @@ class ReplicaSnapshots:
             case LoadChunk():
                 self._files.load(effect, self._raft.facts.snapshot, self._taking.renew)
             case StoreChunk():
+                if effect.offset == 0:
+                    self._taking.give_way()
                 self._files.store(effect)
             case RestoreMachine():
                 self._restoring.begin(effect.snapshot)
@@ -115,7 +117,8 @@ class ReplicaSnapshots:
     @property
     def trouble(self) -> str | None:
         """Why no snapshot could be taken lately, so that the log grows; None: the last one could."""
-        return self._taking.trouble
+        fetching = self._files.room.trouble if self._files.room.is_awaited else None
+        return fetching or self._taking.room_trouble or self._taking.trouble
 
     @property
     def activity(self) -> str | None:

@@ -9,6 +9,9 @@ __all__ = ["STANDARD_POLICY", "SnapshotPolicy"]
 
 _MIB = 1024 * 1024
 
+SHORT_BYTES: Final = 256 * 1024
+"""On a disk that is nearly full a snapshot is due after so many bytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class SnapshotPolicy:
@@ -47,9 +50,13 @@ class SnapshotPolicy:
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0, not {getattr(self, name)}")
 
-    def is_due(self, entries: int, size_bytes: int, last_snapshot_bytes: int) -> bool:
-        """Return whether a snapshot is due after so many entries and bytes of commands."""
-        is_much = size_bytes >= self.after_bytes or entries >= self.after_entries
+    def is_due(self, entries: int, size_bytes: int, last_snapshot_bytes: int, *, is_short: bool = False) -> bool:
+        """Return whether a snapshot is due after so many entries and bytes of commands.
+
+        `is_short`: the disk is nearly full, so 256 KiB are enough instead of `after_bytes`.
+        """
+        after_bytes = min(self.after_bytes, SHORT_BYTES) if is_short else self.after_bytes
+        is_much = size_bytes >= after_bytes or entries >= self.after_entries
         return is_much and size_bytes >= self.share * last_snapshot_bytes
 
 

@@ -29,6 +29,7 @@ from coterie.actors.groups.compaction.machine_guard import (
 from coterie.actors.groups.compaction.snapshot_check import TRIED_BYTES_MAX, SnapshotCheck, Trial
 from coterie.actors.groups.compaction.snapshot_content import Manifest, encode_frame, encode_head, encode_tail
 from coterie.actors.groups.compaction.snapshot_policy import SnapshotPolicy
+from coterie.actors.groups.compaction.snapshot_room import SnapshotRoom
 from coterie.actors.groups.replicas.replica import Replica
 from coterie.actors.groups.replicas.replica_snapshot import Section
 from coterie.errors import CoterieError, SnapshotFailed
@@ -38,7 +39,7 @@ from coterie.protocols.raft.snapshots.snapshot_messages import SnapshotTaken
 from coterie.protocols.replicated_log import Entry, LogIndex, LogPosition
 from coterie.runtime.actor import Context
 from coterie.runtime.storage.log_store import LogStore
-from coterie.runtime.storage.snapshots.snapshot_store import SnapshotWriter
+from coterie.runtime.storage.snapshots.snapshot_store import NoRoomForSnapshot, SnapshotWriter
 
 __all__ = ["SnapshotTaking"]
 
@@ -66,6 +67,9 @@ DISK_RETRY_S: Final = 10.0
 """After so long a snapshot that the disk has failed is tried again, then after twice as long each time, up to …"""
 
 DISK_RETRY_MAX_S: Final = 600.0
+
+ROOM_RETRY_S: Final = 1.0
+"""A snapshot that found no room is tried again once there is room, but not sooner."""
 
 FETCHED_MEANWHILE: Final = 4
 """While a follower fetches a snapshot, the next one may wait until so many times as much is due."""
@@ -120,6 +124,8 @@ class SnapshotTaking:
         self._failures = 0  # since the last success: of the machine
         self._disk_failures = 0
         self._retry_at_s = 0.0
+        self._room = SnapshotRoom(group, "its own", store, context)
+        self._has_given_way = False
         self._damaged: SnapshotId | None = None  # another one must take its place
         self._class_state = ClassState(replica.state_machine)
         self._check = SnapshotCheck(group, store, context.clock.monotonic)
@@ -140,6 +146,11 @@ class SnapshotTaking:
         if failure is None:
             self._demanded_index = max(self._demanded_index, index)
         return failure
+
+    @property
+    def room_trouble(self) -> str | None:
+        """What an operator is told if the last snapshot found no room."""
+        return self._room.trouble
 
     @property
     def written_bytes(self) -> int:
@@ -170,9 +181,17 @@ class SnapshotTaking:
         """Note that the replica has begun from a snapshot: nothing has been applied since, and its machine is new."""
         if self._changed is not None:
             self._changed = self.trouble = None
+        self._has_given_way = False
+        self._room.found()
         self._last, self._waiting = (snapshot.position, snapshot.stamp_ms), None
         self._entries = self._bytes = 0
         self._marks.clear()
+
+    def give_way(self) -> None:
+        """Remove a snapshot that waits to be confirmed: the leader's is newer, and this disk has no room for both."""
+        if self._waiting is not None and not self._is_writing and self._store.is_short_of_space:
+            self._has_given_way = True
+            self._files.begin(self._give_up(None))
 
     def renew(self, damaged: SnapshotId) -> None:
         """Take another snapshot as soon as possible: the file of this one, which the register names, is damaged."""
@@ -201,13 +220,17 @@ class SnapshotTaking:
 
     def _base_index(self, index: LogIndex) -> LogIndex:
         """Return the entry after which the log is kept, before the snapshot at `index`."""
+        if self._store.is_short_of_space:
+            return index
         oldest = self._marks[0][0] if self._marks else index
         return LogIndex(max(0, min(index, max(oldest, index - self._policy.trailing_entries))))
 
     def _is_due(self) -> bool:
         # While it is taken about as much will be applied as during the last one. That is log on the disk, too.
         size_bytes = self._bytes + min(self._bytes, self._meanwhile_bytes)
-        if self._damaged is None and not self._policy.is_due(self._entries, size_bytes, 0):
+        is_short = self._store.is_short_of_space
+        is_wanted = self._damaged is not None or self._has_given_way
+        if not is_wanted and not self._policy.is_due(self._entries, size_bytes, 0, is_short=is_short):
             return False  # as mostly
         snapshot = self._raft.facts.snapshot
         factor = (FETCHED_MEANWHILE if self._files.is_in_use else 1) << min(self._failures, 10)
@@ -217,7 +240,13 @@ class SnapshotTaking:
             self._last is not None
             and self._replica.apart_at is None
             and self._context.clock.monotonic() >= self._retry_at_s
-            and (is_damaged or self._policy.is_due(self._entries // factor, size_bytes // factor, last_bytes))
+            and self._room.is_there
+            and not self._files.room.is_awaited
+            and (
+                is_damaged
+                or self._has_given_way
+                or self._policy.is_due(self._entries // factor, size_bytes // factor, last_bytes, is_short=is_short)
+            )
         )
 
     def _is_demanded(self) -> bool:
@@ -272,6 +301,10 @@ class SnapshotTaking:
             self._finished(snapshot, begun.changed_index)
             await self._check.run(snapshot, begun.trial, begun.frames.machine_bytes)
         except CoterieError as error:
+            if isinstance(error, NoRoomForSnapshot):
+                last = self._raft.facts.snapshot
+                written = 0 if writer is None else writer.size_bytes
+                self._room.none_for(max(written, 0 if last is None else last.size_bytes), error)
             await self._give_up(writer)
             self._failed(error, begun.entries, begun.size_bytes)
             return
@@ -280,6 +313,8 @@ class SnapshotTaking:
                 self._context.system.fail(error)
             raise
         self.trouble = None
+        self._room.found()
+        self._has_given_way = False
         self._is_writing, self._failures, self._disk_failures, self._damaged = False, 0, 0, None
         self._context.wake()
 
@@ -347,7 +382,9 @@ class SnapshotTaking:
                 self._context.wake()
         if self._demanded_index:
             self._demanded_index, self._demand_failure = LogIndex(0), str(error)
-        if isinstance(error, SnapshotFailed) and self._damaged is None:
+        if isinstance(error, NoRoomForSnapshot):
+            self._retry_at_s = self._context.clock.monotonic() + ROOM_RETRY_S
+        elif isinstance(error, SnapshotFailed) and self._damaged is None:
             self._failures += 1
         else:
             delay_s = min(DISK_RETRY_S * 2**self._disk_failures, DISK_RETRY_MAX_S)
@@ -356,7 +393,9 @@ class SnapshotTaking:
         self._entries += entries
         self._bytes += size_bytes
         log, text, cause = self._context.log, str(error), error.__cause__
-        if is_unusable:
+        if isinstance(error, NoRoomForSnapshot):
+            pass  # it is told by `SnapshotRoom`, once
+        elif is_unusable:
             log.error("group.snapshot_unusable", group=self._group, error=text, exc_info=cause)
         else:
             log.warning("group.snapshot_failed", group=self._group, error=text, exc_info=cause)

@@ -43,7 +43,7 @@ class DiskTasks:
         if self._store.is_short_of_space == self._is_short:
             return None
         self._is_short = not self._is_short
-        return ShortOfSpace(self._is_short)
+        return ShortOfSpace(self._is_short, self._store.waiting_bytes_max if self._is_short else None)
 
     def close(self) -> None:
         """Cancel what is under way; the next life of the protocol begins with room."""

@@ -63,6 +63,7 @@ def replica_status(
         activity=activity,
         change=None if change is None else change_in_words(change),
         disk="full" if store.is_full else "nearly_full" if store.is_short_of_space else None,
+        full_for_s=store.full_for_s,
     )
 
 

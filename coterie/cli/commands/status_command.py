@@ -55,7 +55,10 @@ OUT: Final = " (nothing is expected of it: it is a member of no group; take it o
 
 _DISKS: Final = {
     "nearly_full": "nearly full (store.short_of_space in its log): it leads only if no other voter can; free some",
-    "full": "full (store.full in its log): it stores and acknowledges nothing until there is space; free some",
+    "full": (
+        "full (store.full in its log): it stores and acknowledges nothing{since} until there is space, or a snapshot "
+        "lets go of its log: free some; if that is impossible: coterie raft replace, with an empty data directory"
+    ),
 }
 
 FULL_PARTS: Final = ("leader", "follower", "pre_candidate", "candidate")
@@ -221,7 +224,9 @@ def _member_troubles(seen: _ClusterStatus) -> Iterator[str]:
 def _own_troubles(group: str, node: str, status: GroupStatus) -> Iterator[str]:
     """Yield what a node says to be wrong."""
     if status.disk is not None:
-        yield f"group {group}: the disk of {node} is {_DISKS.get(status.disk, status.disk)}"
+        since = "" if status.full_for_s is None else f" (for {status.full_for_s:.0f} s so far)"
+        text = _DISKS.get(status.disk, status.disk).replace("{since}", since)
+        yield f"group {group}: the disk of {node} is {text}"
     if status.trouble is not None:
         yield f"group {group}: {node} has found that {status.trouble}"
 

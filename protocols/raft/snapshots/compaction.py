@@ -58,6 +58,8 @@ class Compaction:
         if fetched_from is None:
             return
         leader, term, round_ = fetched_from
+        if event.facts is None and not event.is_damaged:
+            return  # the driver has said why
         if event.facts is None:
             state.outbox.observe(SNAPSHOT_DAMAGED, term=state.term, leader=leader, index=snapshot.position.index)
             return

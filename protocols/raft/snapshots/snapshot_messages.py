@@ -128,10 +128,14 @@ class ChunkStored:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotStored:
-    """Event: all of `snapshot` has arrived. `facts`: of the group as of its position; None: its bytes are not right."""
+    """Event: all of `snapshot` has arrived. `facts`: of the group as of its position; None: it cannot be used.
+
+    `is_damaged`: then, whether its bytes are not right; else the disk could not take them, and it is fetched again.
+    """
 
     snapshot: SnapshotId
     facts: GroupFacts | None
+    is_damaged: bool = True
 
 
 @dataclass(frozen=True, slots=True)

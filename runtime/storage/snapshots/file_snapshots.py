@@ -26,12 +26,14 @@ from coterie.runtime.storage.snapshots.snapshot_files import (
     snapshot_path,
 )
 from coterie.runtime.storage.snapshots.snapshot_store import (
+    NoRoomForSnapshot,
     RunningDigest,
     SnapshotNotWritten,
     SnapshotWriter,
     check_name,
     check_range,
 )
+from coterie.runtime.storage.space.disk_reserve import is_disk_full
 
 __all__ = ["FileSnapshots"]
 
@@ -57,6 +59,7 @@ class FileSnapshots:
         self._host = host
         self._spared = spared
         self._group_commit = group_commit
+        self._space = group_commit.free_space.snapshots
         self._directory = group_commit.path
         self._names_by_group = names_by_group
         self._numbers = count(1)
@@ -74,6 +77,11 @@ class FileSnapshots:
             return partial_file
 
         return _FileWriter(self, await self.run(create, self._directory))
+
+    @property
+    def room_bytes(self) -> int | None:
+        """How large a snapshot may become, as of the last look at the disk; None: it does not say."""
+        return self._group_commit.free_space.snapshot_room_bytes
 
     def names(self, group: str) -> tuple[str, ...]:
         """Return the names of the complete snapshots of `group`, sorted."""
@@ -112,9 +120,10 @@ class FileSnapshots:
             try:
                 self._spared.remove(path)
             except FileNotFoundError:
-                return None
+                pass
             except OSError as error:
                 return error
+            self._space.removed(path)
             return None
 
         def applied(error: OSError | None) -> None:
@@ -133,7 +142,7 @@ class FileSnapshots:
             left: set[str] | None = None
             failures: list[tuple[str, OSError]] = []
             try:
-                left, failures = remove_others(self._spared, self._directory, digits, kept)
+                left, failures = remove_others(self._spared, self._directory, digits, kept, self._space)
                 self._spared.sync_directory(self._directory)
             except OSError as error:
                 failures.append((self._directory, error))
@@ -160,7 +169,7 @@ class FileSnapshots:
             for each in self._partials:
                 if each.digits == digits:
                     each.abandon("its group was forgotten")
-            _, failures = remove_others(self._spared, self._directory, digits, ())
+            _, failures = remove_others(self._spared, self._directory, digits, (), self._space)
             for _, error in failures:
                 raise error
             self._spared.sync_directory(self._directory)
@@ -206,7 +215,8 @@ class FileSnapshots:
         try:
             return await waiter
         except OSError as error:
-            raise SnapshotNotWritten(path, repr(error)) from error
+            kind = NoRoomForSnapshot if is_disk_full(error) else SnapshotNotWritten
+            raise kind(path, repr(error)) from error
 
     async def abandon(self, partial_file: PartialSnapshot) -> None:
         """Remove a partial file; report it if that fails."""

@@ -36,6 +36,11 @@ class MemorySnapshots:
         self._writers.append(writer)
         return writer
 
+    @property
+    def room_bytes(self) -> int | None:
+        """None: memory does not say."""
+        return None
+
     def names(self, group: str) -> tuple[str, ...]:
         """Return the names of the complete snapshots of `group`, sorted."""
         return tuple(sorted(self._content.get(group, ())))

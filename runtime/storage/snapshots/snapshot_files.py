@@ -25,12 +25,14 @@ from coterie.runtime.hosts.disk_with_spares import DiskWithSpares
 from coterie.runtime.hosts.host import Disk
 from coterie.runtime.storage.snapshots.snapshot_store import SnapshotNotWritten
 from coterie.runtime.storage.space.free_space import FreeSpace
+from coterie.runtime.storage.space.snapshot_space import SnapshotSpace
 
 __all__ = [
     "PartialSnapshot",
     "complete_snapshots",
     "group_digits",
     "has_snapshots",
+    "note_sizes",
     "open_snapshots",
     "remove_others",
     "snapshot_file_names",
@@ -102,8 +104,16 @@ def open_snapshots(disk: Disk, directory: str, groups: Iterable[str], *, keeps_o
     return known
 
 
+def note_sizes(disk: Disk, directory: str, space: SnapshotSpace) -> None:
+    """Note the sizes of all snapshot files."""
+    for file_name in snapshot_file_names(disk, directory):
+        path = os.path.join(directory, file_name)
+        with contextlib.closing(disk.open(path)) as file:
+            space.note(path, file.size())
+
+
 def remove_others(
-    disk: Disk, directory: str, digits: str, kept: Collection[str]
+    disk: Disk, directory: str, digits: str, kept: Collection[str], space: SnapshotSpace
 ) -> tuple[set[str], list[tuple[str, OSError]]]:
     """Remove the complete snapshots of a group but those in `kept`; does not sync the directory.
 
@@ -119,10 +129,12 @@ def remove_others(
         try:
             disk.remove(path)
         except FileNotFoundError:
-            continue
+            pass
         except OSError as error:
             left.add(name)
             failures.append((path, error))
+            continue
+        space.removed(path)
     return left, failures
 
 
@@ -170,6 +182,7 @@ class PartialSnapshot:
             self._file.write_at(self.size_bytes, data)
             self._digest.update(data)
             self.size_bytes += len(data)
+            self._free_space.snapshots.note(self.path, self.size_bytes)
             if self.size_bytes - self._synced_bytes >= SYNC_BYTES:
                 self._file.sync()
                 self._synced_bytes = self.size_bytes
@@ -189,6 +202,7 @@ class PartialSnapshot:
             self._file.close()  # before the directory is opened: then a descriptor is free
             is_new = not self._spared.exists(final)
             self._spared.rename(self.path, final)
+            self._free_space.snapshots.renamed(self.path, final)
         self._end = "it is complete"
         try:
             self._spared.sync_directory(self._directory)
@@ -198,6 +212,7 @@ class PartialSnapshot:
             if is_new:
                 with contextlib.suppress(OSError):
                     self._spared.remove(final)
+                    self._free_space.snapshots.removed(final)
                 self._end = "its name could not be made durable"
             raise
         finally:
@@ -209,6 +224,7 @@ class PartialSnapshot:
         if self._end is not None:
             return None
         self._end = reason
+        self._free_space.snapshots.removed(self.path)
         failure = None
         for call in (self._file.close, lambda: self._spared.remove(self.path), self._spared.refill):
             try:

@@ -12,7 +12,15 @@ from typing import Final, Protocol
 
 from coterie.errors import StorageError, StorageFailed
 
-__all__ = ["RunningDigest", "SnapshotNotWritten", "SnapshotStore", "SnapshotWriter", "check_name", "check_range"]
+__all__ = [
+    "NoRoomForSnapshot",
+    "RunningDigest",
+    "SnapshotNotWritten",
+    "SnapshotStore",
+    "SnapshotWriter",
+    "check_name",
+    "check_range",
+]
 
 _NAME: Final = re.compile(r"[0-9a-z-]{1,100}")
 
@@ -23,6 +31,10 @@ class SnapshotNotWritten(StorageFailed):
     def __init__(self, path: str, reason: str) -> None:
         StorageError.__init__(self, path, f"the snapshot in {path!r} failed: {reason}; the log is not affected")
         self.reason = reason
+
+
+class NoRoomForSnapshot(SnapshotNotWritten):
+    """A snapshot found no space, or only what is left for the log. It can be written once there is more."""
 
 
 class RunningDigest(Protocol):
@@ -37,8 +49,9 @@ class SnapshotWriter(Protocol):
     """Writes one snapshot. Every method is called on the event loop, one at a time.
 
     `StorageFailed` (as a rule its subclass `SnapshotNotWritten`) if the disk fails, is full or has no descriptor left,
-    if the group was forgotten or the store is closed. The partial file is then removed, at the latest when the store is
-    opened again, and each further call but `abandon` fails; the store and its log go on.
+    if the group was forgotten or the store is closed; `NoRoomForSnapshot` if there is no space, or only the last one of
+    the log. The partial file is then removed, at the latest when the store is opened again, and each further call but
+    `abandon` fails; the store and its log go on.
     """
 
     @property
@@ -79,6 +92,14 @@ class SnapshotStore(Protocol):
         """Begin a snapshot; any number may be open. Each holds a file descriptor until `finish` or `abandon`.
 
         `StorageFailed` if its file cannot be created.
+        """
+        ...
+
+    @property
+    def room_bytes(self) -> int | None:
+        """How large a snapshot may become, as far as is known: it is looked at each second while it is little.
+
+        None: it is not known.
         """
         ...
 

@@ -8,11 +8,12 @@ import pytest
 
 from coterie.protocols.algorithm import NodeId, Received
 from coterie.protocols.raft import AppendEntries, AppendEntriesReply, RaftRole
-from coterie.protocols.raft.raft_effects import ShortOfSpace, TransferEnded
+from coterie.protocols.raft.follower import Follower
+from coterie.protocols.raft.raft_effects import ShortOfSpace, TransferEnded, TransferLeadership
 from coterie.protocols.raft.raft_messages import TimeoutNow
 from coterie.protocols.raft.role import PATIENCE
 from coterie.protocols.raft.transfer import PAUSE
-from coterie.protocols.replicated_log import Refusal, Reject, Term
+from coterie.protocols.replicated_log import ENTRY_OVERHEAD_BYTES, Entry, EntryKind, LogIndex, Refusal, Reject, Term
 from coterie.protocols.simulation.directed.directed_group import DirectedGroup
 
 N1, N2, N3 = NodeId("n1"), NodeId("n2"), NodeId("n3")
@@ -213,3 +214,51 @@ def test_answers_say_whether_there_is_room_and_late_ones_change_nothing() -> Non
     late = AppendEntriesReply(Term(1), message.round, True, message.prev_log_index, is_short=True)
     group.handle("n1", Received(N2, late))
     assert not progress.is_short
+
+
+def test_a_follower_that_is_short_takes_only_as_many_entries_as_fit_on_its_disk_when_it_lets_go_of_its_log() -> None:
+    group = led_by_n1()
+    group.handle("n2", ShortOfSpace(True, waiting_bytes_max=1000))
+    sent = group["n1"].last_index
+
+    group.propose("n1", *(bytes(300) for _ in range(10)))
+    group.heartbeat("n1")
+
+    assert group["n1"].last_index == sent + 10
+    durability = group["n2"]._role_state.durability
+    assert durability.undurable_bytes + durability.undurable_entries * ENTRY_OVERHEAD_BYTES <= 1000
+    for _ in range(30):
+        group.heartbeat("n1")
+        group.settle()
+    assert group["n2"].last_index == sent + 10, "what was not taken came again"
+
+
+@pytest.mark.parametrize("waiting_bytes_max", [None, 10_000])
+def test_a_follower_takes_all_if_that_fits(waiting_bytes_max: int | None) -> None:
+    group = led_by_n1()
+    group.handle("n2", ShortOfSpace(True, waiting_bytes_max))
+    follower = Follower(group["n2"]._role_state)
+    entries = [Entry(LogIndex(at), Term(1), EntryKind.COMMAND, bytes(300)) for at in range(1, 11)]
+    assert follower.taken(entries) == entries
+
+
+def test_one_entry_that_is_larger_than_what_may_wait_is_taken_if_nothing_waits() -> None:
+    group = led_by_n1()
+    group.handle("n2", ShortOfSpace(True, waiting_bytes_max=100))
+    follower = Follower(group["n2"]._role_state)
+    entries = [Entry(LogIndex(at), Term(1), EntryKind.COMMAND, bytes(300)) for at in (1, 2)]
+    assert follower.taken(entries) == entries[:1]
+    group["n2"]._role_state.durability.undurable_entries = 1
+    assert follower.taken(entries) == []
+    group.handle("n2", ROOM)
+    assert follower.taken(entries) == entries
+
+
+def test_an_operator_who_names_a_full_voter_is_told_so() -> None:
+    group = led_by_n1("n2")
+    group.handle("n1", TransferLeadership(7, N2))
+    (ended,) = group.record("n1").transfers
+    assert not ended.is_done
+    assert "'n2' cannot lead next: its disk is nearly full, or full" in ended.reason
+    group.handle("n1", TransferLeadership(8, NodeId("n9")))
+    assert "it must be another member" in group.record("n1").transfers[-1].reason

@@ -100,10 +100,11 @@ def test_a_dead_node_is_named_with_its_group_and_the_cluster_is_degraded(
             ),
         ),
         (
-            follower("n3", disk="full"),
+            follower("n3", disk="full", full_for_s=132.4),
             (
                 "the disk of n3 is full (store.full in its log):"
-                " it stores and acknowledges nothing until there is space; free some"
+                " it stores and acknowledges nothing (for 132 s so far) until there is space, or a snapshot lets go of"
+                " its log: free some; if that is impossible: coterie raft replace, with an empty data directory"
             ),
         ),
     ],

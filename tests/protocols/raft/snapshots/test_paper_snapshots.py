@@ -264,6 +264,20 @@ def test_snapshot_whose_bytes_are_wrong_is_told_and_fetched_again() -> None:
     assert group["n3"].commit_index < found.snapshot.position.index
 
 
+def test_snapshot_that_the_disk_has_no_room_for_is_no_damage_and_fetched_again() -> None:
+    group = with_n3_behind()
+    found = offer(group)
+    group.deliver(to="n3", kind=InstallSnapshot)
+
+    group.handle("n3", SnapshotStored(found.snapshot, None, is_damaged=False))
+    group.drop()
+    group.tick("n1")
+    group.deliver(to="n3", kind=InstallSnapshot)
+
+    assert SNAPSHOT_DAMAGED not in [each.event for each in group.observed]
+    assert group["n3"].snapshot_fetch == (found.snapshot, 0)
+
+
 def test_offer_of_an_older_term_is_ignored() -> None:
     """Figure 13, rule 1: reply immediately if term < currentTerm. Its heartbeats are answered; that is enough."""
     group = with_n3_behind()

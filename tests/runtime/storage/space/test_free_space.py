@@ -195,5 +195,87 @@ async def test_a_snapshot_leaves_the_last_space_to_the_log(virtual_host: Virtual
     await log.close()
 
 
+async def fill_until_it_stops(log: SegmentedLog, group: str = "g") -> int:
+    """Write records of 1000 bytes without a look at the outcome until the log is full; return the last position."""
+    position = (await log.state(group)).last
+    while not log.is_full:
+        position += 1
+        log.write(Write(group, first=position, records=[Record(1, bytes(1000))]), lambda: None)
+        await asyncio.sleep(0.01)
+    return position
+
+
+async def test_the_log_stops_before_it_takes_the_space_of_a_snapshot_and_a_drop_lets_it_go_on(
+    virtual_host: VirtualHost, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk = disk_with_other(virtual_host.disk)
+    config = StorageConfig(extend_bytes=0, segment_bytes_min=20_000)
+    log = await opened(virtual_host, config)
+    await put(log)
+    old = await log.snapshots.create("g")
+    await old.append(bytes(2 * NEEDED))
+    await old.finish("1")
+    leave(disk, 5 * NEEDED)
+
+    last = await fill_until_it_stops(log)
+
+    left = disk.free_bytes("/data")
+    assert left >= NEEDED // 4 + 2 * NEEDED * 5 // 4, "a quarter more than the last one took"
+    assert left < NEEDED // 4 + 2 * NEEDED * 5 // 4 + NEEDED, "but not much more"
+    assert log.is_short_of_space
+    await asyncio.sleep(10.0)
+    assert disk.free_bytes("/data") == left, "retries take nothing"
+    assert log.full_for_s is not None
+    assert 9.0 < log.full_for_s < 11.0
+
+    new = await log.snapshots.create("g")
+    for _ in range(25):
+        await new.append(bytes(NEEDED // 10))
+        await asyncio.sleep(0.5)
+    assert log.is_full, "the log has not taken what the snapshot was to have"
+    await new.finish("2")
+    await asyncio.sleep(5.0)
+    assert log.is_full
+    done: list[int] = []
+    log.drop_before("g", last, lambda: done.append(1))
+    await asyncio.sleep(2.0)
+    assert done == [1], "a drop goes, with all that waits before it"
+    await log.snapshots.keep("g", ["2"])
+    await asyncio.sleep(2.0)
+    assert disk.free_bytes("/data") > left, "and segments are removed"
+    assert (log.is_full, log.full_for_s) == (False, None)
+    await log.close()
+
+
+async def test_after_a_restart_the_sizes_of_the_snapshots_are_known(virtual_host: VirtualHost) -> None:
+    disk = disk_with_other(virtual_host.disk)
+    log = await opened(virtual_host)
+    await put(log)
+    old = await log.snapshots.create("g")
+    await old.append(bytes(2 * NEEDED))
+    await old.finish("1")
+    await log.close()
+    log = await opened(virtual_host)
+    leave(disk, 2 * NEEDED)
+    log.write(Write("g", first=(await log.state("g")).last + 1, records=[Record(1, b"x")]), lambda: None)
+    await asyncio.sleep(2 * LOOK_S)
+    log.write(Write("g", first=(await log.state("g")).last + 1, records=[Record(1, b"x")]), lambda: None)
+    await asyncio.sleep(2 * LOOK_S)
+    assert log.is_full
+    await log.snapshots.forget("g")
+    await asyncio.sleep(2 * LOOK_S)
+    assert not log.is_full
+    await log.close()
+
+
+async def test_votes_of_a_store_that_needs_no_reserve_are_written_to_the_end(virtual_host: VirtualHost) -> None:
+    disk = disk_with_other(virtual_host.disk)
+    log = await opened(virtual_host, StorageConfig(free_bytes_min=0, extend_bytes=0))
+    leave(disk, 5000)
+    assert await fill_until_it_stops(log) <= 5
+    assert disk.free_bytes("/data") < 2000
+    await log.close()
+
+
 async def test_memory_is_never_short_of_space(virtual_host: VirtualHost) -> None:
     assert MemoryLog(virtual_host).is_short_of_space is False
