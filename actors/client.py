@@ -35,6 +35,9 @@ CONNECT_TIMEOUT_S: Final = 5.0
 ALL_LINKED_TIMEOUT_S: Final = 1.0
 FIND_TIMEOUT_S: Final = 5.0
 
+PROVIDERS_LINKED_S: Final = 2.0
+"""For so long at most `find_service` waits for links with the nodes of providers."""
+
 
 class Client(ClusterApi):
     """A client of a cluster. It dials the given nodes, learns from them where the others are, and stays linked to all.
@@ -148,14 +151,36 @@ class Client(ClusterApi):
     async def find_service(self, service: str, *, timeout_s: float = FIND_TIMEOUT_S) -> list[Ref[Any]]:
         """Return refs to the actors that provide a service on up members, by node and path, as one node knows them.
 
+        Nodes of providers that this client is not linked with yet are dialled, and waited for: until `timeout_s` has
+        passed, 2 s at most. Those that are not linked by then come last: asking them now fails with `NodeUnreachable`.
         Only those that are exported take messages of this client. Who registers: see `Receptionist`.
 
         Raises:
             ActorNotFound: the cluster has no view, and so no services.
             CoterieError: no node is linked, or none answers within `timeout_s` seconds.
         """
-        found = await listed_instances(self.system, self.nodes, service, timeout_s)
-        return [self.system.at(instance.address) for instance in found]
+        clock = self.system.host.clock
+        ends_s = clock.monotonic() + timeout_s
+        found = [each.address for each in await listed_instances(self.system, self.nodes, service, timeout_s)]
+        nodes = {address.node for address in found}
+        await self._link_with(nodes, min(ends_s - clock.monotonic(), PROVIDERS_LINKED_S))
+        linked = set(self.nodes)
+        return [self.system.at(address) for address in sorted(found, key=lambda each: each.node not in linked)]
+
+    async def _link_with(self, nodes: set[str], timeout_s: float) -> None:
+        """Wait until these nodes are linked, `timeout_s` seconds at most; not for those whose address is of no use."""
+        finder = self._finder
+        if finder is None or nodes <= set(self.nodes):
+            return
+        finder.look()
+
+        def is_over() -> bool:
+            missing = nodes.difference(self.nodes)
+            return not missing or not (finder.is_asking or any(map(finder.is_dialled, missing)))
+
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._running_links().until(is_over)
 
     def _is_linked_with_all(self) -> bool:
         if self._finder is None or self._finder.is_asking:

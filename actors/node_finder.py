@@ -98,6 +98,17 @@ class NodeFinder:
         """Whether a node has not answered yet."""
         return bool(self._asked)
 
+    def is_dialled(self, node: str) -> bool:
+        """Return whether an address is dialled that a list has for this node."""
+        listed = (place for places in self._places_by_teller.values() for place in places if place.node == node)
+        return any(place in self._dialled or (place.host, place.port) in self._given for place in listed)
+
+    def look(self) -> None:
+        """Ask the linked nodes now; those that have not answered yet are not asked twice."""
+        for peer in self._system.links:
+            if peer.node not in self._asked:
+                self._context.run(self._ask, peer.node)
+
     async def close(self) -> None:
         """Ask no more."""
         self._ignore_links()

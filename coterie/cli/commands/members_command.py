@@ -15,8 +15,8 @@ highest incarnation, the median round trip, and the nodes that suspect it. A nod
 key or certificate is locked out, and answers clients all the same.
 
 Exit code 1 if no node that answers has a view or a failure detector, 3 if there is no node NAME, 4 if none answers; 5
-(degraded) if a member is down, not heard, suspected, failed or does not answer, nodes have no link with each other, or
-this client is refused.
+(degraded) if a member is down, not heard, suspected, failed or does not answer, a voter of the group `membership` is not
+up in the view, nodes have no link with each other, or this client is refused.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from collections.abc import Iterator, Sequence
 from coterie.actors.detection.detector_messages import MembersReport
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import UNREACHABLE, NameNotFound, run_async
+from coterie.cli.commands.membership.member_seats import view_voters, voter_troubles
 from coterie.cli.commands.membership.view_reports import ClusterView, with_view
 from coterie.cli.commands.membership.view_rows import view_facts, view_table, view_troubles
 from coterie.cli.member_reports import MemberReports, has_detector, names_in
@@ -89,13 +90,15 @@ async def _show(connection: ClusterConnection, args: argparse.Namespace) -> int:
             nodes = client.nodes if args.observer is None else [args.observer]
             asked = members.collect_with_troubles(limit_s, args.observer)
             (reports, troubles), view = await with_view(asked, client, nodes, limit_s)
+            voters = None if view is None or args.observer is not None else await view_voters(client, limit_s)
             problem = _problem(reports, args.observer)
             rows = member_rows(reports, never_linked=0 if args.observer else members.never_linked)
             if view is not None and problem == NO_DETECTOR:
                 problem, rows = "", []
             if view is not None:
                 told = [row.member for row in rows]
-                troubles = [*view_troubles(view, silent=told, is_alone=args.observer is not None), *troubles]
+                of_view = view_troubles(view, silent=told, is_alone=args.observer is not None)
+                troubles = [*of_view, *voter_troubles(view.report.view, voters), *troubles]
             if args.out.is_json or not problem or problem != said:
                 _print(args.out, rows, problem, troubles, view, is_live=args.watch is not None)
             said = problem

@@ -11,6 +11,7 @@ from coterie.actors.client import Client
 from coterie.actors.membership.membership_requests import MEMBERSHIP_PATH, LetLeave, TakeDown
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
+from coterie.cli.commands.membership.member_seats import down_refusal, groups_of_voter, view_voters, voter_lines
 from coterie.cli.commands.membership.view_reports import ClusterView, cluster_view
 from coterie.cli.commands.membership.view_rows import short_incarnation
 from coterie.cli.node_queries import DEGRADED
@@ -40,7 +41,8 @@ Lets a member leave the view: it hands over what it holds, and its process ends 
     coterie leave n4 --connect 127.0.0.1:7401,127.0.0.1:7402
 
 The command returns when the member is out of the view; until then it can be repeated. A member without which the group
-that holds the view would have no quorum is refused: replace it in that group first (`coterie raft`). What runs the
+that holds the view would have no quorum is refused: replace it in that group first (`coterie raft`). A voter of Raft
+groups stays one: the command names them, and how to remove it there (`coterie raft remove GROUP n4`). What runs the
 process may start it again, and then it joins as a new member; `coterie up` does not.
 
 Exit code: 0 if it is out of the view; 1 if the cluster refuses that, or it is still in after --wait; 3 if there is no
@@ -50,7 +52,7 @@ such member; 4 if no node answers.
 DOWN: Final = """\
 Takes a member down: decides that it is not part of the cluster any more, whether it runs or not.
 
-    coterie down n4 --connect 127.0.0.1:7401            says what that means, and changes nothing
+    coterie down n4 --connect 127.0.0.1:7401            says what that means, or that it would be refused; changes nothing
     coterie down n4 --connect 127.0.0.1:7401 --yes      does it
 
 For a member that does not answer, and that the others have not found to have crashed: a machine that hangs, or one that
@@ -115,17 +117,29 @@ async def _carry_out(connection: ClusterConnection, args: argparse.Namespace, ou
         member = found.member(args.node)
         facts = {"member": member.name, "incarnation": str(member.incarnation)}
         if args.is_down and not args.yes:
+            refusal = down_refusal(found.report.view, member, await view_voters(client))
             text = "nothing was changed: to take it down, add --yes"
-            errors = problems(Code.DEGRADED, [text])
-            out.show({**facts, "changed": False}, [*_consequence(member, found), text], errors=errors)
+            if refusal is not None:
+                text = f"nothing was changed, and the cluster would refuse it: {refusal}"
+            lines = [*(_consequence(member, found) if refusal is None else _who(member)), text]
+            out.show({**facts, "changed": False, "refusal": refusal}, lines, errors=problems(Code.DEGRADED, [text]))
             return DEGRADED
         outcome = await _decided(client, found, member, is_down=args.is_down)
         number = await _out(client, member, args.wait, out)
-    lines = [f"member {member.name} is out of the view, which is number {number} now"]
+        votes = await groups_of_voter(client, member.name)
+    lines = [f"member {member.name} is out of the view, which is number {number} now", *voter_lines(member.name, votes)]
     if not outcome.is_change:
         lines.insert(0, f"it was so already: {outcome.note}")
-    out.show({**facts, "changed": outcome.is_change, "view": number}, lines)
+    votes_in = [name for name, does in votes.items() if does]
+    out.show({**facts, "changed": outcome.is_change, "view": number, "votes_in": votes_in}, lines)
     return 0
+
+
+def _who(member: Member) -> Iterator[str]:
+    yield (
+        f"member {member.name} at {member.address} is {member.state.value} since view {member.since} "
+        f"(incarnation {short_incarnation(str(member.incarnation))})"
+    )
 
 
 def _consequence(member: Member, found: ClusterView) -> Iterator[str]:
@@ -133,10 +147,7 @@ def _consequence(member: Member, found: ClusterView) -> Iterator[str]:
     report = found.report
     held = [name for name, holder in sorted(report.registry.holders.items()) if holder.member == member.identity]
     provided = sorted({one.service for one in report.registry.services if one.member == member.identity})
-    yield (
-        f"member {member.name} at {member.address} is {member.state.value} since view {member.since} "
-        f"(incarnation {short_incarnation(str(member.incarnation))})"
-    )
+    yield from _who(member)
     yield "if it is taken down:"
     yield "  its process ends with an error as soon as it learns of it; once its lease has ended it acts no more anyway"
     if held:

@@ -9,6 +9,7 @@ import pytest
 
 from coterie import (
     ActorNotFound,
+    Client,
     NodeUnreachable,
     Topology,
     TopologyError,
@@ -21,6 +22,7 @@ from tests.actors.membership.receptionist.service_clusters import (
     Worker,
     all_find,
     found,
+    joined,
     topology_of,
     until,
     up,
@@ -46,6 +48,64 @@ async def test_a_client_finds_services_and_reaches_the_exported_ones(make_cluste
     with pytest.raises(ActorNotFound, match="it is not exported"):
         await closed.ask(Where())
     assert await client.find_service("mail") == []
+
+
+async def test_a_client_is_linked_with_the_providers_that_it_is_told(make_cluster: Any) -> None:
+    cluster = await up(make_cluster, topology_of())
+    client = await cluster.client()
+    await client.all_linked()
+    async with joined(cluster, "n4") as node:
+        await node.receptionist.register("cart", worker(node, exported=True))
+        await until(all_find(cluster, "worker@n4"))
+        assert "n4" not in client.nodes
+
+        [ref] = await client.find_service("cart")
+
+        assert await ref.ask(Where()) == "n4"
+
+
+async def test_a_new_client_reaches_all_providers_at_once(make_cluster: Any) -> None:
+    cluster = await up(make_cluster, topology_of())
+    for node in cluster.values():
+        await node.receptionist.register("cart", worker(node, exported=True))
+    await until(all_find(cluster, "worker@n1", "worker@n2", "worker@n3"))
+    async with Client([cluster.addresses["n1"]], host=cluster.host("stranger")) as client:
+        refs = await client.find_service("cart")
+
+        assert [await ref.ask(Where()) for ref in refs] == ["n1", "n2", "n3"]
+
+
+async def test_providers_that_do_not_get_linked_come_last_after_two_seconds_at_most(make_cluster: Any) -> None:
+    cluster = await up(make_cluster, topology_of())
+    client = await cluster.client()
+    for node in cluster.values():
+        await node.receptionist.register("cart", worker(node, exported=True))
+    await until(all_find(cluster, "worker@n1", "worker@n2", "worker@n3"))
+    await client.all_linked()
+    await cluster.kill("n1")
+    await until(lambda: "n1" not in client.nodes)
+    clock = client.system.host.clock
+    began = clock.monotonic()
+
+    refs = await client.find_service("cart")
+
+    assert [ref.address.node for ref in refs] == ["n2", "n3", "n1"]
+    assert clock.monotonic() - began < 2.5
+
+
+async def test_a_client_that_learns_no_addresses_waits_for_none(make_cluster: Any) -> None:
+    cluster = await up(make_cluster, topology_of())
+    await cluster["n2"].receptionist.register("cart", worker(cluster["n2"], exported=True))
+    await until(all_find(cluster, "worker@n2"))
+    alone = Client([cluster.addresses["n1"]], host=cluster.host("stranger"), learn_addresses=False)
+    async with alone as client:
+        clock = client.system.host.clock
+        began = clock.monotonic()
+
+        [ref] = await client.find_service("cart")
+
+        assert ref.address.node == "n2"
+        assert clock.monotonic() - began < 1
 
 
 async def test_a_client_prefers_a_node_that_is_not_cut_off(make_cluster: Any) -> None:

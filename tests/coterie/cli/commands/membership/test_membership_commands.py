@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from coterie import ClientKey, SharedKey, Topology
+from coterie import ClientKey, KeyValue, SharedKey, Topology
 from coterie.actors.client import Client
 from coterie.cli import make_parser
 from coterie.cli.cluster_connection import ClusterConnection
@@ -40,7 +40,9 @@ async def cluster() -> AsyncIterator[Cluster]:
             closing.push_async_exit(made)
             return made
 
-        yield await up(make, topology_of())
+        topology = topology_of()
+        topology.raft("store", machine=KeyValue)
+        yield await up(make, topology)
 
 
 def command_on(
@@ -220,6 +222,42 @@ async def test_what_the_group_refuses_is_an_error_with_its_reason(cluster: Clust
         await command("leave", "n2")
     with pytest.raises(CoterieError, match=r"the cluster refuses: 'n1' .* cannot be taken down"):
         await command("down", "n1", "--yes")
+
+
+async def test_down_says_first_that_the_group_would_refuse_it(cluster: Cluster, command: Command) -> None:
+    await cluster.kill("n3")
+    membership: Any = cluster["n1"].membership
+    await until(lambda: len(membership.view) == 2)
+
+    code, said = await command("down", "n2")
+    assert code == 5
+    assert "nothing was changed, and the cluster would refuse it: 'n2' (incarnation" in said.splitlines()[-1]
+    assert "would have no quorum with 'n1' alone" in said.splitlines()[-1]
+    assert "add --yes" not in said
+
+
+async def test_a_voter_that_has_left_is_named_with_its_groups(cluster: Cluster, command: Command) -> None:
+    code, said = await command("leave", "n3")
+
+    assert code == 0
+    assert said.splitlines()[1:] == [
+        "n3 is still a voter of groups membership, store: it counts there as one that has failed, so that one failure "
+        "less is borne; if it does not come back, remove it:",
+        "  coterie raft remove membership n3",
+        "  coterie raft remove store n3",
+    ]
+    told = (
+        "group membership: voter n3 is not in the view, 2 of 3 voters are up, and no further one may fail: "
+        "start it again, or remove it (coterie raft remove membership n3)"
+    )
+    code, table = await command("members")
+    assert code == 5
+    assert told in table.splitlines()
+
+    async with connector(cluster)() as client:
+        await client.group("membership").remove("n3")
+    code, table = await command("members")
+    assert "voter n3" not in table
 
 
 async def test_a_cluster_without_a_view_says_which_topology_has_one(
