@@ -59,7 +59,7 @@ def own_member(
     address = node.address if advertise is None else format_address(parse_address(advertise))
     all_roles = members.roles_of(node.name) | frozenset(roles)
     incarnation = Incarnation(system.identity.incarnation)
-    return Member(NodeId(node.name), incarnation, address, all_roles, sorted_labels(labels))
+    return Member(NodeId(node.name), incarnation, address, all_roles, sorted_labels(labels), store=node.store.store_id)
 
 
 def _warn_of_roles(node: Node, me: Member) -> None:
@@ -87,7 +87,7 @@ def spawn_membership(node: Node, members: Members, me: Member, seeds: Sequence[s
         members,
         group,
         MemberAddresses(node.system, seeds),
-        None if has_detector else MemberHealth(node.health, node.name),
+        None if has_detector else MemberHealth(node.health, node.name, node.system.remoting.network().known_peer),
     )
     node.system.spawn(make, name=MEMBERSHIP_PATH, exported="operators")
     desk = partial(ReceptionistActor, ServiceBoard(me.identity), membership, group)

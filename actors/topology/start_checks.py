@@ -20,7 +20,7 @@ from coterie.runtime.transport.handshake.shared_key import SharedKey
 if TYPE_CHECKING:
     from coterie.actors.topology.topology import Topology
 
-__all__ = ["WantedStart", "check_start", "listen_for", "warn_of_missing", "with_operators"]
+__all__ = ["WantedStart", "add_peers", "check_start", "listen_for", "warn_of_missing", "with_operators"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,12 @@ async def listen_for(
     for peer, place in wanted.peer_at.items():
         system.add_peer(peer, *place, may_dial=False)
     return await system.listen(*parse_address(wanted.listen), insecure=insecure, datagrams=datagrams)
+
+
+def add_peers(system: System, wanted: WantedStart, *, moves: bool) -> None:
+    """Keep links to the peers. `moves`: they may not know this node's address, so that it dials in any case."""
+    for peer, place in wanted.peer_at.items():
+        system.remoting.network().add_peer(peer, *place, is_known_there=not moves)
 
 
 def warn_of_missing(system: System, wanted: WantedStart, nodes: Sequence[str]) -> None:

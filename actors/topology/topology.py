@@ -36,7 +36,14 @@ from coterie.actors.topology.parts import (
     SingletonPart,
     SynodPart,
 )
-from coterie.actors.topology.start_checks import WantedStart, check_start, listen_for, warn_of_missing, with_operators
+from coterie.actors.topology.start_checks import (
+    WantedStart,
+    add_peers,
+    check_start,
+    listen_for,
+    warn_of_missing,
+    with_operators,
+)
 from coterie.actors.topology.stored_groups import settle_stored_groups
 from coterie.actors.topology.stored_schemas import check_stored_schemas
 from coterie.actors.topology.topology_diagrams import dot, mermaid, tree
@@ -390,8 +397,7 @@ class Topology:
                 me = own_member(member, self.members, advertise=advertise, roles=roles, labels=labels or {})
                 spawn_membership(member, self.members, me, join)
             spawn_parts(member, self._parts, self.nodes)
-            for peer, place in wanted.peer_at.items():
-                system.add_peer(peer, *place)
+            add_peers(system, wanted, moves=self.members is not None)
             node_store.keep()
             try:
                 yield member

@@ -81,6 +81,7 @@ class Member:
         labels: what else is known about it, such as its zone; `sorted_labels` makes them from a mapping.
         state: what the cluster has decided about it.
         since: the number of the view in which it got this state.
+        store: the id of its durable store, which is open in one process at a time; "" without one.
 
     Raises:
         ValueError: the name or the address is empty, the incarnation is not in its range, or the labels are not sorted.
@@ -93,6 +94,7 @@ class Member:
     labels: Labels = ()
     state: MembershipState = MembershipState.JOINING
     since: ViewNumber = ViewNumber(0)
+    store: str = ""
 
     def __post_init__(self) -> None:
         if not self.name or not self.address or not 0 <= self.incarnation < INCARNATIONS:

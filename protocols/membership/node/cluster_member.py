@@ -348,10 +348,12 @@ class ClusterMember:
                 assert_never(own.state)
 
     def _replaces(self) -> Incarnation:
-        """Return the life that has ended for sure, since this one listens at its address; this one: there is none."""
+        """Return the life that has ended for sure, since this one has its address or store; this one: there is none."""
         present = self._view.member(self._me.name)
-        is_gone = present is not None and present.address == self._me.address and not present.is_down
-        return present.incarnation if present is not None and is_gone else self._me.incarnation
+        if present is None or present.is_down:
+            return self._me.incarnation
+        has_its_store = present.store == self._me.store != ""
+        return present.incarnation if has_its_store or present.address == self._me.address else self._me.incarnation
 
     def _ask(self, now: float) -> Iterator[MemberEffect]:
         wanted = self._wanted()

@@ -319,3 +319,36 @@ def test_a_guest_that_is_stopped_in_order_leaves_the_view_and_a_founder_stays_in
         assert states(sim, "n1")["n3"] == "up"
 
     simulated(program)
+
+
+def moved(sim: Simulation, node: str, port: int) -> None:
+    """Let the next process of a node listen elsewhere."""
+    sim.deployment.addresses[node] = f"127.0.0.1:{port}"
+
+
+def test_a_founder_that_is_started_again_at_another_address_with_its_store_takes_its_place() -> None:
+    async def program(sim: Simulation) -> None:
+        first = membership(sim, "n3").me.identity
+        sim.node("n3").crash()
+        moved(sim, "n3", 7600)
+        sim.node("n3").start()
+        await sim.until(lambda: sim.node("n3").is_up and membership(sim, "n3").me.identity != first, within_s=5)
+        await up(sim, "n3")
+        assert states(sim, "n1")["n3"] == "up"
+
+    simulated(program)
+
+
+def test_all_founders_that_move_at_once_are_one_cluster_again() -> None:
+    async def program(sim: Simulation) -> None:
+        for node in sim.nodes:
+            node.crash()
+        for at, node in enumerate(sim.nodes):
+            moved(sim, node.name, 7700 + at)
+        for node in sim.nodes:
+            node.start()
+        await sim.until(lambda: all(node.is_up for node in sim.nodes), within_s=30)
+        await up(sim, *FOUNDERS, "n4")
+        assert membership(sim, "n4").may_act
+
+    simulated(program)
