@@ -107,8 +107,9 @@ class Topology:
         return tuple(part.name for part in self._parts if isinstance(part, RaftPart))
 
     @property
-    def _has_detector(self) -> bool:
-        return any(isinstance(part, DetectorPart) for part in self._parts)
+    def singleton_names(self) -> tuple[str, ...]:
+        """The names of its singletons."""
+        return tuple(part.name for part in self._parts if isinstance(part, SingletonPart))
 
     # --- declaration ------------------------------------------------------------------------------------------------
 
@@ -312,7 +313,7 @@ class Topology:
 
     def __str__(self) -> str:
         """Return the topology as a text tree."""
-        return tree(self.name, self.nodes, self._parts)
+        return tree(self.name, self.nodes, self._parts, has_view=self.members is not None)
 
     def diagram(self, language: Literal["mermaid", "dot"] = "mermaid") -> str:
         """Return the topology as a Mermaid or Graphviz diagram."""
@@ -355,7 +356,7 @@ class Topology:
             roles: what this node is for, beside its roles in `Members`.
             labels: what else is known about it, such as its zone.
             advertise: `host:port` where the other nodes reach it (default: where it listens).
-            data: the data directory; None keeps everything in memory, and the node must not restart under its name.
+            data: the data directory; None: in memory, and a node of a group or synod must not restart under its name.
             bootstrap: formats the data directory first: once in a node's life. If the start fails, nothing is left
                 formatted. "new": the node founds the groups of which it is one of the nodes. "join": the groups exist
                 already; it stores nothing until a leader invites it, see `GroupClient.add` and `GroupClient.replace`.
@@ -414,7 +415,7 @@ class Topology:
         before that, in the name of the store.
         """
         node, where = wanted.node, wanted.data or "memory"
-        has_udp = self._has_detector
+        has_udp = any(isinstance(part, DetectorPart) for part in self._parts)
         begin_listening = partial(listen_for, system, wanted, self.nodes, insecure=insecure, datagrams=has_udp)
         if wanted.bootstrap is not None or wanted.data is None:
             await check_seeds(system, wanted.join, topology=self.name)

@@ -83,8 +83,8 @@ def voter_troubles(view: View, voters: Sequence[str] | None) -> Iterator[str]:
     for voter in voters:
         if (state := states.get(voter, "not in the view")) != "up":
             yield (
-                f"group {VIEW_GROUP}: voter {voter} is {state}, {up} of {len(voters)} voters are up, and {borne}: start "
-                f"it again, or remove it (coterie raft remove {VIEW_GROUP} {voter})"
+                f"group {VIEW_GROUP}: voter {voter} is {state}, {up} of {len(voters)} voters are up, and {borne}: "
+                f"start it again, or remove it (coterie raft remove {VIEW_GROUP} {voter})"
             )
 
 
