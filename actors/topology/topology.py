@@ -71,9 +71,8 @@ class Topology:
     Args:
         name: the cluster's id: nodes link only with nodes of the same cluster.
         nodes: the names of all nodes; or `Members`, whose founders hold a view of the cluster, and any others may join.
-        operators: the clients that operate the cluster: those to which a key or certificate of these names is issued.
-            They read the reports of nodes, and make code active, as do clients that prove themselves as a node would.
-            Where nodes ask for no proof, every client does.
+        operators: the clients with a key or certificate of these names: they operate the cluster. They read the reports
+            of nodes, and make code active, as do clients that prove themselves as a node would, or all without proofs.
     """
 
     def __init__(self, name: str, nodes: Sequence[str] | Members, *, operators: Sequence[str] = ()) -> None:
@@ -125,7 +124,7 @@ class Topology:
         overflow: Overflow = Overflow.FAIL,
         service: str | None = None,
     ) -> None:
-        """Run an actor named `name` on each of `nodes` (default: all); `make(node)` makes one.
+        """Run an actor named `name` on each of `nodes` (default: all, also those that join); `make(node)` makes one.
 
         `nodes`: names; or `Role` or `Label`, where nodes join. `service`: what each provides, see `Receptionist`.
         `supervision`: how it is restarted; with `Supervision(ends_system=True)` the node ends when its restart budget
@@ -174,7 +173,7 @@ class Topology:
         capacity: int | None = None,
         overflow: Overflow = Overflow.FAIL,
     ) -> None:
-        """Run workers on each of `nodes` (default: all); `worker(node)` makes one.
+        """Run workers on each of `nodes` (default: all, also those that join); `worker(node)` makes one.
 
         Args:
             name: callers find it with `node.pool(name)` and `client.pool(name)`.
@@ -238,7 +237,7 @@ class Topology:
         activate_after_s: float | None = None,
         snapshots: SnapshotPolicy = STANDARD_POLICY,
     ) -> None:
-        """Replicate a state machine with Raft: a `RaftActor` named `name` on each of `nodes` (default: all).
+        """Replicate a state machine with Raft: a `RaftActor` named `name` on each of `nodes` (default: all founders).
 
         `machine` (a class) makes it, empty. `config` makes the `RaftConfig` from the voters, for other timeouts.
 
@@ -258,7 +257,7 @@ class Topology:
         nodes: Sequence[str] | None = None,
         config: Callable[[tuple[NodeId, ...]], SynodConfig] = SynodConfig,
     ) -> None:
-        """Choose one value with single-decree Paxos: a `SynodActor` named `name` on each of `nodes` (default: all).
+        """Choose one value with single-decree Paxos: a `SynodActor` named `name` on `nodes` (default: all founders).
 
         `config` makes the `SynodConfig` from the members, for other time-outs or quorums.
         """

@@ -76,7 +76,7 @@ def voter_troubles(view: View, voters: Sequence[str] | None) -> Iterator[str]:
     """Yield a sentence for each voter of the group that holds the view that is not up in it; None: they are unknown."""
     if not voters or not view.members:
         return
-    states = {member.name: member.state.value for member in view}
+    states: dict[str, str] = {member.name: member.state.value for member in view}
     up = sum(states.get(voter) == "up" for voter in voters)
     spare = up - (len(voters) // 2 + 1)
     borne = f"{spare} more may fail" if spare > 0 else "no further one may fail"
