@@ -204,6 +204,9 @@ class Client(ClusterApi):
         """The groups that there are, as far as nodes have told; None: none has yet."""
         return None if self._finder is None else self._finder.groups
 
+    def _singleton_names(self) -> frozenset[str] | None:
+        return None if self._finder is None else self._finder.singletons
+
     def _node_names(self) -> list[str] | None:
         return None if self.known_groups is None else self.known_nodes
 

@@ -74,12 +74,12 @@ class ClientLinks:
         if self._system.links or any(one not in self._refusal_by_address for one in self._addresses):
             return None
         why = "; ".join(f"{address}: {reason}" for address, reason in self._refusal_by_address.items())
-        return NodeUnreachable(", ".join(self._addresses), f"this client is refused: {why}", advice=self._advice)
+        return NodeUnreachable.at(self._addresses, f"this client is refused: {why}", advice=self._advice)
 
     def _not_linked(self, timeout_s: float) -> NodeUnreachable:
         why = f"no link in {timeout_s:g} s: {str(self._system.remoting.refused_handshakes) or 'no node answers'}"
         advice = self._advice or "compare the addresses (--connect), and see the logs of the nodes"
-        return NodeUnreachable(", ".join(self._addresses), why, advice=advice)
+        return NodeUnreachable.at(self._addresses, why, advice=advice)
 
     @property
     def _advice(self) -> str:

@@ -97,6 +97,10 @@ class ClusterApi:
         """Return the names of the nodes that there are, linked or not; None: not known yet."""
         return None
 
+    def _singleton_names(self) -> Collection[str] | None:
+        """Return the names of the singletons that there are; None: not known yet."""
+        return None
+
     def _check_runs(self) -> None:
         if self.system.registry.not_running:
             raise RuntimeError(self.system.registry.not_running)
@@ -113,7 +117,7 @@ class ClusterApi:
     def singleton(self, name: str) -> SingletonClient:
         """Return the singleton of that name. TypeError, ValueError: as `group`."""
         check_name(name)
-        return SingletonClient(self.system, name, self.handles.nodes)
+        return SingletonClient(self.system, name, self.handles.nodes, self._singleton_names)
 
     def pool(
         self,

@@ -55,6 +55,9 @@ class Node(ClusterApi):
         """The names of the topology's groups."""
         return frozenset(self.topology.group_names)
 
+    def _singleton_names(self) -> frozenset[str]:
+        return frozenset(self.topology.singleton_names)
+
     def _node_names(self) -> tuple[str, ...]:
         joined = () if self.membership is None else (member.name for member in self.membership.view)
         return tuple(dict.fromkeys((*self.topology.nodes, *joined)))

@@ -44,6 +44,9 @@ NODES_MAX: Final = 256
 GROUPS_MAX: Final = 4096
 """The most groups of one list that count."""
 
+SINGLETONS_MAX: Final = 1024
+"""The most singletons of one list that count: a cluster has no more."""
+
 HOST_CHARS_MAX: Final = 255
 """The longest name in the DNS (RFC 1035, 2.3.4)."""
 
@@ -76,6 +79,7 @@ class NodeFinder:
         self._has_loopback = any(is_loopback(host) for host, _ in given)
         self._places_by_teller: dict[str, tuple[_Place, ...]] = {}
         self._groups_by_teller: dict[str, frozenset[str]] = {}
+        self._singletons_by_teller: dict[str, frozenset[str]] = {}
         self._dialled: set[_Place] = set()
         self._asked: set[str] = set()
         self._context = contextvars.Context()  # no deadline of who started the client limits what is asked here
@@ -92,6 +96,11 @@ class NodeFinder:
     def groups(self) -> frozenset[str] | None:
         """The groups that there are, as far as nodes have told; None: none has."""
         return frozenset().union(*self._groups_by_teller.values()) if self._groups_by_teller else None
+
+    @property
+    def singletons(self) -> frozenset[str] | None:
+        """The singletons that there are, as far as nodes have told; None: none has."""
+        return frozenset().union(*self._singletons_by_teller.values()) if self._singletons_by_teller else None
 
     @property
     def is_asking(self) -> bool:
@@ -147,6 +156,7 @@ class NodeFinder:
             entries = itertools.islice(told.address_by_node.items(), NODES_MAX)
             self._places_by_teller[node] = tuple(filter(None, itertools.starmap(_place, entries)))
             self._groups_by_teller[node] = frozenset(itertools.islice(told.groups, GROUPS_MAX))
+            self._singletons_by_teller[node] = frozenset(itertools.islice(told.singletons, SINGLETONS_MAX))
             self._dial()
         self._changed()
 

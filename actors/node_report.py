@@ -57,13 +57,14 @@ class NodeReport:
 
 @message(name="node.Directory")
 class NodeDirectory:
-    """What a node tells any client: where it dials the other nodes, and which groups there are.
+    """What a node tells any client: where it dials the other nodes, and which groups and singletons there are.
 
-    `address_by_node`: `host:port` by name. `groups`: those of its topology, on whichever nodes they run.
+    `address_by_node`: `host:port` by name. `groups`, `singletons`: those of its topology, on whichever nodes they run.
     """
 
     address_by_node: Mapping[str, str]
     groups: tuple[str, ...]
+    singletons: tuple[str, ...] = ()
 
 
 @message(name="node.ReportDirectory", speaker=Speaker.CLIENT)
@@ -88,7 +89,7 @@ def no_operator_text(client: str) -> str:
 class NodeReportActor(Actor[ReportNode | ReportDirectory | ReportActors | ReportMembers | ReportPools]):
     """Reports what its node runs, inspects its actors and pools, and passes on what its failure detector reports.
 
-    `nodes`: those of the topology. `all_groups`: its groups, also those that run on other nodes only. `serving`: the
+    `nodes`: those of the topology. `all_groups`, `singletons`: also those that run on other nodes only. `serving`: the
     nodes that have other parts than groups and a detector.
     `groups` … `balancers` are the names of the node's parts; `has_detector`: whether it runs a failure detector.
     """
@@ -105,6 +106,7 @@ class NodeReportActor(Actor[ReportNode | ReportDirectory | ReportActors | Report
         actors: tuple[str, ...],
         balancers: tuple[str, ...],
         has_detector: bool,
+        singletons: tuple[str, ...] = (),
     ) -> None:
         self._nodes = nodes
         self._all_groups = all_groups
@@ -115,6 +117,7 @@ class NodeReportActor(Actor[ReportNode | ReportDirectory | ReportActors | Report
         self._actors = actors
         self._balancers = balancers
         self._has_detector = has_detector
+        self._singletons = singletons
 
     def on_start(self) -> None:
         """Start measuring the load of the actors."""
@@ -155,7 +158,7 @@ class NodeReportActor(Actor[ReportNode | ReportDirectory | ReportActors | Report
     def _directory(self) -> NodeDirectory:
         members = self.context.system.remoting.network().member_addresses
         addresses = {node: format_address(address) for node, address in members.items()}
-        return NodeDirectory(addresses, self._all_groups)
+        return NodeDirectory(addresses, self._all_groups, self._singletons)
 
     def _members_report(self, msg: ReportMembers) -> MembersReport | None:
         """Ask the detector, which clients cannot reach; its answer, or its error, becomes the reply."""

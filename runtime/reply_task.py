@@ -14,7 +14,7 @@ import contextvars
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from coterie.errors import ActorFailed, AskCycle, CoterieError
+from coterie.errors import ActorFailed, AskCycle, CoterieError, NoTargets
 from coterie.runtime.cells.ask_cycles import CURRENT_CELL
 from coterie.runtime.cells.asks import CURRENT_ASK, Envelope, PendingAsk
 from coterie.runtime.messages.declared_errors import is_declared
@@ -94,7 +94,8 @@ async def _reply(
             envelope.reject(error)
         elif is_of(error, CoterieError):
             # Its text may name the actor that `work` has asked, which is not for clients.
-            error.for_clients = f"actor {cell.path!r} passed on an error: {type_name(error)}"
+            if not (is_of(error, NoTargets) and error.for_clients):  # it has said itself what is for clients
+                error.for_clients = f"actor {cell.path!r} passed on an error: {type_name(error)}"
             envelope.reject(error)
         else:
             envelope.reject(actor_failed(error))

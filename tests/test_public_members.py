@@ -132,7 +132,7 @@ MEMBERS = {
     "TlsConfig": "",
     "Topology": (
         "actor balancer detector diagram group_names parts pool pool_part raft run singleton "
-        "start synod together validate with_parts"
+        "singleton_names start synod together validate with_parts"
     ),
     "Trusted": "",
     "View": "find member present up",

@@ -39,7 +39,7 @@ class Everywhere:
 
     def __str__(self) -> str:
         """Return what diagrams call it."""
-        return "every node"
+        return "every member"
 
 
 @dataclass(frozen=True, slots=True)

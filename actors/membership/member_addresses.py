@@ -54,7 +54,7 @@ async def check_seeds(system: System, seeds: Sequence[str], *, topology: str) ->
         why = "; ".join(filter(None, problems))
         now = clock.monotonic()
         if now - began > SEED_S:
-            raise NodeUnreachable(", ".join(seeds), why, advice="compare --join (join=) with where the nodes listen")
+            raise NodeUnreachable.at(seeds, why, advice="compare --join (join=) with where the nodes listen")
         if now - said > SAY_AGAIN_S:
             said = now
             system.log.warning("membership.seeds_silent", seeds=", ".join(seeds), reason=why)

@@ -151,9 +151,9 @@ class MembershipActor(Actor[MembershipLetter | ReportView | TakeDown | LetLeave 
             case ReportView():
                 return self._report()
             case TakeDown(member):
-                self.context.reply_from(msg, self._change(ChangeView((Down(member),), self._voters)))
+                self.context.reply_from(msg, self._change(Down(member)))
             case LetLeave(member):
-                self.context.reply_from(msg, self._change(ChangeView((Leave(member),), self._voters)))
+                self.context.reply_from(msg, self._change(Leave(member)))
             case _:
                 assert_never(msg)
         return None
@@ -187,11 +187,14 @@ class MembershipActor(Actor[MembershipLetter | ReportView | TakeDown | LetLeave 
             known.refusal,
         )
 
-    async def _change(self, command: ChangeView) -> Done | Refused:
-        """Have an operator's change decided."""
-        answer = await self._group.execute(command, timeout_s=OPERATOR_S)
+    async def _change(self, change: Down | Leave) -> Done | Refused:
+        """Have an operator's change decided, against the voters that the group has now."""
+        ends_at = self.context.clock.monotonic() + OPERATOR_S
+        await self._ask_voters()
+        command = ChangeView((change,), self._voters)
+        answer = await self._group.execute(command, timeout_s=ends_at - self.context.clock.monotonic())
         outcome: Done | Refused = answer.outcomes[0]
-        self.context.log.warning("membership.operator_change", change=repr(command.changes[0]), outcome=repr(outcome))
+        self.context.log.warning("membership.operator_change", change=str(change), outcome=str(outcome))
         self._wake_with(Received(self._me.name, ViewHint(ViewNumber(answer.view_number))))
         return outcome
 

@@ -144,6 +144,7 @@ def spawn_parts(node: Node, parts: Sequence[Part], nodes: Sequence[str]) -> None
         actors=names_of(ActorPart),
         balancers=names_of(BalancerPart),
         has_detector=bool(names_of(DetectorPart)),
+        singletons=node.topology.singleton_names,
     )
     node.system.spawn(report_actor, name=NODE_REPORT_PATH, exported=True)
     node.system.registry.is_starting = False

@@ -78,9 +78,8 @@ class Topology:
     Args:
         name: the cluster's id: nodes link only with nodes of the same cluster.
         nodes: the names of all nodes; or `Members`, whose founders hold a view of the cluster, and any others may join.
-        operators: the clients that operate the cluster: those to which a key or certificate of these names is issued.
-            They read the reports of nodes, and make code active, as do clients that prove themselves as a node would.
-            Where nodes ask for no proof, every client does.
+        operators: the clients with a key or certificate of these names: they operate the cluster. They read the reports
+            of nodes, and make code active, as do clients that prove themselves as a node would, or all without proofs.
     """
 
     def __init__(self, name: str, nodes: Sequence[str] | Members, *, operators: Sequence[str] = ()) -> None:
@@ -114,8 +113,9 @@ class Topology:
         return tuple(part.name for part in self._parts if isinstance(part, RaftPart))
 
     @property
-    def _has_detector(self) -> bool:
-        return any(isinstance(part, DetectorPart) for part in self._parts)
+    def singleton_names(self) -> tuple[str, ...]:
+        """The names of its singletons."""
+        return tuple(part.name for part in self._parts if isinstance(part, SingletonPart))
 
     # --- declaration ------------------------------------------------------------------------------------------------
 
@@ -131,7 +131,7 @@ class Topology:
         overflow: Overflow = Overflow.FAIL,
         service: str | None = None,
     ) -> None:
-        """Run an actor named `name` on each of `nodes` (default: all); `make(node)` makes one.
+        """Run an actor named `name` on each of `nodes` (default: all, also those that join); `make(node)` makes one.
 
         `nodes`: names; or `Role` or `Label`, where nodes join. `service`: what each provides, see `Receptionist`.
         `supervision`: how it is restarted; with `Supervision(ends_system=True)` the node ends when its restart budget
@@ -180,7 +180,7 @@ class Topology:
         capacity: int | None = None,
         overflow: Overflow = Overflow.FAIL,
     ) -> None:
-        """Run workers on each of `nodes` (default: all); `worker(node)` makes one.
+        """Run workers on each of `nodes` (default: all, also those that join); `worker(node)` makes one.
 
         Args:
             name: callers find it with `node.pool(name)` and `client.pool(name)`.
@@ -244,7 +244,7 @@ class Topology:
         activate_after_s: float | None = None,
         snapshots: SnapshotPolicy = STANDARD_POLICY,
     ) -> None:
-        """Replicate a state machine with Raft: a `RaftActor` named `name` on each of `nodes` (default: all).
+        """Replicate a state machine with Raft: a `RaftActor` named `name` on each of `nodes` (default: all founders).
 
         `machine` (a class) makes it, empty. `config` makes the `RaftConfig` from the voters, for other timeouts.
 
@@ -264,7 +264,7 @@ class Topology:
         nodes: Sequence[str] | None = None,
         config: Callable[[tuple[NodeId, ...]], SynodConfig] = SynodConfig,
     ) -> None:
-        """Choose one value with single-decree Paxos: a `SynodActor` named `name` on each of `nodes` (default: all).
+        """Choose one value with single-decree Paxos: a `SynodActor` named `name` on `nodes` (default: all founders).
 
         `config` makes the `SynodConfig` from the members, for other time-outs or quorums.
         """
@@ -319,7 +319,7 @@ class Topology:
 
     def __str__(self) -> str:
         """Return the topology as a text tree."""
-        return tree(self.name, self.nodes, self._parts)
+        return tree(self.name, self.nodes, self._parts, has_view=self.members is not None)
 
     def diagram(self, language: Literal["mermaid", "dot"] = "mermaid") -> str:
         """Return the topology as a Mermaid or Graphviz diagram."""
@@ -362,7 +362,7 @@ class Topology:
             roles: what this node is for, beside its roles in `Members`.
             labels: what else is known about it, such as its zone.
             advertise: `host:port` where the other nodes reach it (default: where it listens).
-            data: the data directory; None keeps everything in memory, and the node must not restart under its name.
+            data: the data directory; None: in memory, and a node of a group or synod must not restart under its name.
             bootstrap: formats the data directory first: once in a node's life. If the start fails, nothing is left
                 formatted. "new": the node founds the groups of which it is one of the nodes. "join": the groups exist
                 already; it stores nothing until a leader invites it, see `GroupClient.add` and `GroupClient.replace`.
@@ -420,7 +420,7 @@ class Topology:
         before that, in the name of the store.
         """
         node, where = wanted.node, wanted.data or "memory"
-        has_udp = self._has_detector
+        has_udp = any(isinstance(part, DetectorPart) for part in self._parts)
         begin_listening = partial(listen_for, system, wanted, self.nodes, insecure=insecure, datagrams=has_udp)
         if wanted.bootstrap is not None or wanted.data is None:
             await check_seeds(system, wanted.join, topology=self.name)

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from coterie.actors.membership.cluster_nodes import Everywhere
 from coterie.actors.topology.parts import ActorPart, BalancerPart, DetectorPart, Part, PoolPart, SingletonPart
 
-__all__ = ["dot", "dot_text", "mermaid", "mermaid_text", "tree"]
+__all__ = ["dot", "dot_text", "mermaid", "mermaid_text", "tree", "where_text"]
 
 
-def tree(name: str, nodes: Sequence[str], parts: Sequence[Part]) -> str:
-    """Return the parts as a text tree, each with the nodes it runs on."""
-    lines = [f"{name} ({', '.join(nodes)})"]
+def tree(name: str, nodes: Sequence[str], parts: Sequence[Part], *, has_view: bool = False) -> str:
+    """Return the parts as a text tree, each with where it runs. `has_view`: `nodes` are founders, others may join."""
+    listed = ", ".join(nodes)
+    lines = [f"{name} (founders {listed}; others may join)" if has_view else f"{name} ({listed})"]
     width = max((len(part.name) for part in parts), default=0)
     for part in parts:
         branch = "└─" if part is parts[-1] else "├─"
-        selector = getattr(part, "where", None)
-        named = "every node" if tuple(part.nodes) == tuple(nodes) else ", ".join(part.nodes)
-        where = named if selector is None else str(selector)
-        lines.append(f"{branch} {part.name.ljust(width)}  {part.summary}, on {where}{_weights_text(part)}")
+        where = where_text(part, nodes, has_view=has_view)
+        lines.append(f"{branch} {part.name.ljust(width)}  {part.summary}, {where}{_weights_text(part)}")
     return "\n".join(lines)
+
+
+def where_text(part: Part, nodes: Sequence[str], *, has_view: bool) -> str:
+    """Return where a part runs, in words. `nodes`: all nodes; the founders, if `has_view`."""
+    selector = getattr(part, "where", None)
+    is_one = isinstance(part, SingletonPart)
+    if selector is not None:
+        where = "any member" if is_one and isinstance(selector, Everywhere) else str(selector)
+    elif tuple(part.nodes) == tuple(nodes):
+        where = "the founders" if has_view else "every node"
+    else:
+        where = ", ".join(part.nodes)
+    return f"one, on {where}" if is_one else f"on {where}"
 
 
 def mermaid(name: str, nodes: Sequence[str], parts: Sequence[Part]) -> str:

@@ -44,9 +44,7 @@ async def explained(error: NodeUnreachable, addresses: Sequence[str], refusals: 
         return error
     whys = await asyncio.gather(*(_why(one, reason_by_address) for one in given))
     why = "; ".join(f"{one}: {reason}" for one, reason in zip(given, whys, strict=True))
-    return NodeUnreachable(
-        ", ".join(given), why, advice="compare the addresses (--connect), and see the logs of the nodes"
-    )
+    return NodeUnreachable.at(given, why, advice="compare the addresses (--connect), and see the logs of the nodes")
 
 
 def _code(reason: str) -> str:

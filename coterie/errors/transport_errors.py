@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Final
+
 from coterie.errors.actor_errors import AskError
 from coterie.errors.root_error import CoterieError
 
@@ -18,6 +21,9 @@ __all__ = [
 ]
 
 
+AGAIN: Final = "send again once its link is up"
+
+
 class TransportError(CoterieError):
     """The base class of the errors between two nodes. Unless a subclass says otherwise, nothing was sent."""
 
@@ -25,9 +31,17 @@ class TransportError(CoterieError):
 class NodeUnreachable(TransportError):
     """There is no link to `node` now: the item was not queued and will not be sent."""
 
-    def __init__(self, node: str, why: str, *, advice: str = "send again once its link is up") -> None:
+    def __init__(self, node: str, why: str, *, advice: str = AGAIN) -> None:
         super().__init__(f"node {node!r} is unreachable ({why}): nothing was sent; {advice}")
         self.node = node
+
+    @classmethod
+    def at(cls, addresses: Collection[str], why: str, *, advice: str = AGAIN) -> NodeUnreachable:
+        """Return the error of somebody who has no link to any node, at these addresses (none: wherever)."""
+        error = cls(", ".join(addresses), why, advice=advice)
+        where = f" at {' or '.join(addresses)}" if addresses else ""
+        error.args = (f"no node{where} can be reached ({why}): nothing was sent; {advice}",)
+        return error
 
 
 class NoTargets(NodeUnreachable, AskError):

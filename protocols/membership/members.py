@@ -29,6 +29,7 @@ __all__ = [
     "MemberId",
     "MembershipState",
     "ViewNumber",
+    "short_incarnation",
     "sorted_labels",
 ]
 
@@ -37,6 +38,15 @@ Incarnation = NewType("Incarnation", int)
 
 INCARNATIONS: Final = 1 << 64
 """The number of incarnations that can be told apart."""
+
+DIGITS_SHOWN: Final = 8
+
+
+def short_incarnation(incarnation: int) -> str:
+    """Return an incarnation as people read it: its first 8 digits, which tell the lives of a node apart."""
+    digits = str(incarnation)
+    return digits if len(digits) <= DIGITS_SHOWN else f"{digits[:DIGITS_SHOWN]}…"
+
 
 ViewNumber = NewType("ViewNumber", int)
 """The number of a view: 0 for the empty one, then one more with each change."""
@@ -66,7 +76,7 @@ class MemberId(NamedTuple):
 
     def __str__(self) -> str:
         """Return the identity as people read it."""
-        return f"'{self.name}' (incarnation {self.incarnation})"
+        return f"'{self.name}' (incarnation {short_incarnation(self.incarnation)})"
 
 
 @dataclass(frozen=True, slots=True)

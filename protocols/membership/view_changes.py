@@ -41,6 +41,10 @@ class Leave:
 
     member: MemberId
 
+    def __str__(self) -> str:
+        """Return it as people read it."""
+        return f"leave {self.member}"
+
 
 @dataclass(frozen=True, slots=True)
 class Left:
@@ -67,6 +71,10 @@ class Down:
     """An operator says that a member has crashed, or must not take part any more."""
 
     member: MemberId
+
+    def __str__(self) -> str:
+        """Return it as people read it."""
+        return f"take down {self.member}"
 
 
 @dataclass(frozen=True, slots=True)

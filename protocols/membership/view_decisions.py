@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.membership.members import Member, MemberId, MembershipState, ViewNumber
+from coterie.protocols.membership.members import Member, MemberId, MembershipState, ViewNumber, short_incarnation
 from coterie.protocols.membership.view import View, remembered
 from coterie.protocols.membership.view_changes import BecomeUp, Down, Expel, Join, Leave, Left, Remove, ViewChange
 from coterie.protocols.quorums import Quorum
@@ -54,12 +54,20 @@ class Done:
     note: str
     is_change: bool = True
 
+    def __str__(self) -> str:
+        """Return it as people read it."""
+        return f"done: {self.note}" if self.is_change else f"nothing to do: {self.note}"
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
     """A change that was not made: `reason` names the members concerned, and says what to do instead."""
 
     reason: str
+
+    def __str__(self) -> str:
+        """Return it as people read it."""
+        return f"refused: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,14 +218,15 @@ def _why_not_replaced(present: Member, change: Join) -> str:
             f"{present.identity} at {present.address} is down since view {present.since}, and may still hold leases: "
             f"{joiner.identity} at {joiner.address} can join when it has been removed from the view; try again then"
         )
+    life, new_life = short_incarnation(present.incarnation), short_incarnation(joiner.incarnation)
     text = (
-        f"two nodes are called {joiner.name!r}: one at {present.address} (incarnation {present.incarnation}, "
-        f"{present.state.value}), and one at {joiner.address} (incarnation {joiner.incarnation}) that wants to join; "
+        f"two nodes are called {joiner.name!r}: one at {present.address} (incarnation {life}, "
+        f"{present.state.value}), and one at {joiner.address} (incarnation {new_life}) that wants to join; "
     )
     if change.replaces not in (None, joiner.incarnation):
         return (
-            f"{text}incarnation {change.replaces}, which was said to be gone, is not the present one: "
-            f"find out whether the one at {present.address} runs, and name its incarnation"
+            f"{text}incarnation {short_incarnation(change.replaces)}, which was said to be gone, is not the present "
+            f"one: find out whether the one at {present.address} runs, and name its incarnation"
         )
     return (
         f"{text}give one of them another name; if the one at {present.address} is gone, "
@@ -320,7 +329,7 @@ def _no_member(draft: _Draft, identity: MemberId, consequence: str) -> Refused:
         return Refused(f"{identity} is not in view {draft.decided_on}: {consequence}; see the names of its members")
     return Refused(
         f"{identity} is not in view {draft.decided_on}: {consequence}; the present life of {identity.name!r} is "
-        f"incarnation {present.incarnation} at {present.address} ({present.state.value})"
+        f"incarnation {short_incarnation(present.incarnation)} at {present.address} ({present.state.value})"
     )
 
 

@@ -176,7 +176,7 @@ GOLDEN = {
     "node.ReportActors": "ReportActors(pattern, order, limit)",
     "node.TypeLine": "TypeLine(type, actors, depth, high_water, handled, busy, restarts)",
     "node.WaitLine": "WaitLine(asker, target, message, left_s)",
-    "node.Directory": "NodeDirectory(address_by_node, groups)",
+    "node.Directory": "NodeDirectory(address_by_node, groups, singletons)",
     "node.ReportDirectory": "ReportDirectory()",
     "node.Report": (
         "NodeReport(node, cluster, groups, synods, pools, links, actors, balancers, nodes, ended, all_groups, serving)"

@@ -32,7 +32,7 @@ async def listed_instances(
         NodeUnreachable: `nodes` is empty.
     """
     if not nodes:
-        raise NodeUnreachable("any", "no node is linked")
+        raise NodeUnreachable.at((), "no node is linked")
     asks = [
         system.at(Address(node, RECEPTIONIST_PATH)).ask(FindService(service), timeout_s=timeout_s) for node in nodes
     ]
@@ -50,5 +50,5 @@ async def listed_instances(
                 return listing.instances
             outdated = outdated or listing
     if outdated is None:
-        raise failure or NodeUnreachable("any", "no node is linked")
+        raise failure or NodeUnreachable.at((), "no node is linked")
     return outdated.instances

@@ -124,4 +124,6 @@ class HeldMessages:
             del self._waiting[waiter]
 
     def _refusal(self, why: str) -> CoterieError:
-        return NoTargets(f"singleton {self._path!r} was not reached by node {self._system.node!r}: {why}")
+        error = NoTargets(f"singleton {self._path!r} was not reached by node {self._system.node!r}: {why}")
+        error.for_clients = str(error)  # it names nothing but the singleton, which the client has asked, and nodes
+        return error

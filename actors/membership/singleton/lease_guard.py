@@ -36,6 +36,8 @@ class LeaseGuard:
         self._stop_by = inf
         self._timer: asyncio.TimerHandle | None = None
         self._is_closed = False
+        self.has_ended_it = False
+        """Whether the actor was ended because its time was over."""
         self.look()
 
     def stop_by(self, time: float) -> None:
@@ -55,7 +57,7 @@ class LeaseGuard:
         if left_s > TOLERANCE_S:
             self._timer = self._system.loop.call_later(left_s, self.look)
             return
-        self._is_closed = True
+        self._is_closed = self.has_ended_it = True
         self._system.log.warning("singleton.killed", actor=cell.path)
         cell.stop()
         _kill(cell)

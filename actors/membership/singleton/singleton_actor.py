@@ -352,7 +352,8 @@ class SingletonActor(Actor[M]):
             return
         self._run = None
         run.guard.close()
-        self._log_stopped(run, run.reason or f"it has ended: {notice.cause}")
+        by_itself = "the lease has ended" if run.guard.has_ended_it else f"it has ended: {notice.cause}"
+        self._log_stopped(run, run.reason or by_itself)
         if not run.reason:
             self._hold_off()
         self._held.changed()

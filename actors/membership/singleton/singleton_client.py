@@ -6,7 +6,7 @@ await cron.ask(RunNow("report"))       # waits for a holder if there is none, wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 from coterie.actors.membership.singleton.held_messages import was_not_handled
@@ -27,12 +27,20 @@ class SingletonClient:
         system: a node of the cluster, or a client linked to it.
         name: the singleton's.
         nodes: returns the names of the nodes that can be reached now.
+        known: returns the names of the singletons that there are; None: not known.
     """
 
-    def __init__(self, system: System, name: str, nodes: Callable[[], Sequence[str]]) -> None:
+    def __init__(
+        self,
+        system: System,
+        name: str,
+        nodes: Callable[[], Sequence[str]],
+        known: Callable[[], Collection[str] | None] = lambda: None,
+    ) -> None:
         self._system = system
         self._name = name
         self._nodes = nodes
+        self._known = known
         self._last = self._avoided = ""
 
     async def ask(self, msg: Ask[R], *, timeout_s: float | None = None) -> R:
@@ -41,8 +49,8 @@ class SingletonClient:
         `timeout_s`: seconds (default: the system's, 5 s); never more than the ask that is being handled has left.
 
         Raises:
-            NoTargets: it was not handled: nobody held the singleton in time, too many messages wait for it, or no node
-                can be reached that knows it.
+            NoTargets: it was not handled: nobody held the singleton in time, too many messages wait for it, no node can
+                be reached that knows it, or there is no such singleton: the text says which.
             AskError: the `outcome` shows whether it may have been handled: it is not sent again if it may.
         """
         monotonic = self._system.host.clock.monotonic
@@ -78,4 +86,8 @@ class SingletonClient:
         return self._system.at(Address(node, self._name))
 
     def _unreached(self, last: str) -> CoterieError:
+        known = self._known()
+        if known is not None and self._name not in known:
+            names = ", ".join(map(repr, sorted(known))) or "none"
+            return NoTargets(f"there is no singleton {self._name!r}: the singletons are {names}")
         return NoTargets(f"singleton {self._name!r} was not reached by {self._system.node!r}: {last}")

@@ -15,8 +15,8 @@ highest incarnation, the median round trip, and the nodes that suspect it. A nod
 key or certificate is locked out, and answers clients all the same.
 
 Exit code 1 if no node that answers has a view or a failure detector, 3 if there is no node NAME, 4 if none answers; 5
-(degraded) if a member is down, not heard, suspected, failed or does not answer, a voter of the group `membership` is not
-up in the view, nodes have no link with each other, or this client is refused.
+(degraded) if a member is down, not heard, suspected, failed or does not answer, a voter of the group `membership` is
+not up in the view, nodes have no link with each other, or this client is refused.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from coterie.actors.topology.parts import (
     SingletonPart,
     SynodPart,
 )
+from coterie.actors.topology.topology_diagrams import where_text
 from coterie.cli.output.command_output import CommandOutput
 from coterie.cli.output.command_parser import add_output
 from coterie.cli.topologies.topology_argument import add_topology, load_topology
@@ -67,8 +68,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _facts(topology: Topology) -> dict[str, object]:
+    has_view = topology.members is not None
     parts = [
-        {"name": part.name, "kind": KIND_BY_CLASS[type(part)], "nodes": part.nodes, "summary": part.summary}
+        {
+            "name": part.name,
+            "kind": KIND_BY_CLASS[type(part)],
+            "nodes": part.nodes,
+            "where": where_text(part, topology.nodes, has_view=has_view),
+            "summary": part.summary,
+        }
         for part in topology.parts
     ]
-    return {"nodes": topology.nodes, "operators": topology.operators, "parts": parts}
+    return {"nodes": topology.nodes, "others_may_join": has_view, "operators": topology.operators, "parts": parts}

@@ -203,6 +203,25 @@ async def test_a_handler_is_cancelled_when_the_lease_ends_and_no_hook_is_called(
         assert here.account.lives == [("start", "n1", 1)]
 
 
+async def test_an_actor_that_the_end_of_the_lease_kills_is_logged_so(
+    virtual_host: VirtualHost, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    async with setting(virtual_host) as here:
+        here.ref.tell(Do(1, 60.0))
+        await asyncio.sleep(0.05)
+        cell = here.system.registry.cell_at(CRON)
+        assert cell is not None
+        here.feed.lease_ends_at = virtual_host.clock.monotonic()  # as after a pause of the process
+        singleton: Any = cell.actor
+        singleton._run.guard.look()
+        await asyncio.sleep(0.02)
+
+    stopped = [record.getMessage() for record in caplog.records if "singleton.stopped" in record.getMessage()]
+    assert "the lease has ended" in stopped[0]
+    assert "Cancelled" not in stopped[0]
+
+
 async def test_the_lease_ends_an_actor_also_while_its_system_stops(virtual_host: VirtualHost) -> None:
     async with System("n1", host=virtual_host) as system:
         here = Setting(system)
@@ -442,6 +461,6 @@ def test_two_parts_of_one_name_are_a_mistake_and_a_tree_shows_where_it_may_run()
     topology = Topology("shop", nodes=Members(founders=["n1", "n2", "n3"]))
     topology.singleton(CRON, partial(Cron, Account()), nodes=Role("worker"))
 
-    assert "cron        singleton Cron, on role worker" in str(topology)
+    assert "cron        singleton Cron, one, on role worker" in str(topology)
     topology.actor(CRON, Silent)
     assert "two parts have the name 'cron'" in mistakes_of(topology)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import re
 import sys
@@ -19,8 +20,9 @@ PAGE = Path(__file__).parents[3] / "docs" / "singletons.md"
 
 
 def program(folder: Path) -> ModuleType:
-    """Return the program of the page as a module."""
-    (text,) = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    """Return the programs of the page as one module."""
+    texts = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    text = "\n".join(texts)
     file = folder / "singleton_page.py"
     file.write_text(text, encoding="utf-8")
     spec = importlib.util.spec_from_file_location(file.stem, file)
@@ -50,3 +52,21 @@ async def test_a_store_with_a_fence_refuses_the_writes_of_an_earlier_epoch(tmp_p
             await late.ask(run_now("a"))
 
         assert await cluster["n3"].key_value("store").get(b"cron/runs/a") == b"3"
+
+
+async def test_a_fenced_number_is_returned_to_the_latest_epoch_alone(tmp_path: Path) -> None:
+    page = program(tmp_path)
+    async with Cluster(page.topology) as cluster:
+        for node in cluster.values():
+            assert node.membership is not None
+            await node.membership.up()
+        store = cluster["n2"].key_value("store")
+        await store.put(b"cron/epoch", b"1")
+
+        numbers = await asyncio.gather(*(page.next_number(store, 1) for _ in range(5)))
+        await store.put(b"cron/epoch", b"2")
+        with pytest.raises(RuntimeError, match="another epoch than 1 has begun"):
+            await page.next_number(store, 1)
+
+        assert sorted(numbers) == [1, 2, 3, 4, 5]
+        assert await page.next_number(store, 2) == 6

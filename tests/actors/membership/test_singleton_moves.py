@@ -248,9 +248,23 @@ async def test_a_singleton_that_nobody_knows_is_not_reached_for_certain() -> Non
     account = Account()
     async with started(account) as cluster:
         for singleton in (cluster["n1"].singleton("none"), (await cluster.client()).singleton("none")):
-            with pytest.raises(NoTargets, match="singleton 'none' was not reached") as caught:
+            with pytest.raises(NoTargets, match=r"no singleton 'none': the singletons are 'cron'$") as caught:
                 await singleton.ask(Do(1))
             assert caught.value.outcome is Outcome.DEFINITE
+
+
+async def test_a_client_is_told_that_nobody_holds_the_singleton() -> None:
+    account = Account()
+    async with started(account) as cluster:
+        client = await cluster.client()
+        await where(cluster["n1"].singleton(CRON))
+        for name in ("n1", "n2", "n3"):
+            for other in {"n1", "n2", "n3"} - {name}:
+                cluster.network.block(name, other)
+        await until(lambda: not running(cluster))
+
+        with pytest.raises(NoTargets, match=r"singleton 'cron' was not reached by node 'n\d': nobody holds it$"):
+            await client.singleton(CRON).ask(Do(1), timeout_s=2.0)
 
 
 # --- actors that end by themselves

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from coterie.actors.client import Client
+from coterie.actors.groups.key_value import KeyValue
 from coterie.actors.membership.cluster_nodes import Label, Members, Role
 from coterie.actors.node import Node
 from coterie.actors.topology import Topology
@@ -141,10 +142,17 @@ def test_the_tree_says_where_parts_run() -> None:
     topology.pool("workers", Part, nodes=Role("worker"))
     topology.actor("front", Part, nodes=Label("zone", "b"))
     topology.actor("all", Part)
+    topology.raft("store", machine=KeyValue)
+    topology.singleton("any", lambda node, epoch: Part(node), messages=(Where,))
+    topology.singleton("some", lambda node, epoch: Part(node), messages=(Where,), nodes=["n1"])
     text = str(topology)
+    assert "(founders n1" in text
+    assert "raft group of KeyValue, on the founders" in text
+    assert ", one, on any member" in text
+    assert ", one, on n1" in text
     assert "on role worker" in text
     assert "on label zone=b" in text
-    assert "actor Part, on every node" in text
+    assert "actor Part, on every member" in text
 
 
 async def test_a_part_runs_on_joined_nodes_with_its_role_and_label() -> None:

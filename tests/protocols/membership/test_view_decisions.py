@@ -103,6 +103,8 @@ def test_a_second_process_of_one_name_is_refused_and_both_addresses_are_named() 
     assert "two nodes are called 'n2': one at host2:7400 (incarnation 1, up)" in reason
     assert "one at elsewhere:1 (incarnation 7)" in reason
     assert "another name" in reason
+    long = refusal(up_view(3), Join(node(2, incarnation=12345678901234567890, address="elsewhere:1")))
+    assert "one at elsewhere:1 (incarnation 12345678…) that wants to join" in long
 
 
 @pytest.mark.parametrize("before", [(), (Leave(life(2)),)])

@@ -13,13 +13,12 @@ from coterie.cli.cluster_connection import ClusterConnection, add_connect, conne
 from coterie.cli.command_loop import run_async
 from coterie.cli.commands.membership.member_seats import down_refusal, groups_of_voter, view_voters, voter_lines
 from coterie.cli.commands.membership.view_reports import ClusterView, cluster_view
-from coterie.cli.commands.membership.view_rows import short_incarnation
 from coterie.cli.node_queries import DEGRADED
 from coterie.cli.output.command_output import CommandOutput
 from coterie.cli.output.command_parser import add_output
 from coterie.cli.output.json_envelope import Code, problems
 from coterie.errors import CoterieError, NodeUnreachable
-from coterie.protocols.membership.members import Member, MembershipState
+from coterie.protocols.membership.members import Member, MembershipState, short_incarnation
 from coterie.protocols.membership.view_decisions import Done, Refused
 from coterie.runtime.refs import Address
 
@@ -52,7 +51,7 @@ such member; 4 if no node answers.
 DOWN: Final = """\
 Takes a member down: decides that it is not part of the cluster any more, whether it runs or not.
 
-    coterie down n4 --connect 127.0.0.1:7401            says what that means, or that it would be refused; changes nothing
+    coterie down n4 --connect 127.0.0.1:7401            says what that means, or why it would be refused
     coterie down n4 --connect 127.0.0.1:7401 --yes      does it
 
 For a member that does not answer, and that the others have not found to have crashed: a machine that hangs, or one that
@@ -138,7 +137,7 @@ async def _carry_out(connection: ClusterConnection, args: argparse.Namespace, ou
 def _who(member: Member) -> Iterator[str]:
     yield (
         f"member {member.name} at {member.address} is {member.state.value} since view {member.since} "
-        f"(incarnation {short_incarnation(str(member.incarnation))})"
+        f"(incarnation {short_incarnation(member.incarnation)})"
     )
 
 

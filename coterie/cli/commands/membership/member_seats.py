@@ -76,15 +76,15 @@ def voter_troubles(view: View, voters: Sequence[str] | None) -> Iterator[str]:
     """Yield a sentence for each voter of the group that holds the view that is not up in it; None: they are unknown."""
     if not voters or not view.members:
         return
-    states = {member.name: member.state.value for member in view}
+    states: dict[str, str] = {member.name: member.state.value for member in view}
     up = sum(states.get(voter) == "up" for voter in voters)
     spare = up - (len(voters) // 2 + 1)
     borne = f"{spare} more may fail" if spare > 0 else "no further one may fail"
     for voter in voters:
         if (state := states.get(voter, "not in the view")) != "up":
             yield (
-                f"group {VIEW_GROUP}: voter {voter} is {state}, {up} of {len(voters)} voters are up, and {borne}: start "
-                f"it again, or remove it (coterie raft remove {VIEW_GROUP} {voter})"
+                f"group {VIEW_GROUP}: voter {voter} is {state}, {up} of {len(voters)} voters are up, and {borne}: "
+                f"start it again, or remove it (coterie raft remove {VIEW_GROUP} {voter})"
             )
 
 

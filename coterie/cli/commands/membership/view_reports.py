@@ -120,4 +120,4 @@ async def cluster_view(client: Client, timeout_s: float = ASK_TIMEOUT_S) -> Clus
     if any(isinstance(answer, ActorNotFound) for answer in answers.values()):
         raise NoView
     why = "; ".join(f"{node}: {answer}" for node, answer in answers.items()) or "no node is linked"
-    raise NodeUnreachable(", ".join(answers) or "any", why)
+    raise NodeUnreachable.at((), why)

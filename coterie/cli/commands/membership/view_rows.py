@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from coterie.actors.membership.membership_requests import ViewReport
 from coterie.cli.commands.membership.view_reports import ClusterView
-from coterie.protocols.membership.members import Member, MembershipState
+from coterie.protocols.membership.members import Member, MembershipState, short_incarnation
 
-__all__ = ["ViewRow", "short_incarnation", "view_facts", "view_head", "view_rows", "view_table", "view_troubles"]
-
-DIGITS_SHOWN: Final = 8
+__all__ = ["ViewRow", "view_facts", "view_head", "view_rows", "view_table", "view_troubles"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +40,6 @@ class ViewRow:
     holds: Mapping[str, int]
     stand: str | None
     knows: int | None
-
-
-def short_incarnation(incarnation: str) -> str:
-    """Return how tables show an incarnation: its first digits, which tell two lives of a node apart."""
-    return incarnation if len(incarnation) <= DIGITS_SHOWN else f"{incarnation[:DIGITS_SHOWN]}…"
 
 
 def view_rows(found: ClusterView) -> list[ViewRow]:
@@ -92,9 +84,8 @@ def view_table(found: ClusterView) -> list[str]:
 def _line(row: ViewRow) -> str:
     named = [*row.roles, *(f"{key}={value}" for key, value in row.labels.items())]
     holds = ", ".join(f"{name} (epoch {epoch})" for name, epoch in row.holds.items())
-    start = (
-        f"{row.member:<12} {row.state:<8} {row.since:>6} {short_incarnation(row.incarnation):<9} {row.stand or '?':<6}"
-    )
+    life = short_incarnation(int(row.incarnation))
+    start = f"{row.member:<12} {row.state:<8} {row.since:>6} {life:<9} {row.stand or '?':<6}"
     who = f"{', '.join(named) or '-':<16} {', '.join(row.unheard_by) or '-':<12}"
     return f"{start} {row.address:<22} {who} {holds or '-'}"
 

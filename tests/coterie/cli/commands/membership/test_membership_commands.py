@@ -236,13 +236,34 @@ async def test_down_says_first_that_the_group_would_refuse_it(cluster: Cluster, 
     assert "add --yes" not in said
 
 
+async def test_a_change_is_decided_against_the_voters_that_the_group_has_now(
+    cluster: Cluster, command: Command, caplog: pytest.LogCaptureFixture
+) -> None:
+    await command("leave", "n3")
+    leader = await cluster.leader_of("membership")
+    other = "n2" if leader == "n1" else "n1"
+    async with connector(cluster)() as client:
+        for node in ("n3", other):
+            await client.group("membership").remove(node)
+
+    code, _ = await command("leave", other)  # with the founders for voters it would be refused: one of three is left
+
+    assert code == 0
+    changes = [record.getMessage() for record in caplog.records if "operator_change" in record.getMessage()]
+    assert f"leave '{other}' (incarnation " in changes[-1]
+    assert "MemberId(" not in changes[-1]
+    assert "is_change" not in changes[-1]
+
+
 async def test_a_voter_that_has_left_is_named_with_its_groups(cluster: Cluster, command: Command) -> None:
     code, said = await command("leave", "n3")
 
     assert code == 0
     assert said.splitlines()[1:] == [
-        "n3 is still a voter of groups membership, store: it counts there as one that has failed, so that one failure "
-        "less is borne; if it does not come back, remove it:",
+        (
+            "n3 is still a voter of groups membership, store: it counts there as one that has failed, so that one "
+            "failure less is borne; if it does not come back, remove it:"
+        ),
         "  coterie raft remove membership n3",
         "  coterie raft remove store n3",
     ]
