@@ -41,8 +41,8 @@ def freed(held: list[Any]) -> Iterator[None]:
         if take is None or sys.getrefcount(value) > _NO_OTHER:
             continue
         for count in range(len(value)):
-            part = take(value)
-            inside = part if type(part) is tuple else (part,)
+            part: Any = take(value)
+            inside: Any = part if type(part) is tuple else (part,)
             pending += [one for one in inside if type(one) in _TAKE_BY_CLASS and len(one) >= LARGE_ITEMS]
             if count % ITEMS_PER_STEP == 0:
                 yield
