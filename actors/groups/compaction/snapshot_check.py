@@ -105,8 +105,8 @@ class SnapshotCheck:
         twin = trial.twin
         tried = _Tried() if twin is None else self._tried_by_schema.setdefault(twin.follows, _Tried())
         filled = set() if trial.state is None else trial.state.filled
-        is_known = twin is None or (_is_own(twin.machine) and tried.is_like(machine_bytes, filled))
-        if is_known or snapshot.size_bytes > TRIED_BYTES_MAX:
+        is_like = twin is not None and _is_own(twin.machine) and tried.is_like(machine_bytes, filled)
+        if twin is None or is_like or snapshot.size_bytes > TRIED_BYTES_MAX:
             await self._read(snapshot, None)
             return
         saved = await self._read(snapshot, trial)
