@@ -234,8 +234,8 @@ def _reserved_name(machine: StateMachine[Any]) -> str | None:
         return None
     version = "; the version of the code is `version = 2` in the class" if found[0] == "version" else ""
     return (
-        f"{cls.__name__} sets {found[0]!r} itself: `version` and `index` of a machine are the runtime's, which sets "
-        f"both and saves neither as state: take another name{version}"
+        f"{cls.__name__} sets {found[0]!r} itself: `version` and `index` of a machine belong to the runtime, which "
+        f"sets both and saves neither as state: take another name{version}"
     )
 
 

@@ -2,6 +2,7 @@
 
 `replica_snapshots.py`: `ReplicaSnapshots`, everything that one replica does with snapshots.
 `class_state.py`: `ClassState`, remembers the attributes of a machine's class, none of which may change.
+`machine_freeing.py`: `freed`, frees a machine that was tried in steps.
 `machine_guard.py`: `MachineGuard`, runs a machine's own code for a snapshot, which must not change the machine in use.
 `snapshot_check.py`: `SnapshotCheck`, tries a snapshot on a new machine before the log behind it is dropped.
 `snapshot_content.py`: encodes and decodes what is in a snapshot.

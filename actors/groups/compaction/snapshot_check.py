@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from coterie.actors.groups.compaction.group_snapshots import CHUNK_BYTES, damage_text, snapshot_name
+from coterie.actors.groups.compaction.machine_freeing import freed
 from coterie.actors.groups.compaction.machine_guard import MachineGuard, SnapshotUnusable
 from coterie.actors.groups.compaction.snapshot_content import FrameReader
 from coterie.actors.groups.replicas.replica_snapshot import Section
@@ -34,8 +35,8 @@ from coterie.runtime.storage.snapshots.snapshot_store import SnapshotNotWritten
 __all__ = ["TRIED_BYTES_MAX", "SnapshotCheck", "Trial"]
 
 TRIED_BYTES_MAX: Final = 8 * 1024 * 1024
-"""Of a larger snapshot only the digest is compared. Too high: memory for a second copy of a large state, for a moment,
-and a pause when that is freed; too low: a machine that does not restore what it saves is found when it is too late."""
+"""Of a larger snapshot only the digest is compared. Too high: memory for a second copy of a large state, for a moment;
+too low: a machine that does not restore what it saves is found when it is too late."""
 
 DIGEST_BYTES: Final = 4 * 1024 * 1024
 """So much is read at once to compare the digest. Lower: it takes longer. Higher: the log's writes wait for it."""
@@ -104,8 +105,8 @@ class SnapshotCheck:
         twin = trial.twin
         tried = _Tried() if twin is None else self._tried_by_schema.setdefault(twin.follows, _Tried())
         filled = set() if trial.state is None else trial.state.filled
-        is_known = twin is None or (_is_own(twin.machine) and tried.is_like(machine_bytes, filled))
-        if is_known or snapshot.size_bytes > TRIED_BYTES_MAX:
+        is_like = twin is not None and _is_own(twin.machine) and tried.is_like(machine_bytes, filled)
+        if twin is None or is_like or snapshot.size_bytes > TRIED_BYTES_MAX:
             await self._read(snapshot, None)
             return
         saved = await self._read(snapshot, trial)
@@ -129,6 +130,15 @@ class SnapshotCheck:
             )
         tried.size_bytes = machine_bytes
         tried.filled |= filled
+        await self._free(twin)
+
+    async def _free(self, twin: Any) -> None:
+        held, twin.machine = [twin.machine], None
+        until_s = self._monotonic() + SLICE_S
+        for _ in freed(held):
+            if self._monotonic() >= until_s:
+                await asyncio.sleep(0)
+                until_s = self._monotonic() + SLICE_S
 
     async def _compare(self, state: FrozenState, restored: object) -> None:
         """Compare a restored machine with the state that was saved."""

@@ -210,16 +210,20 @@ class TypedMachine:
         head = _HEAD.pack(_FORMAT, self._version if self._has_adopted else _NO_VERSION, self._index)
         return chain([head], pieces_of_unused(self.machine, self._types))
 
-    def _check_reserved(self) -> None:
-        """Raise a SnapshotFailed if the machine has changed an attribute that the runtime sets."""
+    def _changed_reserved(self) -> Iterator[tuple[str, object, int]]:
+        """Yield the attributes of the runtime that the machine's own code has set: the name, what it is, must be."""
         for name, mine in (("version", self._version), ("index", self._index)):
             found = getattr(self.machine, name, None)
             if type(found) is bool or not isinstance(found, int) or found != mine:
-                raise SnapshotFailed(
-                    f"{type(self.machine).__name__}.{name} is {value_text(found, _REPLY_CHARS_MAX)}, and the runtime "
-                    f"has set it to {mine}: `apply`, `read` and `migrate` must not change {name}, which is no state; "
-                    "use another name"
-                )
+                yield name, found, mine
+
+    def _check_reserved(self) -> None:
+        for name, found, mine in self._changed_reserved():
+            raise SnapshotFailed(
+                f"{type(self.machine).__name__}.{name} is {value_text(found, _REPLY_CHARS_MAX)}, and the runtime "
+                f"has set it to {mine}: `apply`, `read` and `migrate` must not change {name}, which is no state; "
+                "use another name"
+            )
 
     def restore(self, piece: bytes) -> None:
         """Take the next piece of a snapshot, after `reset` and `adopt` of the schema that was active.
@@ -251,7 +255,8 @@ class TypedMachine:
         """Check that no piece is missing, as far as that shows. SnapshotFailed if one is."""
         if not self._restored_head or is_partly_restored(self.machine):
             raise SnapshotFailed(f"{type(self.machine).__name__}: pieces of its snapshot are missing")
-        self.machine.version, self.machine.index = self._version, self._index  # its own `restore` may have set others
+        for name, _, mine in self._changed_reserved():  # by its own `restore`
+            setattr(self.machine, name, mine)
 
     def is_read(self, command: bytes) -> bool:
         """Return whether the machine's `read` answers this command, so that it need not be an entry of the log."""

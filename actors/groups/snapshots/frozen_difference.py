@@ -87,7 +87,7 @@ def differences(state: FrozenState, other: object) -> Iterator[Difference | None
             yield Difference(path_text(path), *found)
             return
         if type(frozen) is Frozen:
-            stack.append((_inside(state, frozen, value, path), is_fixed or never_changes(type(value))))
+            stack.append((_inside(state, frozen, value, path), is_fixed or never_changes(value)))
 
 
 class _Twins:
@@ -120,7 +120,7 @@ def _is_same_atom(frozen: Any, value: Any) -> bool:
         return False
     if type(frozen) is float and frozen == 0.0 == value:
         return math.copysign(1, frozen) == math.copysign(1, value)
-    return frozen == value or (frozen != frozen and value != value)
+    return bool(frozen == value or (frozen != frozen and value != value))
 
 
 def _unlike(state: FrozenState, frozen: Any, value: Any) -> _Unlike | None:
@@ -169,12 +169,13 @@ def _is_same_factory(mine: Any, other: Any) -> bool:
     if type(mine) is not type(other):
         return False
     if isinstance(mine, types.FunctionType):
-        return mine.__code__ is other.__code__
+        return bool(mine.__code__ is other.__code__)
     if isinstance(mine, types.MethodType):
-        return mine.__func__ is other.__func__
+        return bool(mine.__func__ is other.__func__)
     if isinstance(mine, functools.partial):
         return _is_same_factory(mine.func, other.func) and _are_equal(mine.args, other.args)
-    return _are_equal(mine, other) or (not isinstance(mine, type) and type(mine).__eq__ is object.__eq__)
+    cls: Any = type(mine)
+    return _are_equal(mine, other) or (not isinstance(mine, type) and cls.__eq__ is object.__eq__)
 
 
 def _unlike_keys(place: int, mine: object, other: object) -> _Unlike:
@@ -211,7 +212,7 @@ def _attribute(value: object, attributes: dict[str, Any], name: str) -> object:
 def _are_same_value(one: Any, other: Any) -> bool:
     """Return whether two values that never change are the same, also in the zeros that they are written with."""
     if isinstance(one, decimal.Decimal):
-        return one.as_tuple() == other.as_tuple()
+        return bool(one.as_tuple() == other.as_tuple())
     return repr(one) == repr(other) if type(one) is complex else _are_equal(one, other)
 
 

@@ -410,13 +410,18 @@ def is_changeable(frozen: Frozen) -> bool:
     value = frozen.value
     if frozen.kind is FrozenKind.OBJECT:
         parameters = getattr(type(value), "__dataclass_params__", None)
-        return not (never_changes(type(value)) or (parameters is not None and parameters.frozen))
+        return not (never_changes(value) or (parameters is not None and parameters.frozen))
     return frozen.kind not in (FrozenKind.EQUAL, FrozenKind.OPAQUE) and not isinstance(value, (tuple, frozenset))
 
 
+def never_changes(value: object) -> bool:
+    """Return whether an object never changes, nor what it holds: a message, or what has a codec."""
+    cls: Any = type(value)
+    return _is_fixed_class(cls)
+
+
 @functools.lru_cache(maxsize=256)
-def never_changes(cls: type) -> bool:
-    """Return whether objects of a class never change, nor what they hold: messages, and what has a codec."""
+def _is_fixed_class(cls: type) -> bool:
     return "__coterie__" in vars(cls) or coding_of(cls) is not None
 
 

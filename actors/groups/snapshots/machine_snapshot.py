@@ -71,14 +71,16 @@ def pieces_of_unused(machine: Any, commands: Sequence[MessageType]) -> Iterator[
     Raises:
         SnapshotFailed: for a piece: as `saved_pieces`.
     """
-    types = known_types(type(machine), tuple(commands))
+    cls: Any = type(machine)
+    types = known_types(cls, tuple(commands))
     attributes, values = _saved_attributes(machine)
-    yield from _later(type(machine), StateWriter(types), values, types, head=(tuple(attributes), tuple(values)))
+    yield from _later(cls, StateWriter(types), values, types, head=(tuple(attributes), tuple(values)))
 
 
 def _saved_attributes(machine: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the attributes of a machine whose order is saved, and those of them that are saved."""
-    left_out = {_RESTORING, *transient_names(type(machine))}
+    cls: Any = type(machine)
+    left_out = {_RESTORING, *transient_names(cls)}
     attributes = {name: value for name, value in attributes_of(machine).items() if name not in left_out}
     return attributes, {name: value for name, value in attributes.items() if name not in RESERVED}
 

@@ -439,7 +439,7 @@ def test_what_a_command_changes_before_the_comparison_is_no_difference() -> None
     assert late(memoryview(buffer), memoryview(b"ab"), lambda: buffer.__setitem__(0, 1)) is None
     rows = {1: 2}
     assert late(types.MappingProxyType(rows), types.MappingProxyType({1: 2}), rows.clear) is None
-    made = defaultdict(int)
+    made: defaultdict[str, int] = defaultdict(int)
     assert late(made, defaultdict(int), lambda: setattr(made, "default_factory", None)) is None
 
 
@@ -460,7 +460,7 @@ def test_what_may_be_state_and_cannot_be_seen_is_named_by_its_attribute() -> Non
         vars(machine)["own"] = lambda: machine
         return FrozenState(machine, ENOUGH).unseen
 
-    assert unseen(a=counter(), b=[1, iter([1])], c={"x": (each for each in ())}) == {
+    assert unseen(a=counter(), b=[1, iter([1])], c={"x": (each for each in "ab")}) == {
         "a": "function",
         "b": "list_iterator",
         "c": "generator",

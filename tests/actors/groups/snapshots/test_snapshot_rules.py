@@ -261,7 +261,7 @@ class Own(OnlyRestore):
         (Shared, r"Shared\.items is a list of the class, not of the machine: .* set it in __init__, or call it ITEMS"),
         (SharedBelow, r"Shared\.items is a list of the class"),
         (Versions, r"Versions sets 'version' itself: .* take another name; the version of the code is `version = 2`"),
-        (Indexes, r"Indexes sets 'index' itself: `version` and `index` of a machine are the runtime's"),
+        (Indexes, r"Indexes sets 'index' itself: `version` and `index` of a machine belong to the runtime"),
         (IndexesInClass, r"IndexesInClass sets 'index' itself"),
         (IndexesInSlot, r"IndexesInSlot sets 'index' itself"),
         (VersionsAsField, r"VersionsAsField sets 'version' itself"),
