@@ -130,7 +130,7 @@ class RaftActor(Actor[ReplicaMessage]):
         self._snapshot_policy = snapshots
         self._quarantined_because: str | None = None
         self._writes = 0  # submitted
-        self._look_at_s, self._position = 0.0, (Term(0), RaftRole.FOLLOWER)
+        self._look_at_s, self._position = 0.0, (Term(0), RaftRole.FOLLOWER, False)
         self._driver: Driver[RaftEvent, RaftEffect] | PendingVoter[RaftEvent] | None = None
 
     # --- life -------------------------------------------------------------------------------------------------------
@@ -365,7 +365,7 @@ class RaftActor(Actor[ReplicaMessage]):
             self.context.system.fail(error)
             raise
         self._turns.end()
-        now, position = self._monotonic(), (self._raft.term, self._raft.role)
+        now, position = self._monotonic(), (self._raft.term, self._raft.role, self._store.is_short_of_space)
         if now >= self._look_at_s or position != self._position or self._raft.facts is not self._facts:
             self._look_at_s, self._position = now + LOOK_S, position
             self._look_around(now)

@@ -39,7 +39,8 @@ class StorageConfig:
             batches excepted.
         free_bytes_min: While fewer bytes are free on the disk, the node hands the groups that it leads over, or they
             refuse commands; 0 … 1 TiB, 0 never. At most 5 % of the file system counts. Default 256 MiB: room for what
-            is written until that is noticed, for the entries of other leaders, and for a snapshot, which makes room.
+            is written until that is noticed, and for the entries of other leaders; what the next snapshot may take, and
+            a quarter of this, stay free of the log (see `FreeSpace`), not with 0.
             Too low: the disk is full first, and writes wait; too high: commands are refused although there is space.
     """
 

@@ -125,10 +125,10 @@ class ReplicaSnapshots:
         """What is under way that an operator waits for: a snapshot that is restored, or fetched; None: nothing."""
         if self._restoring.progress is not None:
             done, size = self._restoring.progress
-            return f"restoring its snapshot: {done // _MB} of {size // _MB} MB"
+            return f"restoring its snapshot: {done / _MB:,.1f} of {size / _MB:,.1f} MB"
         if (fetch := self._raft.snapshot_fetch) is not None:
             snapshot, done = fetch
-            return f"fetching the leader's snapshot: {done // _MB} of {snapshot.size_bytes // _MB} MB"
+            return f"fetching the leader's snapshot: {done / _MB:,.1f} of {snapshot.size_bytes / _MB:,.1f} MB"
         return None
 
     def _restored(self, snapshot: SnapshotId) -> None:
