@@ -35,6 +35,8 @@ class WantedStart:
     auth: SharedKey | None
     join: tuple[str, ...]
     advertise: str | None
+    forget_groups: tuple[str, ...] = ()
+    insecure: bool = False
 
     @property
     def peer_at(self) -> dict[str, tuple[str, int]]:
@@ -96,14 +98,12 @@ def _mistakes_in_member(members: Members, wanted: WantedStart, roles: Sequence[s
         yield f'node {wanted.node!r} is no founder: its data directory is formatted with bootstrap="join"'
 
 
-async def listen_for(
-    system: System, wanted: WantedStart, nodes: Sequence[str], *, insecure: bool, datagrams: bool
-) -> tuple[str, int]:
+async def listen_for(system: System, wanted: WantedStart, nodes: Sequence[str], *, datagrams: bool) -> tuple[str, int]:
     """Listen; the connections of the peers are those of nodes from the first one on, they take no client's place."""
     system.remoting.network().reserve_names(nodes)
     for peer, place in wanted.peer_at.items():
         system.add_peer(peer, *place, may_dial=False)
-    return await system.listen(*parse_address(wanted.listen), insecure=insecure, datagrams=datagrams)
+    return await system.listen(*parse_address(wanted.listen), insecure=wanted.insecure, datagrams=datagrams)
 
 
 def add_peers(system: System, wanted: WantedStart, *, moves: bool) -> None:

@@ -382,7 +382,8 @@ class Topology:
             OSError: the address cannot be bound.
             TransportError: the limit of open files is too low.
         """
-        wanted = WantedStart(node, listen, peers or {}, data, bootstrap, auth, tuple(join), advertise)
+        where = (tuple(join), advertise, tuple(forget_groups), insecure)
+        wanted = WantedStart(node, listen, peers or {}, data, bootstrap, auth, *where)
         check_start(self, wanted, roles=roles, labels=labels or {})
         used_host: Host = host if host is not None else RealHost()
         check_room(used_host.resources.descriptors(), members=len(self.nodes) - 1, files=NODE_FILES)
@@ -391,7 +392,7 @@ class Topology:
             if peers is not None and not join:
                 warn_of_missing(system, wanted, self.nodes)
             node_store = NodeStore(system, data, bootstrap)
-            store, address = await self._open(system, wanted, node_store, forget_groups, insecure=insecure)
+            store, address = await self._open(system, wanted, node_store)
             member = Node(system, self, store, address)
             if self.members is not None:
                 me = own_member(member, self.members, advertise=advertise, roles=roles, labels=labels or {})
@@ -405,13 +406,7 @@ class Topology:
                 await member.handles.close()
 
     async def _open(
-        self,
-        system: System,
-        wanted: WantedStart,
-        node_store: NodeStore,
-        forget_groups: Sequence[str],
-        *,
-        insecure: bool,
+        self, system: System, wanted: WantedStart, node_store: NodeStore
     ) -> tuple[LogStore, tuple[str, int]]:
         """Open the store, and listen; return it and the address.
 
@@ -419,14 +414,13 @@ class Topology:
         nothing: it is formatted once the address is ours, so that one in use leaves nothing formatted. Seeds are tried
         before that, in the name of the store.
         """
-        node, where = wanted.node, wanted.data or "memory"
-        has_udp = any(isinstance(part, DetectorPart) for part in self._parts)
-        begin_listening = partial(listen_for, system, wanted, self.nodes, insecure=insecure, datagrams=has_udp)
+        node, where, forget = wanted.node, wanted.data or "memory", wanted.forget_groups
+        begin_listening = partial(listen_for, system, wanted, self.nodes, self._parts)
         if wanted.bootstrap is not None or wanted.data is None:
             await check_seeds(system, wanted.join, topology=self.name)
         address = None if wanted.bootstrap is None else await begin_listening()
         store = await node_store.open(self.group_names)
-        await settle_stored_groups(store, self._parts, topology=self.name, node=node, data=where, forget=forget_groups)
+        await settle_stored_groups(store, self._parts, topology=self.name, node=node, data=where, forget=forget)
         await check_stored_schemas(store, self._parts, topology=self.name, node=node, data=where)
         if wanted.bootstrap is None and wanted.data is not None:
             await check_seeds(system, wanted.join, topology=self.name)

@@ -32,6 +32,7 @@ import os
 import signal
 import stat
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
@@ -53,6 +54,9 @@ SWITCH_INTERVAL_S = 0.001
 
 COLLECT_AFTER = 50_000
 """Net allocations between garbage collections: the default of 700 would traverse a large state machine too often."""
+
+END_S = 15.0
+"""For so long a node may take to end: the system waits 5 s for its actors, and handing over takes up to 5 s."""
 
 _PORT_ERRORS = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
 
@@ -185,6 +189,8 @@ async def _run(args: argparse.Namespace, topology: Topology, peers: dict[str, st
             try:
                 await _end(node, has_input=args.with_stdin)
             finally:
+                if args.is_whole_process:
+                    _end_in_time(node.name)
                 await node.drain()  # clients then wait no election time-out
 
 
@@ -200,6 +206,20 @@ async def _end(node: Node, *, has_input: bool) -> None:
     finally:
         for end in ends:
             end.cancel()
+
+
+def _end_in_time(node: str) -> None:
+    """End this process by force if it does not end by itself: by what a handler has begun, it could act on for ever."""
+    overdue = threading.Timer(END_S, _end_by_force, (node,))
+    overdue.daemon = True
+    overdue.start()
+
+
+def _end_by_force(node: str) -> None:
+    others = [thread.name for thread in threading.enumerate() if not thread.daemon]
+    what = f"threads that still run: {', '.join(others)}; or a handler that ignores its cancellation"
+    print_error(f"coterie: node {node!r} did not end within {END_S:g} s, and is ended by force ({what})")
+    os._exit(1)
 
 
 def _warn_of_memory(node: Node) -> None:
