@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from coterie.actors.membership.cluster_nodes import Members
 from coterie.actors.network_addresses import parse_address
 from coterie.actors.topology.membership_start import wildcard_mistake
+from coterie.actors.topology.parts import DetectorPart, Part
 from coterie.actors.topology.validation import mistake_in_node_name
 from coterie.errors import TopologyError
 from coterie.runtime.system import System, SystemConfig
@@ -98,12 +99,15 @@ def _mistakes_in_member(members: Members, wanted: WantedStart, roles: Sequence[s
         yield f'node {wanted.node!r} is no founder: its data directory is formatted with bootstrap="join"'
 
 
-async def listen_for(system: System, wanted: WantedStart, nodes: Sequence[str], *, datagrams: bool) -> tuple[str, int]:
+async def listen_for(
+    system: System, wanted: WantedStart, nodes: Sequence[str], parts: Sequence[Part]
+) -> tuple[str, int]:
     """Listen; the connections of the peers are those of nodes from the first one on, they take no client's place."""
+    has_udp = any(isinstance(part, DetectorPart) for part in parts)
     system.remoting.network().reserve_names(nodes)
     for peer, place in wanted.peer_at.items():
         system.add_peer(peer, *place, may_dial=False)
-    return await system.listen(*parse_address(wanted.listen), insecure=wanted.insecure, datagrams=datagrams)
+    return await system.listen(*parse_address(wanted.listen), insecure=wanted.insecure, datagrams=has_udp)
 
 
 def add_peers(system: System, wanted: WantedStart, *, moves: bool) -> None:

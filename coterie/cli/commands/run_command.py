@@ -189,7 +189,7 @@ async def _run(args: argparse.Namespace, topology: Topology, peers: dict[str, st
             try:
                 await _end(node, has_input=args.with_stdin)
             finally:
-                if args.is_whole_process:
+                if getattr(args, "is_whole_process", False):
                     _end_in_time(node.name)
                 await node.drain()  # clients then wait no election time-out
 
