@@ -196,7 +196,11 @@ class FrozenState:
         value, size = node.value, node.size
         if node.kind is FrozenKind.SET:
             found = list(islice(_iterate(set, value), share * ATOMS_PER_VALUE))
-            self._used += len(found) // ATOMS_PER_VALUE
+            if ATOMS.keys() >= set(map(type, found)):
+                self._used += len(found) // ATOMS_PER_VALUE
+            else:
+                found = found[:share]
+                self._used += len(found)
             node.parts = self._keys(found)
         elif node.kind is FrozenKind.MAPPING:
             self._freeze_mapping(node, share, depth)

@@ -329,6 +329,7 @@ def test_code_of_a_key_that_raises_is_no_difference() -> None:
         lambda: deque([number] for number in range(50_000)),
         lambda: list(range(50_000)),
         lambda: {str(number) for number in range(50_000)},
+        lambda: {ByName(str(number), number) for number in range(50_000)},
         lambda: OrderedDict((number, number) for number in range(50_000)),
         lambda: [[[number] * 1000] * 1000 for number in range(100)],
         lambda: {f"table {number}": [[[1]] * 3 for _ in range(10_000)] for number in range(5)},
