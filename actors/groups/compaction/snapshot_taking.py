@@ -121,8 +121,7 @@ class SnapshotTaking:
         self._is_writing = False
         self.trouble: str | None = None
         """Why the last snapshot could not be taken; None: it could."""
-        self._failures = 0  # since the last success: of the machine
-        self._disk_failures = 0
+        self._failures = self._disk_failures = 0  # since the last success: of the machine, and of the disk
         self._retry_at_s = 0.0
         self._room = SnapshotRoom(group, "its own", store, context)
         self._has_given_way = False
