@@ -77,6 +77,7 @@ class MembershipActor(Actor[MembershipLetter | ReportView | TakeDown | LetLeave 
         group: the group that holds the view.
         addresses: where the members are reached: it follows the view.
         health: is told which members are not heard, and which are down; None: another detector does that.
+        singletons: the names of those that the topology declares, for reports.
     """
 
     def __init__(
@@ -86,12 +87,14 @@ class MembershipActor(Actor[MembershipLetter | ReportView | TakeDown | LetLeave 
         group: GroupClient[Any],
         addresses: MemberAddresses,
         health: MemberHealth | None,
+        singletons: tuple[str, ...] = (),
     ) -> None:
         self._feed = feed
         self._members = members
         self._group = group
         self._addresses = addresses
         self._health = health
+        self._singletons = singletons
         self._driver: Driver[Any, Any] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._told_group: GroupIs | None = None
@@ -185,6 +188,7 @@ class MembershipActor(Actor[MembershipLetter | ReportView | TakeDown | LetLeave 
             left_s,
             known.unheard,
             known.refusal,
+            self._singletons,
         )
 
     async def _change(self, change: Down | Leave) -> Done | Refused:

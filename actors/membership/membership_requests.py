@@ -30,6 +30,7 @@ class ViewReport:
         lease_s: for how long it may still act; 0 if it may not.
         unheard: the members that it observes and does not hear.
         refusal: why it is not let in; "" if it is, or has not been refused.
+        singletons: the names of those that its topology declares.
     """
 
     node: str
@@ -41,6 +42,7 @@ class ViewReport:
     lease_s: float
     unheard: tuple[MemberId, ...] = ()
     refusal: str = ""
+    singletons: tuple[str, ...] = ()
 
 
 @message(name="membership.ReportView", speaker=Speaker.OPERATOR)

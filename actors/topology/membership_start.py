@@ -88,6 +88,7 @@ def spawn_membership(node: Node, members: Members, me: Member, seeds: Sequence[s
         group,
         MemberAddresses(node.system, seeds),
         None if has_detector else MemberHealth(node.health, node.name, node.system.remoting.network().known_peer),
+        node.topology.singleton_names,
     )
     node.system.spawn(make, name=MEMBERSHIP_PATH, exported="operators")
     desk = partial(ReceptionistActor, ServiceBoard(me.identity), membership, group)

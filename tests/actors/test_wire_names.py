@@ -166,7 +166,7 @@ GOLDEN = {
     "membership.View": "View(number, members, removed)",
     "membership.ViewChanges": "ViewChanges(view_number, outcomes)",
     "membership.ViewHint": "ViewHint(number)",
-    "membership.ViewReport": "ViewReport(node, incarnation, view, registry, leader, stand, lease_s, unheard, refusal)",
+    "membership.ViewReport": "ViewReport(node, incarnation, view, registry, leader, stand, lease_s, unheard, refusal, singletons)",
     "membership.ViewUpdate": "ViewUpdate(view, events)",
     "node.ActorLine": (
         "ActorLine(path, type, state, depth, high_water, handled, busy, restarts, last_error, handling, capacity, "

@@ -119,7 +119,16 @@ def view_troubles(found: ClusterView, *, silent: Sequence[str] = (), is_alone: b
             yield f"member {row.member} does not answer"
         elif row.stand not in ("act", None) and row.state != "joining":
             yield f"member {row.member} does not act: its stand is {row.stand}"
+    yield from _unheld(found.report)
     yield from _strangers(found)
+
+
+def _unheld(report: ViewReport) -> Iterator[str]:
+    """Yield the singletons that no member holds: for a moment while one moves, or for as long as none can start it."""
+    for name in report.singletons:
+        holder = report.registry.holders.get(name)
+        if holder is None or holder.member is None or report.view.find(holder.member) is None:
+            yield f"singleton {name} is held by nobody: see singleton.start_failed in the logs if that lasts"
 
 
 def _strangers(found: ClusterView) -> Iterator[str]:

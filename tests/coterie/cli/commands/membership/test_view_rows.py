@@ -126,3 +126,14 @@ def test_a_name_that_no_member_has_is_answered_with_those_that_there_are() -> No
     assert found.member("n2").identity == life(2)
     with pytest.raises(NameNotFound, match="there is no member 'n9' in view 6: the members are n1, n2, n3"):
         found.member("n9")
+
+
+def test_a_singleton_that_no_member_holds_is_a_trouble() -> None:
+    held = {"cron": Holder(life(2), Epoch(3)), "given-back": Holder(None, Epoch(2)), "old": Holder(life(9), Epoch(1))}
+    registry = Registry(5, held, ())
+    declared = ("cron", "given-back", "old", "never")
+    answers = [replace(each, registry=registry, singletons=declared) for each in all_of()]
+
+    assert [trouble.split(":")[0] for trouble in view_troubles(view(*answers))] == [
+        f"singleton {name} is held by nobody" for name in ("given-back", "old", "never")
+    ]
