@@ -143,7 +143,7 @@ GOLDEN = {
     "membership.Left": "Left(member)",
     "membership.LetLeave": "LetLeave(member)",
     "membership.Letter": "MembershipLetter(sender, body)",
-    "membership.Member": "Member(name, incarnation, address, roles, labels, state, since)",
+    "membership.Member": "Member(name, incarnation, address, roles, labels, state, since, store)",
     "membership.MemberDown": "MemberDown(member)",
     "membership.MemberId": "MemberId(name, incarnation)",
     "membership.MemberJoined": "MemberJoined(member)",
@@ -166,7 +166,9 @@ GOLDEN = {
     "membership.View": "View(number, members, removed)",
     "membership.ViewChanges": "ViewChanges(view_number, outcomes)",
     "membership.ViewHint": "ViewHint(number)",
-    "membership.ViewReport": "ViewReport(node, incarnation, view, registry, leader, stand, lease_s, unheard, refusal, singletons)",
+    "membership.ViewReport": (
+        "ViewReport(node, incarnation, view, registry, leader, stand, lease_s, unheard, refusal, singletons)"
+    ),
     "membership.ViewUpdate": "ViewUpdate(view, events)",
     "node.ActorLine": (
         "ActorLine(path, type, state, depth, high_water, handled, busy, restarts, last_error, handling, capacity, "
