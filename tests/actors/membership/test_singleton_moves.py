@@ -77,6 +77,7 @@ async def test_when_its_node_crashes_the_next_in_turn_starts_it_when_the_lease_i
     async with started(account) as cluster:
         singleton = cluster["n3"].singleton(CRON)
         await where(singleton)
+        await asyncio.sleep(5.0)  # a leader expels nobody before it has been in touch with the group for so long
         crashed_at = now()
 
         await cluster.kill("n1")
