@@ -32,6 +32,8 @@ SAY_AGAIN_S: Final = 5.0
 LINK_S: Final = 3.0
 ASK_S: Final = 3.0
 
+SELF: Final = "is this node itself"
+
 _BY_VIEW: Final = "#membership"
 _BY_SEED: Final = "#seed"
 
@@ -40,7 +42,7 @@ async def check_seeds(system: System, seeds: Sequence[str], *, topology: str) ->
     """Wait until a node of the cluster answers at one of the seeds (`host:port`); nothing is linked yet.
 
     Raises:
-        TopologyError: a seed is this node itself, or no node of this cluster; the text names it.
+        TopologyError: all seeds are this node itself, or one is no node of this cluster; the text names it.
         NodeUnreachable: none has answered within `SEED_S` seconds.
     """
     clock = system.host.clock
@@ -51,6 +53,9 @@ async def check_seeds(system: System, seeds: Sequence[str], *, topology: str) ->
         problems = [await _problem_of(system, seed, topology) for seed in seeds]
         if None in problems:
             return
+        if problems and all(problem and problem.endswith(SELF) for problem in problems):
+            text = f"{'; '.join(filter(None, problems))}: join= names nodes that are in the cluster already"
+            raise TopologyError(topology, (text,))
         why = "; ".join(filter(None, problems))
         now = clock.monotonic()
         if now - began > SEED_S:
@@ -69,7 +74,7 @@ async def _problem_of(system: System, seed: str, topology: str) -> str | None:
             await system.remoting.network().try_address(host, port)
         except HandshakeRefused as error:
             if error.reason == RefusalReason.DIALLED_SELF.value:
-                problem = f"{seed} is this node itself"
+                problem = f"{seed} {SELF}"
                 continue
             advice = advice_on(error.reason)
             if advice is not None or error.reason == RefusalReason.OTHER_STORE.value:
@@ -79,8 +84,6 @@ async def _problem_of(system: System, seed: str, topology: str) -> str | None:
             problem = problem or f"{seed}: {error}"
         else:
             return None
-    if problem.endswith("is this node itself"):
-        raise TopologyError(topology, (f"{problem}: join= names a node that is in the cluster already",))
     return problem or f"{seed} has no address"
 
 

@@ -89,7 +89,7 @@ def _mistakes_in_nodes(topology: Topology, wanted: WantedStart) -> Iterator[str]
 def _mistakes_in_member(members: Members, wanted: WantedStart, roles: Sequence[str]) -> Iterator[str]:
     for seed in wanted.join:
         parse_address(seed)
-        if seed == wanted.listen:
+        if seed == wanted.listen and len(set(wanted.join)) == 1:
             yield f"join={seed!r} is where this node itself listens"
     if (mistake := wildcard_mistake(wanted.listen, wanted.advertise)) is not None:
         yield mistake

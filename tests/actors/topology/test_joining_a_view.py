@@ -16,6 +16,8 @@ from coterie.actors.topology import Topology
 from coterie.errors import NodeUnreachable, TopologyError
 from coterie.protocols.membership.partition_policy import KeepRole, StaticQuorum
 from coterie.runtime.actor import Actor
+from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
+from coterie.runtime.hosts.virtual.virtual_network import VirtualNetwork
 from coterie.runtime.messages.message import Ask, message
 
 
@@ -83,6 +85,18 @@ async def test_a_seed_of_another_cluster_refuses_the_start_and_nothing_is_format
     assert f"it cannot join at {other.address}" in text
     assert "other" in text
     assert not data.exists()
+
+
+@pytest.mark.virtual
+async def test_a_list_of_seeds_may_hold_the_own_address() -> None:
+    network = VirtualNetwork()
+    topology = Topology("shop", nodes=Members(founders=["n1"]))
+    seeds = ["n1:7400", "n4:7400"]
+    async with topology.start(node="n1", listen="n1:7400", host=VirtualHost("n1", network=network), insecure=True):
+        host = VirtualHost("n4", network=network)
+        async with topology.start(node="n4", listen="n4:7400", join=seeds, host=host, insecure=True) as n4:
+            assert n4.membership is not None
+            await n4.membership.up()
 
 
 async def test_a_seed_where_nothing_listens_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
