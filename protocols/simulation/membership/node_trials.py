@@ -149,15 +149,16 @@ def expel_decided_late() -> None:
 
 
 def leaving_holder() -> None:
-    """Let the holder leave: it hands over, and is out of the view at once.
+    """Let the holder leave, and the group be slow: between its hand-over and its end it renews its lease again.
 
     Raises:
         Violation: it may act after that.
     """
     world = settled_world(5)
     life = next(it for it in world.lives if it.name == "n5")
+    world.delay_proposals(1.0)
     world.leave(life)
-    world.run(world.now + 10.0)
+    world.run(world.now + 12.0)
 
 
 def cut_off_leader() -> None:
