@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from bisect import insort
-from collections.abc import Callable
 from collections.abc import Set as AbstractSet
+from functools import partial
 
 from coterie.protocols.balancing.balancer import Balancer
 from coterie.protocols.balancing.choices.reported_weight import ReportedWeight
@@ -20,7 +20,6 @@ from coterie.protocols.balancing.prequal.probe_pool import HeldProbe, PoolChoice
 from coterie.protocols.balancing.prequal.probe_rates import FractionalRate
 from coterie.protocols.balancing.prequal.rif_distribution import RifDistribution
 from coterie.protocols.balancing.resources.node_capacity import NodeCapacity
-from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.simulation.directed.balancing_trials import (
     failing_requests,
     first_reports,
@@ -41,7 +40,7 @@ from coterie.protocols.simulation.directed.prequal_trials import (
     removal_in_turn,
     used_probe,
 )
-from coterie.protocols.simulation.mutants.mutation_testing import DirectedTrial, Mutant, Patch
+from coterie.protocols.simulation.mutants.mutation_testing import Mutant, Patch, directed_mutant
 
 __all__ = ["BALANCING_MUTANTS"]
 
@@ -162,9 +161,7 @@ def _report_without_closing(
         self._open[token] = opened
 
 
-def _mutant(name: str, schedule: Callable[[], None], patch: Patch) -> Mutant:
-    trial = DirectedTrial(schedule.__name__.replace("_", " "), Level.PROTOCOL, lambda seed: schedule())
-    return Mutant(f"balancing: {name}", trial, (patch,))
+_mutant = partial(directed_mutant, "balancing")
 
 
 BALANCING_MUTANTS: tuple[Mutant, ...] = (

@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.membership import singletons, view_decisions
 from coterie.protocols.membership.cut_detector import Alert, CutDetector
 from coterie.protocols.membership.members import Incarnation, Member, MemberId
@@ -33,7 +33,7 @@ from coterie.protocols.simulation.membership.node_trials import (
     replies_of_another_life,
     views_out_of_order,
 )
-from coterie.protocols.simulation.mutants.mutation_testing import DirectedTrial, Mutant, Patch
+from coterie.protocols.simulation.mutants.mutation_testing import Mutant, Patch, directed_mutant
 
 __all__ = ["CLUSTER_MEMBER_MUTANTS"]
 
@@ -126,9 +126,7 @@ def _always_steady(self: MemberLease, *, now: float) -> bool:
     return True
 
 
-def _mutant(name: str, schedule: Callable[[], None], *patches: Patch) -> Mutant:
-    trial = DirectedTrial(schedule.__name__.replace("_", " "), Level.PROTOCOL, lambda seed: schedule())
-    return Mutant(f"membership: {name}", trial, patches)
+_mutant = partial(directed_mutant, "membership")
 
 
 CLUSTER_MEMBER_MUTANTS: tuple[Mutant, ...] = (

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from functools import partial
 
 from coterie.protocols.detection.heartbeats.phi_accrual import PhiAccrual
 from coterie.protocols.detection.heartbeats.tail_models import NormalTail
 from coterie.protocols.detection.own_pauses import OwnPauses
 from coterie.protocols.detection.probes.rtt_phi import RttPhi
-from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.simulation.directed.detector_trials import (
     late_starter,
     long_silence,
@@ -17,7 +16,7 @@ from coterie.protocols.simulation.directed.detector_trials import (
     small_delay,
     stalled_observer,
 )
-from coterie.protocols.simulation.mutants.mutation_testing import DirectedTrial, Mutant, Patch
+from coterie.protocols.simulation.mutants.mutation_testing import Mutant, Patch, directed_mutant
 
 __all__ = ["DETECTOR_MUTANTS"]
 
@@ -50,9 +49,7 @@ def _never_late(self: OwnPauses, lag_s: float, *, now: float) -> float:
     return 0.0
 
 
-def _mutant(name: str, schedule: Callable[[], None], patch: Patch) -> Mutant:
-    trial = DirectedTrial(schedule.__name__.replace("_", " "), Level.PROTOCOL, lambda seed: schedule())
-    return Mutant(f"detector: {name}", trial, (patch,))
+_mutant = partial(directed_mutant, "detector")
 
 
 DETECTOR_MUTANTS: tuple[Mutant, ...] = (

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.faults.kinds.fault_kinds import Level
@@ -25,7 +26,7 @@ from coterie.protocols.raft.role import RoleState
 from coterie.protocols.replicated_log import Entry, LogIndex
 from coterie.protocols.simulation.directed import member_trials
 from coterie.protocols.simulation.directed.log_trials import behind_the_base, beyond_the_base, dropped_members
-from coterie.protocols.simulation.mutants.mutation_testing import DirectedTrial, Mutant, Patch
+from coterie.protocols.simulation.mutants.mutation_testing import DirectedTrial, Mutant, Patch, directed_mutant
 
 __all__ = ["MEMBERSHIP_MUTANTS"]
 
@@ -117,9 +118,7 @@ def _hears_nobody_else(self: Raft, stranger: NodeId, message: RaftMessage) -> bo
     return False
 
 
-def _changing(name: str, trial: Callable[[], None], *patches: Patch) -> Mutant:
-    title = trial.__name__.replace("_", " ")
-    return Mutant(f"members: {name}", DirectedTrial(title, Level.PROTOCOL, lambda seed: trial()), patches)
+_changing = partial(directed_mutant, "members")
 
 
 MEMBERSHIP_MUTANTS: tuple[Mutant, ...] = (

@@ -27,6 +27,7 @@ __all__ = [
     "MutantTrial",
     "Patch",
     "ScenarioTrial",
+    "directed_mutant",
     "patched",
     "run_mutant",
 ]
@@ -146,6 +147,12 @@ class Mutant:
     trial: MutantTrial
     patches: tuple[Patch, ...]
     first_seed: int = 0
+
+
+def directed_mutant(kind: str, name: str, schedule: Callable[[], None], *patches: Patch) -> Mutant:
+    """Return the mutant `kind: name` of the protocol level, whose trial is `schedule`; that is called like it."""
+    title = schedule.__name__.replace("_", " ")
+    return Mutant(f"{kind}: {name}", DirectedTrial(title, Level.PROTOCOL, lambda seed: schedule()), patches)
 
 
 @dataclass(frozen=True, slots=True)

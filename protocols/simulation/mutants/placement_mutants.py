@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
+from functools import partial
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.placement import key_shards, node_choice, rebalancing, repairs, shard_table
 from coterie.protocols.placement.allocation import Allocation
 from coterie.protocols.placement.places import Place
 from coterie.protocols.placement.shard_table import ShardId, ShardRange, ShardTable
-from coterie.protocols.simulation.mutants.mutation_testing import DirectedTrial, Mutant, Patch
+from coterie.protocols.simulation.mutants.mutation_testing import Mutant, Patch, directed_mutant
 from coterie.protocols.simulation.placement.placement_trials import (
     drained_node,
     few_nodes,
@@ -104,9 +104,7 @@ def _no_limit(self: Allocation, *nodes: NodeId) -> bool:
     return True
 
 
-def _mutant(name: str, schedule: Callable[[], None], *patches: Patch) -> Mutant:
-    trial = DirectedTrial(schedule.__name__.replace("_", " "), Level.PROTOCOL, lambda seed: schedule())
-    return Mutant(f"placement: {name}", trial, patches)
+_mutant = partial(directed_mutant, "placement")
 
 
 PLACEMENT_MUTANTS: tuple[Mutant, ...] = (

@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 from coterie.protocols.algorithm import NodeId, Token
-from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.quorums import Majority
 from coterie.protocols.raft import raft_log
 from coterie.protocols.raft.durability import Durability
@@ -24,7 +24,7 @@ from coterie.protocols.raft.role import RoleState
 from coterie.protocols.raft.transfer import Transfer
 from coterie.protocols.replicated_log import Entry, LogIndex, ReadReady, Term
 from coterie.protocols.simulation.directed import raft_schedules
-from coterie.protocols.simulation.mutants.mutation_testing import DirectedTrial, Mutant, Patch, ScenarioTrial
+from coterie.protocols.simulation.mutants.mutation_testing import Mutant, Patch, ScenarioTrial, directed_mutant
 from coterie.protocols.simulation.scenarios.protocol_scenarios import SCENARIOS
 
 __all__ = ["RAFT_MUTANTS"]
@@ -177,9 +177,7 @@ def _mutant(name: str, *patches: Patch, first_seed: int = 0) -> Mutant:
     return Mutant(f"raft: {name}", TRIAL, patches, first_seed)
 
 
-def _directed(name: str, schedule: Callable[[], None], *patches: Patch) -> Mutant:
-    title = schedule.__name__.replace("_", " ")
-    return Mutant(f"raft: {name}", DirectedTrial(title, Level.PROTOCOL, lambda seed: schedule()), patches)
+_directed = partial(directed_mutant, "raft")
 
 
 RAFT_MUTANTS: tuple[Mutant, ...] = (

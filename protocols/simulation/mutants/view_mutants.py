@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import Any
 
-from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.membership import partition_policy, services, singletons, view_decisions
 from coterie.protocols.membership.cut_detector import Alert, Cut, CutDetector
 from coterie.protocols.membership.member_events import changes_between
@@ -36,7 +36,7 @@ from coterie.protocols.simulation.directed.view_trials import (
     side_without_quorum,
     two_of_one_name,
 )
-from coterie.protocols.simulation.mutants.mutation_testing import DirectedTrial, Mutant, Patch
+from coterie.protocols.simulation.mutants.mutation_testing import Mutant, Patch, directed_mutant
 
 __all__ = ["VIEW_MUTANTS"]
 
@@ -144,9 +144,7 @@ def _at_once(self: CutDetector, suspect: MemberId, now: float) -> bool:
     return True
 
 
-def _mutant(name: str, schedule: Callable[[], None], *patches: Patch) -> Mutant:
-    trial = DirectedTrial(schedule.__name__.replace("_", " "), Level.PROTOCOL, lambda seed: schedule())
-    return Mutant(f"view: {name}", trial, patches)
+_mutant = partial(directed_mutant, "view")
 
 
 VIEW_MUTANTS: tuple[Mutant, ...] = (
