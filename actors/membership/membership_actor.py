@@ -62,8 +62,6 @@ PROPOSAL_S: Final = 4.0
 VOTERS_S: Final = 2.0
 OPERATOR_S: Final = 5.0
 
-VOTING: Final = ("voter", "incoming")
-
 _SAID: Final = ("membership.change_refused", "membership.expel_refused", "membership.proposal_failed")
 """The events of the algorithm that are warnings."""
 
@@ -291,9 +289,8 @@ class MembershipActor(Actor[MembershipLetter | ReportView | TakeDown | LetLeave 
             members = await self._group.members(timeout_s=VOTERS_S)
         except CoterieError:
             return  # the founders, or the voters that were known last
-        voters = tuple(sorted(NodeId(member.node) for member in members if member.role in VOTING))
-        if voters and members.leader is not None:
-            self._voters = voters
+        if members.voters and members.leader is not None:
+            self._voters = tuple(map(NodeId, members.voters))
             self._note_group()
 
     # --- what follows from a view -----------------------------------------------------------------------------------

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from coterie.actors.groups.group_messages import GroupMember
 from coterie.errors import CommandTimeout
 
 __all__ = ["GroupHasNoLeader", "GroupMembers", "Transferred"]
+
+
+VOTING: Final = ("voter", "incoming")
+"""The roles of the members that vote, or are about to."""
 
 
 class GroupHasNoLeader(CommandTimeout):
@@ -46,6 +50,11 @@ class GroupMembers(tuple[GroupMember, ...]):  # noqa: SLOT001 (subclasses of tup
         made = super().__new__(cls, members)
         made.leader, made.node, made.last_index, made.has_changed = leader, node, last_index, has_changed
         return made
+
+    @property
+    def voters(self) -> tuple[str, ...]:
+        """The names of those that vote, or will once a change of the members has ended; sorted, each once."""
+        return tuple(sorted({member.node for member in self if member.role in VOTING}))
 
 
 @dataclass(frozen=True, slots=True)

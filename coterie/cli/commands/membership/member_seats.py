@@ -8,6 +8,7 @@ from typing import Final
 
 from coterie.actors.client import Client
 from coterie.actors.groups.members.group_members import GroupMembers
+from coterie.actors.membership.cluster_nodes import MEMBERSHIP_GROUP
 from coterie.actors.node_report import NodeReport, ReportNode
 from coterie.cli.node_queries import query_nodes
 from coterie.errors import CoterieError
@@ -18,14 +19,9 @@ from coterie.protocols.membership.view_changes import Down
 from coterie.protocols.membership.view_decisions import Refused, decide
 from coterie.protocols.quorums import Majority
 
-__all__ = ["VIEW_GROUP", "down_refusal", "groups_of_voter", "view_voters", "voter_lines", "voter_troubles"]
-
-VIEW_GROUP: Final = "membership"
-"""The Raft group that holds the view."""
+__all__ = ["down_refusal", "groups_of_voter", "view_voters", "voter_lines", "voter_troubles"]
 
 ASK_S: Final = 2.0
-
-VOTING: Final = ("voter", "incoming")
 
 
 def _voters(members: GroupMembers | BaseException) -> tuple[str, ...] | None:
@@ -34,12 +30,14 @@ def _voters(members: GroupMembers | BaseException) -> tuple[str, ...] | None:
         return None
     if isinstance(members, BaseException):
         raise members
-    return tuple(sorted({each.node for each in members if each.role in VOTING})) if members.leader else None
+    return members.voters if members.leader else None
 
 
 async def view_voters(client: Client, timeout_s: float = ASK_S) -> tuple[str, ...] | None:
     """Return the voters of the group that holds the view, sorted, as its leader knows them; None if none answers."""
-    [members] = await asyncio.gather(client.group(VIEW_GROUP).members(timeout_s=timeout_s), return_exceptions=True)
+    [members] = await asyncio.gather(
+        client.group(MEMBERSHIP_GROUP).members(timeout_s=timeout_s), return_exceptions=True
+    )
     return _voters(members)
 
 
@@ -47,7 +45,7 @@ async def groups_of_voter(client: Client, node: str, timeout_s: float = ASK_S) -
     """Return whether `node` votes in each group that the nodes know, by name; None: no leader of the group answers."""
     reports = await query_nodes(client, ReportNode(), timeout_s)
     told = [report for report in reports.values() if isinstance(report, NodeReport)]
-    names = sorted({VIEW_GROUP, *(name for report in told for name in (*report.groups, *report.all_groups))})
+    names = sorted({MEMBERSHIP_GROUP, *(name for report in told for name in (*report.groups, *report.all_groups))})
     asks = (client.group(name).members(timeout_s=timeout_s) for name in names)
     answers = zip(names, await asyncio.gather(*asks, return_exceptions=True), strict=True)
     voters = {name: _voters(answer) for name, answer in answers}
@@ -83,8 +81,8 @@ def voter_troubles(view: View, voters: Sequence[str] | None) -> Iterator[str]:
     for voter in voters:
         if (state := states.get(voter, "not in the view")) != "up":
             yield (
-                f"group {VIEW_GROUP}: voter {voter} is {state}, {up} of {len(voters)} voters are up, and {borne}: "
-                f"start it again, or remove it (coterie raft remove {VIEW_GROUP} {voter})"
+                f"group {MEMBERSHIP_GROUP}: voter {voter} is {state}, {up} of {len(voters)} voters are up, and {borne}: "
+                f"start it again, or remove it (coterie raft remove {MEMBERSHIP_GROUP} {voter})"
             )
 
 
