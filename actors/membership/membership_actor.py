@@ -208,7 +208,7 @@ class MembershipActor(Actor[MembershipLetter | ReportView | TakeDown | LetLeave 
 
     def send(self, to: str, message: Any) -> None:
         """Send a message to a member; without a link it is lost."""
-        if to == self._me.name or to not in self.context.system.remoting.linked_names:
+        if self.context.system.remoting.association(to) is None:
             return
         address = self._address_by_node.get(to)
         if address is None:

@@ -115,6 +115,7 @@ class ClusterMember:
         self._stand = Stand.SERVE
         self._has_acted = False
         self._unreachable: frozenset[NodeId] = frozenset()
+        self._unlinked: frozenset[MemberId] = frozenset()  # the members of the view that are unreachable
         self._situation: object = None
         self._accused: tuple[int, tuple[MemberId, ...]] = (0, ())
         self._alerts_left = 0
@@ -216,6 +217,7 @@ class ClusterMember:
                 self._lease.end()
             case Unreachable(nodes):
                 self._unreachable = nodes
+                self._unlinked = self._unlinked_now()
             case _:
                 assert_never(event)
         return []
@@ -269,6 +271,7 @@ class ClusterMember:
         self._cut = None
         self._monitor.observe(self._rings.subjects.get(self._me.identity, ()), now=now)
         self._kept = frozenset()
+        self._unlinked = self._unlinked_now()
         effects: list[MemberEffect] = [ViewLearned(view)]
         own = view.find(self._me.identity)
         if own is None or own.is_down:
@@ -279,6 +282,9 @@ class ClusterMember:
             others = (member.name for member in view if member.identity != self._me.identity)
             effects += [Send(name, ViewHint(view.number)) for name in others]
         return effects
+
+    def _unlinked_now(self) -> frozenset[MemberId]:
+        return frozenset(member.identity for member in self._view.present if member.name in self._unreachable)
 
     def _is_newer(self, view: View) -> bool:
         return view.number > self._view.number
@@ -384,8 +390,7 @@ class ClusterMember:
 
     def _lead(self, now: float) -> Iterator[MemberEffect]:
         self._accusations.expire(now=now)
-        present = (member for member in self._view.present if member.name in self._unreachable)
-        self._accusations.unlinked(frozenset(member.identity for member in present), self._me.identity, now=now)
+        self._accusations.unlinked(self._unlinked, self._me.identity, now=now)
         cut = self._accusations.cut(now=now)
         if cut is not None and cut != self._cut:
             self._confirm_from = now

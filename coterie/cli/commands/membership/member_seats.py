@@ -81,8 +81,8 @@ def voter_troubles(view: View, voters: Sequence[str] | None) -> Iterator[str]:
     for voter in voters:
         if (state := states.get(voter, "not in the view")) != "up":
             yield (
-                f"group {MEMBERSHIP_GROUP}: voter {voter} is {state}, {up} of {len(voters)} voters are up, and {borne}: "
-                f"start it again, or remove it (coterie raft remove {MEMBERSHIP_GROUP} {voter})"
+                f"group {MEMBERSHIP_GROUP}: voter {voter} is {state}, {up} of {len(voters)} voters are up, and {borne}"
+                f": start it again, or remove it (coterie raft remove {MEMBERSHIP_GROUP} {voter})"
             )
 
 
