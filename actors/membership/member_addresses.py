@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from coterie.actors.groups.members.learned_addresses import LearnedAddresses
 from coterie.actors.network_addresses import format_address, parse_address
@@ -32,8 +32,6 @@ SAY_AGAIN_S: Final = 5.0
 LINK_S: Final = 3.0
 ASK_S: Final = 3.0
 
-SELF: Final = "is this node itself"
-
 _BY_VIEW: Final = "#membership"
 _BY_SEED: Final = "#seed"
 
@@ -50,13 +48,13 @@ async def check_seeds(system: System, seeds: Sequence[str], *, topology: str) ->
         return
     began, said = clock.monotonic(), clock.monotonic()
     while True:
-        problems = [await _problem_of(system, seed, topology) for seed in seeds]
-        if None in problems:
+        tried = [await _try(system, seed, topology) for seed in seeds]
+        if any(problem is None for problem in tried):
             return
-        if problems and all(problem and problem.endswith(SELF) for problem in problems):
-            text = f"{'; '.join(filter(None, problems))}: join= names nodes that are in the cluster already"
-            raise TopologyError(topology, (text,))
-        why = "; ".join(filter(None, problems))
+        problems = [problem for problem in tried if problem is not None]
+        why = "; ".join(problem.text for problem in problems)
+        if all(problem.is_self for problem in problems):
+            raise TopologyError(topology, (f"{why}: join= names nodes that are in the cluster already",))
         now = clock.monotonic()
         if now - began > SEED_S:
             raise NodeUnreachable.at(seeds, why, advice="compare --join (join=) with where the nodes listen")
@@ -66,25 +64,31 @@ async def check_seeds(system: System, seeds: Sequence[str], *, topology: str) ->
         await asyncio.sleep(AGAIN_S)
 
 
-async def _problem_of(system: System, seed: str, topology: str) -> str | None:
+class _Problem(NamedTuple):
+    """Why no other node of the cluster answers at a seed, although one may later; `is_self`: this node does."""
+
+    text: str
+    is_self: bool = False
+
+
+async def _try(system: System, seed: str, topology: str) -> _Problem | None:
     """Return why no node of the cluster answers at a seed, if that may pass; None: one does."""
-    problem = ""
+    problem: _Problem | None = None
     for host, port in await _resolved(system, seed):
         try:
             await system.remoting.network().try_address(host, port)
         except HandshakeRefused as error:
             if error.reason == RefusalReason.DIALLED_SELF.value:
-                problem = f"{seed} {SELF}"
+                problem = _Problem(f"{seed} is this node itself", is_self=True)
                 continue
-            advice = advice_on(error.reason)
-            if advice is not None or error.reason == RefusalReason.OTHER_STORE.value:
+            if advice_on(error.reason) is not None or error.reason == RefusalReason.OTHER_STORE.value:
                 raise TopologyError(topology, (f"it cannot join at {seed}: {error}",)) from error
-            problem = f"{seed}: {error}"
+            problem = _Problem(f"{seed}: {error}")
         except (OSError, UnicodeError) as error:
-            problem = problem or f"{seed}: {error}"
+            problem = problem or _Problem(f"{seed}: {error}")
         else:
             return None
-    return problem or f"{seed} has no address"
+    return problem or _Problem(f"{seed} has no address")
 
 
 async def _resolved(system: System, seed: str) -> list[tuple[str, int]]:
@@ -144,7 +148,7 @@ class MemberAddresses:
         try:
             peer = await self._system.remoting.network().try_address(host, port)
             self._hold(peer.node, format_address((host, port)))
-            await self._linked(peer.node)
+            await self._system.linked(peer.node, LINK_S)
             asked: asyncio.Future[NodeDirectory]
             asked = self._system.at(Address(peer.node, NODE_REPORT_PATH)).ask(ReportDirectory(), timeout_s=ASK_S)
             for node, address in (await asked).address_by_node.items():
@@ -157,7 +161,3 @@ class MemberAddresses:
             return
         self._by_seed[node] = None
         self._learned.hold(node, address, _BY_SEED)
-
-    async def _linked(self, node: str) -> None:
-        if node not in self._system.remoting.linked_names:
-            await self._system.linked(node, LINK_S)

@@ -27,6 +27,7 @@ from coterie.actors.membership.view_machine import ChangeView
 from coterie.actors.membership.view_machine import Follow as FollowQuery
 from coterie.errors import CoterieError, RemovedFromView
 from coterie.protocols.algorithm import NodeId, Received
+from coterie.protocols.membership.member_events import MemberRemoved, changes_between
 from coterie.protocols.membership.members import MembershipState, ViewNumber
 from coterie.protocols.membership.node.cluster_member import ClusterMember
 from coterie.protocols.membership.node.member_effects import (
@@ -302,15 +303,12 @@ class MembershipActor(Actor[MembershipLetter | ReportView | TakeDown | LetLeave 
         self._addresses.learn(view)
         if self._health is not None:
             self._health.learn(view)
-        for member in view:
-            was = before.find(member.identity)
-            if was is None or was.state is not member.state:
-                self.context.log.info(
-                    "membership.member_changed", member=member.name, state=member.state.value, view=view.number
-                )
-        for gone in before:
-            if view.find(gone.identity) is None:
-                self.context.log.info("membership.member_changed", member=gone.name, state="gone", view=view.number)
+        states = {
+            event.member.identity: "gone" if isinstance(event, MemberRemoved) else event.member.state.value
+            for event in changes_between(before, view)
+        }
+        for changed, state in states.items():
+            self.context.log.info("membership.member_changed", member=changed.name, state=state, view=view.number)
         self._note_links()
         own = view.find(self._me.identity)
         if own is not None and own.state is MembershipState.LEAVING and not self._is_handing_over:

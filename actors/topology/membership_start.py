@@ -23,6 +23,7 @@ from coterie.actors.node import Node
 from coterie.actors.topology.parts import DetectorPart, RaftPart
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.membership.members import Incarnation, Member, sorted_labels
+from coterie.protocols.membership.partition_policy import KeepRole
 from coterie.protocols.raft.raft_config import RaftConfig
 
 __all__ = ["membership_part", "own_member", "spawn_membership", "wildcard_mistake"]
@@ -62,10 +63,12 @@ def own_member(
     return Member(NodeId(node.name), incarnation, address, all_roles, sorted_labels(labels), store=node.store.store_id)
 
 
-def _warn_of_roles(node: Node, me: Member) -> None:
+def _warn_of_roles(node: Node, members: Members, me: Member) -> None:
     """Warn of roles that no part of the topology and no policy names: they may be misspelt."""
     selectors = [getattr(part, "where", None) for part in node.topology.parts]
     named = {selector.name for selector in selectors if isinstance(selector, Role)}
+    if isinstance(members.policy, KeepRole):
+        named.add(members.policy.role)
     unused = sorted(role for role in me.roles if role not in named)
     if unused:
         node.system.log.warning(
@@ -76,7 +79,7 @@ def _warn_of_roles(node: Node, me: Member) -> None:
 def spawn_membership(node: Node, members: Members, me: Member, seeds: Sequence[str]) -> None:
     """Make `node` the member `me`: spawn its `MembershipActor` and `ReceptionistActor`, and set its handles."""
     node.system.remoting.network().keep_first_processes()
-    _warn_of_roles(node, me)
+    _warn_of_roles(node, members, me)
     feed = MembershipFeed(node.system, me)
     node.membership = membership = ClusterMembership(feed)
     group = node.group(MEMBERSHIP_GROUP, ViewMachine)

@@ -192,6 +192,12 @@ async def test_a_role_that_no_part_names_is_warned_of(caplog: pytest.LogCaptureF
     assert "roles=wroker named=worker" in warnings[0]
 
 
+async def test_a_role_that_the_policy_names_is_not_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    async with shop(roles={"n1": ["db"]}, policy=KeepRole("db")).start(node="n1"):
+        pass
+    assert not [record for record in caplog.records if "roles_unnamed" in record.getMessage()]
+
+
 async def test_a_joined_node_may_be_reached_by_clients_that_know_a_founder_only() -> None:
     topology = shop()
     topology.actor("front", Part, nodes=Role("worker"))
