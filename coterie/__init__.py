@@ -52,9 +52,9 @@ if TYPE_CHECKING:
     from coterie.actors.membership.cluster_membership import ClusterMembership
     from coterie.actors.membership.cluster_nodes import Everywhere, Label, Members, Role
     from coterie.actors.membership.membership_actor import MembershipActor
+    from coterie.actors.membership.membership_records import ViewUpdate
     from coterie.actors.membership.receptionist.receptionist import Receptionist
     from coterie.actors.membership.receptionist.service_messages import ServiceInstance, ServiceUpdate
-    from coterie.actors.membership.view_updates import ViewUpdate
     from coterie.actors.node import Node
     from coterie.actors.paxos.synod_client import SynodClient
     from coterie.actors.pools.balancer_actor import BalancerActor
@@ -444,7 +444,7 @@ _HOMES = {
     "TransportError": "errors",
     "Trusted": "protocols.detection.failure_detector",
     "View": "protocols.membership.view",
-    "ViewUpdate": "actors.membership.view_updates",
+    "ViewUpdate": "actors.membership.membership_records",
     "WrongThread": "errors",
     "buggify": "actors.simulation.buggify",
     "codec": "runtime.messages.user_codecs",

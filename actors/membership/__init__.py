@@ -1,10 +1,8 @@
 """Membership as actors: a cluster's view, held by a group of nodes; what nodes do to be in it, and what stands on it.
 
-`membership_records.py`: defines the wire names of what the pure membership decides about, and the `Registry`
+`membership_records.py`: the wire names of what pure membership speaks of, letters, the `Registry`, and `ViewUpdate`
 `view_machine.py`: `ViewMachine`, the state machine that holds the view, the singletons and the services
-`membership_letters.py`: the wire names of what members send each other
 `membership_requests.py`: what operators ask a node about the membership
-`view_updates.py`: `ViewUpdate`, what subscribers are told
 `cluster_nodes.py`: `Members`, declares a cluster whose nodes come and go; `Role` and `Label`, where a part runs
 `membership_feed.py`: what a node's actor writes about the membership, and its handle reads
 `cluster_membership.py`: `ClusterMembership`, a node's handle to the view

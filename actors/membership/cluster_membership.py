@@ -12,8 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from coterie.actors.membership.membership_feed import MembershipFeed
-from coterie.actors.membership.membership_records import Registry
-from coterie.actors.membership.view_updates import ViewUpdate
+from coterie.actors.membership.membership_records import Registry, ViewUpdate
 from coterie.errors import NotInView
 from coterie.protocols.membership.members import Member, MemberId, MembershipState
 from coterie.protocols.membership.partition_policy import Stand

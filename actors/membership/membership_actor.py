@@ -20,8 +20,7 @@ from coterie.actors.membership.cluster_nodes import Members
 from coterie.actors.membership.member_addresses import MemberAddresses
 from coterie.actors.membership.member_health import MemberHealth
 from coterie.actors.membership.membership_feed import MembershipFeed
-from coterie.actors.membership.membership_letters import MembershipLetter
-from coterie.actors.membership.membership_records import Registry
+from coterie.actors.membership.membership_records import MembershipLetter, Registry
 from coterie.actors.membership.membership_requests import LetLeave, ReportView, TakeDown, ViewReport
 from coterie.actors.membership.view_machine import ChangeView
 from coterie.actors.membership.view_machine import Follow as FollowQuery

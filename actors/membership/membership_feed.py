@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable
 from math import inf
 from typing import Any
 
-from coterie.actors.membership.membership_records import Registry
-from coterie.actors.membership.view_updates import ViewUpdate
+from coterie.actors.membership.membership_records import Registry, ViewUpdate
 from coterie.errors import CoterieError
 from coterie.protocols.membership.members import Member, MemberId
 from coterie.protocols.membership.partition_policy import Stand

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from coterie.actors.membership import membership_records  # the records that these messages have as fields
+import coterie.actors.membership.membership_records  # noqa: F401 (it registers what fields here hold)
 from coterie.protocols.membership.members import MemberId
 from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.messages.speakers import Speaker
@@ -23,8 +23,6 @@ __all__ = [
 
 RECEPTIONIST_PATH: Final = "#receptionist"
 """The path of the `ReceptionistActor` on every node of a topology with `Members`: no part can have this name."""
-
-assert membership_records.MEMBERSHIP_NAMES
 
 
 @message(name="service.Instance")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coterie.actors.membership import membership_records  # the records that it has as fields
+import coterie.actors.membership.membership_records  # noqa: F401 (it registers what fields here hold)
 from coterie.protocols.membership.members import MemberId
 from coterie.protocols.membership.singletons import Epoch
 from coterie.runtime.messages.lanes import Lane
@@ -10,8 +10,6 @@ from coterie.runtime.messages.message import message
 from coterie.runtime.messages.speakers import Speaker
 
 __all__ = ["SingletonMoved"]
-
-assert membership_records.MEMBERSHIP_NAMES
 
 
 @message(name="membership.SingletonMoved", lane=Lane.CONSENSUS, speaker=Speaker.MEMBER)

@@ -13,11 +13,9 @@ from coterie.actors.groups import client_session, group_messages, key_value
 from coterie.actors.groups.backups import backup_messages
 from coterie.actors.groups.members import member_messages
 from coterie.actors.membership import (
-    membership_letters,
     membership_records,
     membership_requests,
     view_machine,
-    view_updates,
 )
 from coterie.actors.membership.receptionist import service_messages
 from coterie.actors.membership.singleton import singleton_messages
@@ -43,7 +41,6 @@ MODULES: Final[tuple[ModuleType, ...]] = (
     key_value,
     load_messages,
     member_messages,
-    membership_letters,
     membership_records,
     membership_requests,
     node_report,
@@ -54,7 +51,6 @@ MODULES: Final[tuple[ModuleType, ...]] = (
     singleton_messages,
     synod_actor,
     view_machine,
-    view_updates,
     voter_registration,
     wire_names,
 )

@@ -9,7 +9,7 @@ import pytest
 
 from coterie.actors.membership.cluster_membership import ClusterMembership
 from coterie.actors.membership.cluster_nodes import Members, Role
-from coterie.actors.membership.view_updates import ViewUpdate
+from coterie.actors.membership.membership_records import ViewUpdate
 from coterie.actors.node import Node
 from coterie.actors.simulation.simulation import Simulation
 from coterie.actors.topology import Topology

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final
 
 from coterie.actors.membership.cluster_nodes import Members
-from coterie.actors.membership.view_updates import ViewUpdate
+from coterie.actors.membership.membership_records import ViewUpdate
 from coterie.actors.node import Node
 from coterie.actors.simulation.checkers.view_checker import ViewChecker
 from coterie.actors.simulation.scenarios.system_scenario import SystemScenario
