@@ -17,6 +17,7 @@ import asyncio
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -110,18 +111,12 @@ class SnapshotCheck:
             await self._read(snapshot, None)
             return
         saved = await self._read(snapshot, trial)
-        try:
+        with _unusable_if_refused():
             with trial.guard.running("restore"):
                 twin.end_restore()
             if trial.state is not None:
                 await self._compare(trial.state, twin.machine)
             restored = await self._saved_again(trial)
-        except SnapshotUnusable:
-            raise
-        except SnapshotFailed as error:
-            raise SnapshotUnusable(f"a new machine does not take it: {error}") from error
-        except MemoryError as error:
-            raise SnapshotUnusable("there is no memory to try it on a new machine") from error
         if not saved.is_equal_to(restored, in_bytes=twin.has_own_snapshot):
             cls, sizes = type(twin.machine).__name__, f"{restored.size_bytes} bytes, not {saved.size_bytes}"
             raise SnapshotUnusable(
@@ -175,7 +170,7 @@ class SnapshotCheck:
     async def _restore(self, trial: Trial, frames: Iterator[tuple[int, bytes]], saved: _Saved) -> None:
         """Restore what is the machine's in these frames into the twin."""
         bodies = deque(body for section, body in frames if section == Section.MACHINE)
-        try:
+        with _unusable_if_refused():
             while bodies:
                 until_s = self._monotonic() + SLICE_S
                 with trial.guard.running("restore"):
@@ -184,12 +179,6 @@ class SnapshotCheck:
                         saved.add(body)
                         trial.twin.restore(body)
                 await asyncio.sleep(0)
-        except SnapshotUnusable:
-            raise
-        except SnapshotFailed as error:
-            raise SnapshotUnusable(f"a new machine does not take it: {error}") from error
-        except MemoryError as error:
-            raise SnapshotUnusable("there is no memory to try it on a new machine") from error
 
     async def _saved_again(self, trial: Trial) -> _Saved:
         saved = _Saved()
@@ -245,3 +234,16 @@ class _Saved:
         if in_bytes:
             return (self.size_bytes, self._sum) == (other.size_bytes, other._sum)
         return self.size_bytes - self._pieces == other.size_bytes - other._pieces
+
+
+@contextmanager
+def _unusable_if_refused() -> Iterator[None]:
+    """Turn it into `SnapshotUnusable` that the twin does not take the snapshot, or that there is no room for it."""
+    try:
+        yield
+    except SnapshotUnusable:
+        raise
+    except SnapshotFailed as error:
+        raise SnapshotUnusable(f"a new machine does not take it: {error}") from error
+    except MemoryError as error:
+        raise SnapshotUnusable("there is no memory to try it on a new machine") from error
