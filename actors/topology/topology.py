@@ -96,9 +96,9 @@ class Topology:
         """The parts of the cluster, in the order of declaration."""
         return tuple(self._parts)
 
-    def with_parts(self, parts: Sequence[Part]) -> Topology:
-        """Return a topology of the same name and nodes with other parts."""
-        other = Topology(self.name, self.nodes, operators=self.operators)
+    def with_parts(self, parts: Sequence[Part], *, name: str | None = None) -> Topology:
+        """Return a topology of the same nodes with other parts, and with `name` (None: the same)."""
+        other = Topology(name or self.name, self.nodes, operators=self.operators)
         other.members = self.members
         other._parts += parts
         return other

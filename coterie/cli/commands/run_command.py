@@ -142,7 +142,7 @@ def run(args: argparse.Namespace) -> int:
     _check_options(args, peers)
     topology = load_topology(args.topology)
     if args.cluster is not None:
-        topology = Topology(args.cluster, topology.nodes, operators=topology.operators).with_parts(topology.parts)
+        topology = topology.with_parts(topology.parts, name=args.cluster)
     check_node("--node", args.node, topology)
     for peer in peers:
         check_node("--peer", peer, topology)
@@ -294,25 +294,22 @@ def _check_options(args: argparse.Namespace, peers: Mapping[str, str]) -> None:
 
 def parse_labels(texts: Sequence[str]) -> dict[str, str]:
     """Return labels by key from texts `key=value`. WrongUsage names a malformed text or a repeated key."""
-    labels: dict[str, str] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not (key and equals):
-            raise WrongUsage(f"--label {text!r}: write KEY=VALUE")
-        if key in labels:
-            raise WrongUsage(f"--label {key!r} is given twice")
-        labels[key] = value
-    return labels
+    return _pairs("--label", texts, "KEY=VALUE", may_be_empty=True)
 
 
 def parse_peers(texts: Sequence[str]) -> dict[str, str]:
     """Return addresses by node from texts `node=host:port`. WrongUsage names a malformed text or a repeated node."""
-    peers: dict[str, str] = {}
+    return _pairs("--peer", texts, "NODE=HOST:PORT", may_be_empty=False)
+
+
+def _pairs(option: str, texts: Sequence[str], form: str, *, may_be_empty: bool) -> dict[str, str]:
+    """Return values by key from the texts of an option. `may_be_empty`: whether a value may."""
+    value_by_key: dict[str, str] = {}
     for text in texts:
-        node, equals, address = text.partition("=")
-        if not (node and equals and address):
-            raise WrongUsage(f"--peer {text!r}: write NODE=HOST:PORT")
-        if node in peers:
-            raise WrongUsage(f"--peer {node!r} is given twice")
-        peers[node] = address
-    return peers
+        key, equals, value = text.partition("=")
+        if not (key and equals and (value or may_be_empty)):
+            raise WrongUsage(f"{option} {text!r}: write {form}")
+        if key in value_by_key:
+            raise WrongUsage(f"{option} {key!r} is given twice")
+        value_by_key[key] = value
+    return value_by_key

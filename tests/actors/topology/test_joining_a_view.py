@@ -223,6 +223,13 @@ async def asked_when_found(client: Client, node: str) -> str:
                 return answer
 
 
+def test_the_same_topology_under_another_name_has_its_view_too() -> None:
+    topology = shop(roles={"n1": ["web"]})
+    other = topology.with_parts(topology.parts, name="rehearsal")
+    assert (other.name, other.members, other.parts) == ("rehearsal", topology.members, topology.parts)
+    assert topology.with_parts(()).name == "shop"
+
+
 def test_clients_reach_the_group_of_the_view_only_as_operators() -> None:
     part = next(part for part in shop().parts if part.name == "membership")
     assert getattr(part, "exported", None) == "operators"
