@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from coterie.errors import ActorStopped, AskError, MessageTypeError, NodeStarting
+from coterie.errors import ActorStopped, MessageTypeError, NodeStarting
 from coterie.runtime.actor import Actor, Terminated
 from coterie.runtime.cells.actor_classes import ActorClass, actor_class_of
 from coterie.runtime.cells.ask_deadlines import AskDeadlines
@@ -80,13 +80,13 @@ class ActorRegistry:
             return f"{who} does not run: use it inside `async with`"
         return f"{who} is closed: its `async with` has ended; make a new one"
 
-    @property
-    def incomplete(self) -> AskError | None:
-        """Why an actor may be missing that this system has while it runs: it is starting, or ends; None: it runs."""
+    def check_complete(self) -> None:
+        """Raise ActorStopped or NodeStarting if an actor may be missing because the system ends, or is starting."""
         node = self._system.node
         if self._system.is_stopping:
-            return ActorStopped(f"node {node!r} is being stopped: ask another one, or ask again once it runs")
-        return NodeStarting(f"node {node!r} is starting: ask again in a moment") if self.is_starting else None
+            raise ActorStopped(f"node {node!r} is being stopped: ask another one, or ask again once it runs")
+        if self.is_starting:
+            raise NodeStarting(f"node {node!r} is starting: ask again in a moment")
 
     # --- actors -----------------------------------------------------------------------------------------------------
 

@@ -188,5 +188,5 @@ def refusal_of_watch(ref: Ref[Any], cell: Cell | None) -> str | None:
         return f"stopped: {text}"
     if not ref.as_client:
         return None
-    is_open = cell is not None and cell.options.exported and not cell.options.for_operators
+    is_open = cell is not None and cell.options.is_for_clients
     return None if is_open else "stopped: it is not there, or not for the client that gave this ref"

@@ -37,6 +37,11 @@ class SpawnOptions:
     for_operators: bool = False
     meter: RequestMeter | None = None
 
+    @property
+    def is_for_clients(self) -> bool:
+        """Whether any client outside the cluster reaches the actor, also one that does not operate it."""
+        return self.exported and not self.for_operators
+
     def __post_init__(self) -> None:
         if self.capacity < 1:
             raise ValueError(f"capacity is {self.capacity}: a mailbox holds at least 1 message")

@@ -220,8 +220,7 @@ class IncomingRoute:
         operators = self._system.config.remote.operators
         if not is_heard_from(self.described.speaker, self._peer, operators):
             if self._peer.role is PeerRole.CLIENT:
-                if (incomplete := self._system.registry.incomplete) is not None:
-                    raise incomplete
+                self._system.registry.check_complete()
                 raise not_for_clients(self._system, self.path)
             raise BadMessage(f"message {self.described.name!r} is heard from no other node")
         cell = find_cell(self._system, self._peer.role, self.path, self.uid)
@@ -282,10 +281,7 @@ class IncomingRoutes:
             if speaker.role is PeerRole.CLIENT:  # it does not learn which types are declared here
                 find_cell(self._system, speaker.role, path, uid)
                 raise _not_taken(self._system, path, name)
-            if (
-                incomplete := self._system.registry.incomplete
-            ) is not None:  # the actor that declares it may be to come
-                raise incomplete
+            self._system.registry.check_complete()  # the actor that declares it may be to come
             raise BadMessage(f"unknown message type {name!r}: no actor of {self._system.node!r} declares it")
         return route
 
@@ -312,8 +308,7 @@ def find_cell(system: System, role: PeerRole, path: str, uid: int) -> Cell:
     if (failed := system.registry.failed_at(path, is_client=role is PeerRole.CLIENT)) is not None:
         raise failed
     if cell is None or (role is PeerRole.CLIENT and not cell.options.exported):
-        if (incomplete := system.registry.incomplete) is not None:
-            raise incomplete
+        system.registry.check_complete()
         if role is PeerRole.CLIENT:
             raise not_for_clients(system, path)
     if cell is None:

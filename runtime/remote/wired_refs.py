@@ -112,7 +112,6 @@ def _refusal(cell: Cell, item: object, *, as_client: bool) -> CoterieError | Non
     if not isinstance(described, MessageType) or not cell.actor_class.takes(described):
         where = f"actor {cell.path!r} on node {cell.system.node!r}"
         return BadMessage(f"{where} does not take {type(item).__name__!r:.100}: the ref came from another system")
-    is_open = cell.options.exported and not cell.options.for_operators
-    if as_client and not (is_open and described.speaker is Speaker.CLIENT):
+    if as_client and not (cell.options.is_for_clients and described.speaker is Speaker.CLIENT):
         return not_for_clients(cell.system, cell.path)
     return None
