@@ -308,10 +308,9 @@ class SingletonActor(Actor[M]):
     def _announce(self, epoch: Epoch, *, is_held: bool) -> None:
         """Tell the other members; one that does not hear it reads it from the group."""
         system = self.context.system
-        linked = set(system.remoting.linked_names)
         notice = SingletonMoved(self._me.name, self._me, epoch, is_held)
         for member in self._membership.view.present:
-            if member.name != self._me.name and member.name in linked:
+            if system.remoting.association(member.name) is not None:
                 system.at(Address(member.name, self._name)).tell(notice)
 
     # --- the actor --------------------------------------------------------------------------------------------------

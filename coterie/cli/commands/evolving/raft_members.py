@@ -83,10 +83,10 @@ def _add_action(
     return action
 
 
-def add_wait(action: argparse.ArgumentParser, default: float) -> None:
-    """Add `--wait` to an action."""
+def add_wait(action: argparse.ArgumentParser, default: float, *, text: str = "for how long") -> None:
+    """Add `--wait` to an action; `text`: what it says of it."""
     action.add_argument(
-        "--wait", type=_seconds, default=default, metavar="SECONDS", help="for how long (default: %(default)g)"
+        "--wait", type=_seconds, default=default, metavar="SECONDS", help=f"{text} (default: %(default)g)"
     )
 
 

@@ -11,6 +11,7 @@ from coterie.actors.client import Client
 from coterie.actors.membership.membership_requests import MEMBERSHIP_PATH, LetLeave, TakeDown
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
+from coterie.cli.commands.evolving.raft_members import add_wait
 from coterie.cli.commands.membership.member_seats import down_refusal, groups_of_voter, view_voters, voter_lines
 from coterie.cli.commands.membership.view_reports import ClusterView, cluster_view
 from coterie.cli.node_queries import DEGRADED
@@ -85,24 +86,11 @@ def _add(
         name, help=text, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("node", help="the member")
-    parser.add_argument(
-        "--wait",
-        type=_seconds,
-        default=WAIT_S,
-        metavar="SECONDS",
-        help="for how long it may take until the member is out of the view (default: %(default)g)",
-    )
+    add_wait(parser, WAIT_S, text="for how long it may take until the member is out of the view")
     add_connect(parser)
     add_output(parser)
     parser.set_defaults(run=run, is_down=name == "down", yes=False)
     return parser
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value < 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time: give seconds, such as 60")
-    return value
 
 
 def run(args: argparse.Namespace) -> int:

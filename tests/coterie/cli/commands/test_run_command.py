@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import queue
 import re
 import signal
 import socket
@@ -486,18 +485,3 @@ def test_topology_is_an_object_or_what_a_callable_returns(shop: Path) -> None:
 def test_peer_that_is_given_twice_is_named() -> None:
     with pytest.raises(ValueError, match="'n2' is given twice"):
         parse_peers(["n2=127.0.0.1:1", "n2=127.0.0.1:2"])
-
-
-def test_a_node_that_does_not_end_is_ended_by_force_and_says_what_still_runs(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    ended = queue.Queue[int]()
-    monkeypatch.setattr(run_command, "END_S", 0.0)
-    monkeypatch.setattr("os._exit", ended.put)
-
-    run_command._end_in_time("n1")
-
-    assert ended.get(timeout=30) == 1
-    assert "node 'n1' did not end within 0 s, and is ended by force (threads that still run: MainThread" in (
-        capsys.readouterr().err
-    )
